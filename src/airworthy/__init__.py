@@ -1,0 +1,1 @@
+"""airworthy: the production layer for AI agents."""

@@ -1,0 +1,32 @@
+"""The root of every error: what broke, with its value, then the mend."""
+
+from typing import ClassVar
+
+
+class AirworthyError(Exception):
+    """Every error this package raises on purpose; `code` is stable and safe to branch on.
+
+    `mend` says in the imperative what the reader can do about it.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.mend}".strip()
+
+
+class ConfigError(AirworthyError):
+    """A setting or file of the user's cannot be used as it stands."""
+
+    code = "config"
+
+
+class InputError(AirworthyError):
+    """A value handed to a public function or command is not acceptable."""
+
+    code = "input"
