@@ -1,0 +1,32 @@
+"""Runs `async def test_*` in virtual time; plain tests are untouched."""
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from tests.virtual import run_virtual
+
+
+def _in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        run_virtual(test(*args, **kwargs))
+
+    return run
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    test = pyfuncitem.obj
+    drawn = getattr(test, "hypothesis", None)  # Under @given the async function sits inside.
+    if drawn is not None and inspect.iscoroutinefunction(drawn.inner_test):
+        drawn.inner_test = _in_virtual_time(drawn.inner_test)
+        return None
+    if not inspect.iscoroutinefunction(test):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    _in_virtual_time(test)(**{name: pyfuncitem.funcargs[name] for name in names})
+    return True
