@@ -1,0 +1,205 @@
+"""What the agent may do with one tool, and when it must ask first; knows no tool's code."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from airworthy.policy.flaws import Flaw
+from airworthy.policy.kinds import (
+    AllowList,
+    Amount,
+    Argument,
+    Bytes,
+    Count,
+    RateText,
+    Seconds,
+    SecondsOrNone,
+    Section,
+)
+
+Effect = Literal["read", "write", "send", "delete"]
+
+
+class BreakerRule(Section):
+    """When a failing tool is left alone for a while."""
+
+    failure_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5,
+        description="Share of failed calls, 0 to 1. Broken: the breaker opens, and calls fail at once.",
+    )
+    calls_min: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=8,
+        description="Calls within the window before the share is judged. "
+        "Broken: with fewer calls the breaker stays closed.",
+    )
+    window_s: Seconds = Field(
+        default=30.0, description="How far back calls are counted. Broken: older calls no longer count."
+    )
+    open_s: Seconds = Field(
+        default=15.0,
+        description="How long the breaker stays open before one trial call. Broken: the trial decides.",
+    )
+
+
+class ToolRule(Section):
+    """One `[tools.<name>]` table: bounds of the calls, then bounds of what they may do to the world."""
+
+    effect: Effect | None = Field(
+        default=None,
+        description="What the tool does to the world; left out: as the code declares. "
+        "Broken: if it differs from the code the agent does not start.",
+    )
+    timeout_s: Seconds = Field(
+        default=10.0,
+        description="How long one attempt may take. "
+        "Broken: the attempt fails; an effect without an idempotency key is then in doubt.",
+    )
+    attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=3,
+        description="Tries for one call, the first included. Broken: the call fails with its last error.",
+    )
+    retry_wait_s: SecondsOrNone = Field(
+        default=0.2,
+        description="Wait before the second try; it doubles after that. Broken: the next try is made.",
+    )
+    retry_wait_s_max: Seconds = Field(
+        default=20.0, description="The longest wait between two tries. Broken: longer waits are cut to this."
+    )
+    concurrency: Count = Field(
+        default=8,
+        description="Calls in flight at once in one process. Broken: further calls wait for their turn.",
+    )
+    rate: RateText | None = Field(
+        default=None,
+        description="Calls per s, min, h or day, over all tasks. Broken: further calls wait for their turn.",
+    )
+    breaker: BreakerRule = Field(
+        default=BreakerRule(),
+        description="When a failing tool is left alone. Broken: calls fail at once while it is open.",
+    )
+    critical: bool = Field(
+        default=True,
+        description="Whether the task is pointless without this tool. "
+        "Broken: a failing critical tool stops the task; any other failure is told to the agent.",
+    )
+    approval: Literal["never", "always"] = Field(
+        default="never",
+        description="Whether a person approves each call. Broken: the task waits for the person.",
+    )
+    approval_above: Amount | None = Field(
+        default=None,
+        description="Amount above which a person approves the call. Broken: the task waits for the person.",
+    )
+    amount_arg: Argument | None = Field(
+        default=None,
+        description="The tool's argument that holds the amount. Broken: a call without it is refused.",
+    )
+    amount_max: Amount | None = Field(
+        default=None, description="The largest amount, whoever approves. Broken: the call is refused."
+    )
+    recipient_arg: Argument | None = Field(
+        default=None,
+        description="The tool's argument that holds the recipient. Broken: a call without it is refused.",
+    )
+    recipients: AllowList = Field(
+        default=(),
+        description="Recipients allowed, with `*` and `?` as wildcards; left out: anybody. "
+        "Broken: a call to anybody else is refused.",
+    )
+    per_day: Count | None = Field(
+        default=None,
+        description="Calls per UTC day over all tasks. Broken: further calls are refused that day.",
+    )
+    per_recipient_per_day: Count | None = Field(
+        default=None,
+        description="Calls per recipient and UTC day. Broken: further calls are refused that day.",
+    )
+    delay_s: SecondsOrNone = Field(
+        default=0.0,
+        description="How long a call waits in the outbox, where a person can cancel it. "
+        "Broken: once the time is over it is carried out.",
+    )
+    dry_run: bool = Field(
+        default=False,
+        description="Whether calls are recorded and never carried out. Broken: nothing leaves while true.",
+    )
+    result_bytes_max: Bytes = Field(
+        default=1_048_576,
+        description="The largest result the agent gets. Broken: the call fails with the size.",
+    )
+
+    def contradictions(self) -> list[Flaw]:
+        return [*self._about_amounts(), *self._about_recipients(), *self._about_waiting()]
+
+    def _about_amounts(self) -> list[Flaw]:
+        flaws = []
+        if self.amount_arg is None:
+            mend = 'Name the argument that holds the amount: amount_arg = "amount".'
+            flaws += [
+                Flaw((key,), "needs amount_arg.", mend)
+                for key, value in (("approval_above", self.approval_above), ("amount_max", self.amount_max))
+                if value is not None
+            ]
+        if self.approval_above is not None and self.approval == "always":
+            flaws.append(
+                Flaw(
+                    ("approval_above",),
+                    'has no meaning beside approval = "always".',
+                    "Delete one of the two.",
+                )
+            )
+        if (
+            self.approval_above is not None
+            and self.amount_max is not None
+            and self.amount_max <= self.approval_above
+        ):
+            flaws.append(
+                Flaw(
+                    ("amount_max",),
+                    f"is not above approval_above ({self.approval_above:g}), so nobody would ever be asked.",
+                    "Raise amount_max, or lower approval_above.",
+                )
+            )
+        return flaws
+
+    def _about_recipients(self) -> list[Flaw]:
+        flaws = []
+        if self.recipient_arg is None:
+            mend = 'Name the argument that holds the recipient: recipient_arg = "to".'
+            named = {
+                "recipients": self.recipients or None,
+                "per_recipient_per_day": self.per_recipient_per_day,
+            }
+            flaws += [Flaw((key,), "needs recipient_arg.", mend) for key, value in named.items() if value]
+        elif self.recipient_arg == self.amount_arg:
+            flaws.append(
+                Flaw(("recipient_arg",), "is also amount_arg.", "Name two different arguments of the tool.")
+            )
+        if self.per_day and self.per_recipient_per_day and self.per_recipient_per_day > self.per_day:
+            flaws.append(
+                Flaw(
+                    ("per_recipient_per_day",),
+                    f"is above per_day ({self.per_day}).",
+                    "Lower it, or raise per_day.",
+                )
+            )
+        return flaws
+
+    def _about_waiting(self) -> list[Flaw]:
+        flaws = []
+        if self.retry_wait_s > self.retry_wait_s_max:
+            flaws.append(
+                Flaw(
+                    ("retry_wait_s",) if self.says("retry_wait_s") else ("retry_wait_s_max",),
+                    f"makes the first wait {self.retry_wait_s:g} s, the longest {self.retry_wait_s_max:g} s.",
+                    "Set retry_wait_s at most to retry_wait_s_max.",
+                )
+            )
+        if self.effect == "read":
+            held = {"delay_s": self.delay_s > 0, "dry_run": self.dry_run}
+            flaws += [
+                Flaw((key,), "has no meaning for a tool that only reads.", "Delete it, or correct effect.")
+                for key, is_set in held.items()
+                if is_set
+            ]
+        return flaws
