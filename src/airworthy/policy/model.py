@@ -32,10 +32,10 @@ class Policy(Section):
     """All that one agent may do. Built by `load_policy` from a file, or directly in tests."""
 
     agent: Word = Field(
-       default= description="The agent's name. Broken: a missing or misspelled name is an error at load."
+        description="The agent's name. Broken: a missing or misspelled name is an error at load.",
     )
     purpose: Sentence = Field(
-       default= description="What the agent is for. Broken: a missing purpose is an error at load."
+        description="What the agent is for. Broken: a missing purpose is an error at load.",
     )
     stage: Stage = Field(
         default="development",

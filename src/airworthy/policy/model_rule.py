@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from airworthy.policy.flaws import Flaw
-from airworthy.policy.kinds import Count, Section, Seconds, Tokens, UsdOrZero
+from airworthy.policy.kinds import Count, Seconds, Section, Tokens, UsdOrZero
 from airworthy.policy.pins import Floating, pin_of
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$")]
@@ -19,11 +19,12 @@ class ModelRule(Section):
     """The first `[[models]]` entry is the agent's model, the others are its fallbacks in their order."""
 
     name: ModelName = Field(
-       default= description="The model's exact name with its date or version. "
+        description="The model's exact name with its date or version. "
         "Broken: a name without one loads, and cannot go live."
     )
     provider: Literal["openai"] = Field(
-        default="openai", description="The protocol the server speaks. Broken: any other word is an error at load."
+        default="openai",
+        description="The protocol the server speaks. Broken: any other word is an error at load.",
     )
     base_url: BaseUrl | None = Field(
         default=None,
@@ -46,17 +47,20 @@ class ModelRule(Section):
         "Broken: a call that asks for more is cut to this.",
     )
     timeout_s: Seconds = Field(
-        default=30.0, description="How long one attempt may take. Broken: the attempt ends, and counts as a failure."
+        default=30.0,
+        description="How long one attempt may take. Broken: the attempt ends, and counts as a failure.",
     )
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(
         default=3,
         description="Tries for one call, the first included. Broken: the next model is asked.",
     )
     concurrency: Count = Field(
-        default=64, description="Calls in flight at once in one process. Broken: further calls wait for their turn."
+        default=64,
+        description="Calls in flight at once in one process. Broken: further calls wait for their turn.",
     )
     input_usd_per_mtok: UsdOrZero | None = Field(
-        default=None, description="Price of a million input tokens. Broken: an unpriced model cannot go live."
+        default=None,
+        description="Price of a million input tokens. Broken: an unpriced model cannot go live.",
     )
     cached_input_usd_per_mtok: UsdOrZero | None = Field(
         default=None,
@@ -64,7 +68,8 @@ class ModelRule(Section):
         "Broken: left out, they count at the full input price.",
     )
     output_usd_per_mtok: UsdOrZero | None = Field(
-        default=None, description="Price of a million output tokens. Broken: an unpriced model cannot go live."
+        default=None,
+        description="Price of a million output tokens. Broken: an unpriced model cannot go live.",
     )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         default=None,
@@ -92,7 +97,7 @@ class ModelRule(Section):
             flaws.append(
                 Flaw(
                     ("output_tokens_max",) if self.says("output_tokens_max") else ("window",),
-                    f"leaves no room for input: {self.output_tokens_max} of {self.window} tokens are for output.",
+                    f"leaves no room for input: {self.output_tokens_max} of {self.window} tokens are output.",
                     "Set output_tokens_max well below window.",
                 )
             )

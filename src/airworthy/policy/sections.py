@@ -53,7 +53,8 @@ class Owner(Section):
         description="How to reach the owner: an address or a channel. Broken: the agent cannot go live.",
     )
     review: Review | None = Field(
-        default=None, description="How often the owner reviews the agent. Broken: the agent cannot go live."
+        default=None,
+        description="How often the owner reviews the agent. Broken: the agent cannot go live.",
     )
 
 
@@ -79,13 +80,16 @@ class InputScope(Section):
         description="Media types of input. Broken: the input is declined.",
     )
     sources: Words = Field(
-        default=(), description="Where input may come from; empty: anywhere. Broken: the input is declined."
+        default=(),
+        description="Where input may come from; empty: anywhere. Broken: the input is declined.",
     )
     languages: Languages = Field(
-        default=(), description="ISO 639 codes of input; empty: any language. Broken: the input is declined."
+        default=(),
+        description="ISO 639 codes of input; empty: any language. Broken: the input is declined.",
     )
     bytes_max: Bytes = Field(
-        default=1_048_576, description="The largest input. Broken: the input is declined."
+        default=1_048_576,
+        description="The largest input. Broken: the input is declined.",
     )
     chars_min: CountOrZero = Field(
         default=2,
@@ -127,7 +131,8 @@ class OutputScope(Section):
         description="ISO 639 codes of answers; empty: any language. Broken: the answer is blocked.",
     )
     bytes_max: Bytes = Field(
-        default=262_144, description="The largest answer. Broken: the answer is blocked."
+        default=262_144,
+        description="The largest answer. Broken: the answer is blocked.",
     )
     must_not: Sentences = Field(
         default=(),
@@ -155,12 +160,17 @@ class Refusals(Section):
 class Limits(Section):
     """Bounds of one task. Each is checked before the next step, so that none is passed."""
 
-    steps: Count = Field(default=20, description="Recorded steps per task. Broken: `limit` stops the task.")
+    steps: Count = Field(
+        default=20,
+        description="Recorded steps per task. Broken: `limit` stops the task.",
+    )
     tool_calls: CountOrZero = Field(
-        default=20, description="Tool calls per task. Broken: `limit` stops the task."
+        default=20,
+        description="Tool calls per task. Broken: `limit` stops the task.",
     )
     seconds: Seconds = Field(
-        default=120.0, description="Working time per task. Broken: `limit` stops the task."
+        default=120.0,
+        description="Working time per task. Broken: `limit` stops the task.",
     )
     tokens_in: Tokens = Field(
         default=32_000,
@@ -171,20 +181,24 @@ class Limits(Section):
         description="Input and output tokens of the whole task. Broken: `limit` stops the task.",
     )
     cost_usd: Usd = Field(
-        default=0.50, description="Money per task. Broken: `limit` stops the task before the call."
+        default=0.50,
+        description="Money per task. Broken: `limit` stops the task before the call.",
     )
     identical_calls: Count = Field(
         default=3,
         description="Times one call may be made with equal arguments. Broken: `loop` stops the task.",
     )
     cycle_repeats: Count = Field(
-        default=3, description="Times a sequence of calls may repeat in a row. Broken: `loop` stops the task."
+        default=3,
+        description="Times a sequence of calls may repeat in a row. Broken: `loop` stops the task.",
     )
     no_progress: Count = Field(
-        default=6, description="Steps in a row that bring nothing new. Broken: `loop` stops the task."
+        default=6,
+        description="Steps in a row that bring nothing new. Broken: `loop` stops the task.",
     )
     off_track: Count = Field(
-        default=4, description="Refused or failed calls in a row. Broken: `loop` stops the task."
+        default=4,
+        description="Refused or failed calls in a row. Broken: `loop` stops the task.",
     )
 
     def contradictions(self) -> list[Flaw]:
@@ -208,10 +222,12 @@ class Budgets(Section):
     """Bounds over many tasks, in UTC days and months; left out: no such budget."""
 
     day_usd: Usd | None = Field(
-        default=None, description="Money per day. Broken: calls are refused until the next day."
+        default=None,
+        description="Money per day. Broken: calls are refused until the next day.",
     )
     month_usd: Usd | None = Field(
-        default=None, description="Money per month. Broken: calls are refused until the next month."
+        default=None,
+        description="Money per month. Broken: calls are refused until the next month.",
     )
     user_day_usd: Usd | None = Field(
         default=None,
@@ -222,7 +238,8 @@ class Budgets(Section):
         description="Money per feature and day. Broken: that feature's calls are refused until the next day.",
     )
     calls_per_day: Count | None = Field(
-        default=None, description="Model calls per day. Broken: calls are refused until the next day."
+        default=None,
+        description="Model calls per day. Broken: calls are refused until the next day.",
     )
 
     def contradictions(self) -> list[Flaw]:
@@ -260,7 +277,9 @@ class RuntimeRules(Section):
 class StopRule(Section):
     """When a task stops, and who is asked then."""
 
-    when: StopWhen = Field(description="The condition. Broken: an unknown word is an error at load.")
+    when: StopWhen = Field(
+        description="The condition. Broken: an unknown word is an error at load.",
+    )
     then: Literal["escalate", "decline"] = Field(
         default="escalate",
         description="Whether a person is asked or the task is declined. "
@@ -313,11 +332,13 @@ class ChecksRule(Section):
 
     input: Words = Field(
         default=("empty", "too_long", "garbled", "language"),
-        description="Checks of the input. Broken: one that blocks or crashes stops the task: `blocked_input`.",
+        description="Checks of the input. "
+        "Broken: one that blocks or crashes stops the task: `blocked_input`.",
     )
     output: Words = Field(
         default=("schema", "secrets"),
-        description="Checks of the answer. Broken: one that blocks or crashes holds it back: `blocked_output`.",
+        description="Checks of the answer. "
+        "Broken: one that blocks or crashes holds it back: `blocked_output`.",
     )
 
 

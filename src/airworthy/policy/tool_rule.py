@@ -33,7 +33,8 @@ class BreakerRule(Section):
         "Broken: with fewer calls the breaker stays closed.",
     )
     window_s: Seconds = Field(
-        default=30.0, description="How far back calls are counted. Broken: older calls no longer count."
+        default=30.0,
+        description="How far back calls are counted. Broken: older calls no longer count.",
     )
     open_s: Seconds = Field(
         default=15.0,
@@ -63,7 +64,8 @@ class ToolRule(Section):
         description="Wait before the second try; it doubles after that. Broken: the next try is made.",
     )
     retry_wait_s_max: Seconds = Field(
-        default=20.0, description="The longest wait between two tries. Broken: longer waits are cut to this."
+        default=20.0,
+        description="The longest wait between two tries. Broken: longer waits are cut to this.",
     )
     concurrency: Count = Field(
         default=8,
@@ -95,7 +97,8 @@ class ToolRule(Section):
         description="The tool's argument that holds the amount. Broken: a call without it is refused.",
     )
     amount_max: Amount | None = Field(
-        default=None, description="The largest amount, whoever approves. Broken: the call is refused."
+        default=None,
+        description="The largest amount, whoever approves. Broken: the call is refused.",
     )
     recipient_arg: Argument | None = Field(
         default=None,
