@@ -84,6 +84,14 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Line(NamedTuple):
+    """One exchange with a client; `drop` resets its connection, where the server offers that."""
+
+    receive: Receive
+    send: Send
+    drop: Callable[..., None] | None
+
+
 class ShopService:
     """One process serves one file; two services over one file would each count attempts on their own."""
 
@@ -110,7 +118,7 @@ class ShopService:
             ledger.fault_met(self._connection, f"{request.method} {request.path}", attempt, fault)
         # The queries below take microseconds, so they run on the loop itself: one at a time, in order.
         answer = self._post(request, fault) if request.method == "POST" else self._get(request, fault)
-        await self._deliver(answer, fault, receive, send)
+        await self._deliver(answer, fault, Line(receive, send, _drop_of(scope)))
 
     def _fault(self, request: Request) -> tuple[int, Fault | None]:
         if request.path == "/ledger":
@@ -122,7 +130,8 @@ class ShopService:
             return attempt, None
         return attempt, fault
 
-    async def _deliver(self, answer: Answer, fault: Fault | None, receive: Receive, send: Send) -> None:
+    async def _deliver(self, answer: Answer, fault: Fault | None, line: Line) -> None:
+        send = line.send
         match fault:
             case None | Fault.STALE:
                 await _answer(send, answer)
@@ -134,8 +143,8 @@ class ShopService:
                     send, Answer(503, {"error": "busy", "message": "Please come back later."}, wait)
                 )
             case Fault.TIMEOUT:
-                await _hold(receive, self._habits.hold_s)
-                await _hang_up(send)
+                await _hold(line.receive, self._habits.hold_s)
+                await _hang_up(line)
             case Fault.MALFORMED_HTML:
                 page = b"<!doctype html><html><body><h1>We will be right back</h1></body></html>"
                 await _write(send, 200, page, ((b"content-type", b"text/html; charset=utf-8"),))
@@ -147,7 +156,7 @@ class ShopService:
             case Fault.MISSING_FIELD:
                 await _answer(send, answer._replace(body=_without_field(answer.body)))
             case Fault.RESET_AFTER_ACT:
-                await _hang_up(send)
+                await _hang_up(line)
 
     def _get(self, request: Request, fault: Fault | None) -> Answer:
         stale = fault is Fault.STALE
@@ -313,10 +322,22 @@ async def _hold(receive: Receive, hold_s: float) -> None:
         pass
 
 
-async def _hang_up(send: Send) -> None:
-    """Promises a body and sends none, so that the server has to close the connection in the middle of the
-    answer: an application has no way to close it itself."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"64")]})
+async def _hang_up(line: Line) -> None:
+    """Without a server that can reset a connection, a body is promised and never sent: the server then has to
+    close the connection in the middle of the answer."""
+    if line.drop is None:
+        await line.send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"64")]}
+        )
+        return
+    line.drop(flush=False)
+    # Returning before the server has noticed would make it write an error page into the closed connection.
+    await _hold(line.receive, 1.0)
+
+
+def _drop_of(scope: Message) -> Callable[..., None] | None:
+    drop: Callable[..., None] | None = scope.get("extensions", {}).get("airworthy.drop", {}).get("drop")
+    return drop
 
 
 async def _answer(send: Send, answer: Answer) -> None:
