@@ -1,0 +1,36 @@
+"""The fingerprint of what a policy means, whatever way it was written."""
+
+from hashlib import sha256
+from typing import Any, Final
+
+from airworthy.core.canonical import encode
+from airworthy.policy.model import Policy
+
+# Lists whose order says nothing. The order of models (fallbacks), stops (first match) and checks (as they
+# run) does say something, so it counts.
+_SETS: Final[tuple[tuple[str, str], ...]] = (
+    ("input", "types"),
+    ("input", "formats"),
+    ("input", "sources"),
+    ("input", "languages"),
+    ("output", "permitted"),
+    ("output", "languages"),
+    ("output", "must_not"),
+    ("output", "forbid_patterns"),
+    ("refuse", "topics"),
+    ("refuse", "patterns"),
+)
+
+
+def policy_hash(policy: Policy) -> str:
+    """`sha256:` and 64 hex digits, over all keys with defaults filled in.
+
+    Keys that say "none" are left out: an optional key that a later version adds must not void every
+    approval given before.
+    """
+    meaning: dict[str, Any] = policy.model_dump(mode="json", exclude_none=True)
+    for section, key in _SETS:
+        meaning[section][key] = sorted(meaning[section][key])
+    for tool in meaning["tools"].values():
+        tool["recipients"] = sorted(tool["recipients"])
+    return f"sha256:{sha256(encode(meaning)).hexdigest()}"
