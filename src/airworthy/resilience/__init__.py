@@ -1,0 +1,50 @@
+"""Call policies as values: each bounds one way a call can go wrong; knows no model and no tool."""
+
+from airworthy.resilience.again import NO, Again, Classify, Decision, No, Yes, by_error
+from airworthy.resilience.breaker import Breaker, BreakerState, Mode, Permit, Refusal, Result
+from airworthy.resilience.bulkhead import Bulkhead, Compartment, Full
+from airworthy.resilience.circuit import Change, Circuit, CircuitOpen
+from airworthy.resilience.pace import Pace, Pacer, TooFast
+from airworthy.resilience.refused import Refused
+from airworthy.resilience.retry import DeadlinePassed, GaveUp, Retrier, Retry, RetryAccount, RetryBudget
+from airworthy.resilience.retry_after import parse_retry_after
+from airworthy.resilience.timeout import Abandoned, Ended, TimedOut, WorkCrashed, bounded, bounded_in_thread
+
+__all__ = [
+    "NO",
+    "Abandoned",
+    "Again",
+    "Breaker",
+    "BreakerState",
+    "Bulkhead",
+    "Change",
+    "Circuit",
+    "CircuitOpen",
+    "Classify",
+    "Compartment",
+    "DeadlinePassed",
+    "Decision",
+    "Ended",
+    "Full",
+    "GaveUp",
+    "Mode",
+    "No",
+    "Pace",
+    "Pacer",
+    "Permit",
+    "Refusal",
+    "Refused",
+    "Result",
+    "Retrier",
+    "Retry",
+    "RetryAccount",
+    "RetryBudget",
+    "TimedOut",
+    "TooFast",
+    "WorkCrashed",
+    "Yes",
+    "bounded",
+    "bounded_in_thread",
+    "by_error",
+    "parse_retry_after",
+]

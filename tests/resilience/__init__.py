@@ -1,0 +1,1 @@
+"""The call policies, in virtual time."""
