@@ -1,0 +1,18 @@
+"""A provider without a model behind it, so that agents can be tested offline."""
+
+from airworthy.gateway.simulator.faults import KINDS, Fault, FaultPlan
+from airworthy.gateway.simulator.rules import Rules
+from airworthy.gateway.simulator.server import MODELS, Simulator
+from airworthy.gateway.simulator.serving import PortInUse, serving, serving_async
+
+__all__ = [
+    "KINDS",
+    "MODELS",
+    "Fault",
+    "FaultPlan",
+    "PortInUse",
+    "Rules",
+    "Simulator",
+    "serving",
+    "serving_async",
+]
