@@ -1,7 +1,15 @@
 """The policy room: reads, validates, hashes and renders the one file that says what an agent may do."""
 
+from airworthy.policy.approval import BUILT_IN_STOPS, Approval, Gap, NotReadyToGoLive, golive_gaps
+from airworthy.policy.errors import PolicyError, Problem
+from airworthy.policy.facts import ToolFact
+from airworthy.policy.hash import policy_hash
+from airworthy.policy.kinds import Rate
+from airworthy.policy.load import load_policy, parse_policy
 from airworthy.policy.model import Policy, Stage
 from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.pins import Floating, Pinned, pin_of
+from airworthy.policy.scope import scope_html, scope_markdown
 from airworthy.policy.sections import (
     STOP_WHENS,
     Budgets,
@@ -19,22 +27,39 @@ from airworthy.policy.sections import (
 from airworthy.policy.tool_rule import BreakerRule, Effect, ToolRule
 
 __all__ = [
+    "BUILT_IN_STOPS",
     "STOP_WHENS",
+    "Approval",
     "BreakerRule",
     "Budgets",
     "ChecksRule",
     "Effect",
     "Escalation",
+    "Floating",
+    "Gap",
     "InputScope",
     "Limits",
     "ModelRule",
+    "NotReadyToGoLive",
     "OutputScope",
     "Owner",
+    "Pinned",
     "Policy",
+    "PolicyError",
+    "Problem",
+    "Rate",
     "Refusals",
     "RuntimeRules",
     "Stage",
     "StopRule",
     "StopWhen",
+    "ToolFact",
     "ToolRule",
+    "golive_gaps",
+    "load_policy",
+    "parse_policy",
+    "pin_of",
+    "policy_hash",
+    "scope_html",
+    "scope_markdown",
 ]

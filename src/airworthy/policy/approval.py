@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from airworthy.core.errors import ConfigError
-from airworthy.policy.errors import printable
+from airworthy.policy.chars import printable
 from airworthy.policy.facts import ToolFact
 from airworthy.policy.hash import policy_hash
 from airworthy.policy.model import Policy

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from airworthy.core.errors import ConfigError
+from airworthy.policy.chars import printable
 
 PROBLEMS_SHOWN_MAX = 50
 
@@ -47,8 +48,3 @@ class PolicyError(ConfigError):
         hidden = len(self.problems) - len(shown)
         more = [f"... and {hidden} more."] if hidden else []
         super().__init__("\n".join([f"{name} has {len(self.problems)} problems:", *shown, *more]))
-
-
-def printable(text: str) -> str:
-    """Text from a file or a path, without the characters that could move a terminal's cursor."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

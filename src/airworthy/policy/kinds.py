@@ -1,12 +1,12 @@
 """The kinds of value a policy key may hold, each checked strictly; knows no key by name."""
 
 import re
-import unicodedata
 import warnings
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from airworthy.policy.chars import hides
 from airworthy.policy.flaws import Flaw, flaw_error, flaw_of_value
 from airworthy.policy.units import BadUnit, bytes_from, rate_from, seconds_from
 
@@ -18,10 +18,6 @@ BYTES_MAX = 4 * 2**30
 USD_MAX = 10_000_000.0
 COUNT_MAX = 1_000_000
 TOKENS_MAX = 1_000_000_000
-
-# Joiners that real scripts and emoji need; every other format character can hide or reorder what an
-# approver reads.
-_JOINERS = {"\u200c", "\u200d"}
 
 
 class Section(BaseModel):
@@ -63,9 +59,7 @@ class Rate(BaseModel):
 def unprintable(text: str) -> str | None:
     """The name of the first character that could hide or reorder text on a page or a terminal."""
     for char in text:
-        if char in _JOINERS or char in "\n\r\t":
-            continue
-        if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}:
+        if hides(char) and char not in "\n\r\t":
             return f"U+{ord(char):04X}"
     return None
 

@@ -20,5 +20,7 @@ def stop(
     rule = policy.stop_for(when)
     outcome = Outcome.ESCALATED if rule.then == "escalate" else Outcome.DECLINED
     note = {"note": rule.note} if rule.note else {}
-    reason = Reason(code=code, text=text, to=rule.to or "", evidence={**(evidence or {}), **note}, error=error)
+    reason = Reason(
+        code=code, text=text, to=rule.to or "", evidence={**(evidence or {}), **note}, error=error
+    )
     return Stop(outcome, reason)

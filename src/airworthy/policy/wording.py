@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from airworthy.policy.errors import printable
+from airworthy.policy.chars import printable
 from airworthy.policy.flaws import FLAW, Flaw, KeyPath
 from airworthy.policy.model import Policy
 

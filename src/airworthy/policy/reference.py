@@ -1,0 +1,127 @@
+"""The table of all policy keys, written from the model itself so that the two cannot differ."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from airworthy.policy.model import Policy
+from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.plain_words import size
+from airworthy.policy.sections import StopRule
+from airworthy.policy.tool_rule import ToolRule
+
+_LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "models": ("[[models]]", ModelRule),
+    "tools": ("[tools.<name>]", ToolRule),
+    "stop": ("[[stop]]", StopRule),
+}
+_UNITS: Final = (
+    ("_usd_per_mtok", "USD per million tokens"),
+    ("bytes_max", "bytes, or text: 256 KiB"),
+    ("_usd", "USD"),
+    ("_s", "seconds, or text: 2 min"),
+    ("_s_max", "seconds, or text: 2 min"),
+    ("seconds", "seconds, or text: 2 min"),
+)
+_UNIT_OF: Final = {
+    "window": "tokens",
+    "output_tokens_max": "tokens",
+    "tokens": "tokens",
+    "tokens_in": "tokens",
+    "chars_min": "characters",
+    "failure_share": "share, 0 to 1",
+    "rate": "calls per s, min, h or day",
+    "per_day": "calls",
+    "per_recipient_per_day": "calls",
+    "calls_per_day": "calls",
+    "approval_above": "as the tool's argument",
+    "amount_max": "as the tool's argument",
+    "steps": "steps",
+    "tool_calls": "calls",
+    "identical_calls": "calls",
+    "cycle_repeats": "times",
+    "no_progress": "steps",
+    "off_track": "calls",
+    "calls_min": "calls",
+    "concurrency": "calls",
+    "attempts": "times",
+    "attempts_max": "times",
+    "end_of_life": "date",
+    "temperature": "0 to 2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row of the table."""
+
+    name: str
+    meaning: str
+    unit: str
+    default: str
+    broken: str
+
+
+def sections() -> list[tuple[str, str, list[Key]]]:
+    """Header as written in the file, what the section is, its keys; in the order of the model."""
+    top = [(name, field) for name, field in Policy.model_fields.items() if field.description]
+    tables: list[tuple[str, str, list[Key]]] = [
+        ("", "Top of the file", [_key(name, field) for name, field in top])
+    ]
+    for name, field in Policy.model_fields.items():
+        if field.description:
+            continue
+        header, model = _LISTS.get(name, (f"[{name}]", field.annotation))
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise TypeError(f"{name} is neither a section nor listed here")
+        about = (model.__doc__ or "").splitlines()[0]
+        tables.append((header, about, _keys(model)))
+    return tables
+
+
+def key_tables() -> str:
+    """Markdown: a heading and a table for each section."""
+    out = []
+    for header, about, keys in sections():
+        out.append(f"### `{header}`\n\n{about}" if header else f"### {about}")
+        rows = ["| key | meaning | unit | default | when broken |", "|---|---|---|---|---|"]
+        rows += [
+            f"| `{key.name}` | {key.meaning} | {key.unit} | {key.default} | {key.broken} |".replace("  ", " ")
+            for key in keys
+        ]
+        out.append("\n".join(rows))
+    return "\n\n".join(out) + "\n"
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[Key]:
+    keys = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        keys.append(_key(prefix + name, field))
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and name == "breaker":
+            keys += _keys(inner, f"{prefix}{name}.")
+    return keys
+
+
+def _key(name: str, field: FieldInfo) -> Key:
+    meaning, _, broken = (field.description or "").partition(" Broken: ")
+    last = name.rsplit(".", 1)[-1]
+    unit = _UNIT_OF.get(last) or next((unit for end, unit in _UNITS if last.endswith(end)), "")
+    broken = broken[:1].upper() + broken[1:]
+    return Key(name, meaning.replace("|", "\\|"), unit, _default(name, field), broken.replace("|", "\\|"))
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default: Any = field.default
+    if default is None:
+        return "none"
+    if isinstance(default, BaseModel):
+        return "as below"
+    if name.endswith("bytes_max"):
+        return f'`"{size(default)}"`'
+    return f"`{json.dumps(default)}`"
