@@ -150,6 +150,14 @@ def test_a_call_from_before_the_opening_changes_nothing_when_it_ends(result: Res
     assert breaker.after(POLICY, half_open, _at(6), early, result) == half_open
 
 
+def test_a_call_from_before_the_opening_does_not_count_after_the_closing() -> None:
+    permit, state = _probe(_opened(), 5)
+    closed = breaker.after(POLICY, state, _at(6), permit, "ok")
+
+    assert breaker.after(POLICY, closed, _at(7), Permit(term=0), "failure") == closed
+    assert breaker.after(POLICY, closed, _at(7), permit, "failure") == closed
+
+
 def test_several_probes_must_succeed_one_after_the_other() -> None:
     policy = replace(POLICY, probes=2)
     first, state = breaker.allow(policy, _opened(), _at(5))

@@ -98,6 +98,32 @@ async def test_the_deadline_counts_those_who_wait_before() -> None:
     assert asyncio.get_running_loop().time() == pytest.approx(20, abs=0.001)
 
 
+async def test_the_deadline_is_held_against_the_start_that_makes_room_for_this_caller() -> None:
+    clock = LoopClock()
+    pacer = Pacer(Pace("3/10s"), clock)
+    for _ in range(3):
+        await pacer.wait()
+        await asyncio.sleep(3)
+    before = asyncio.create_task(pacer.wait())  # At 9 s; the starts of 0, 3 and 6 s leave at 10, 13 and 16 s.
+    second = asyncio.create_task(pacer.wait())
+    await asyncio.sleep(0)
+
+    with pytest.raises(TooFast) as refused:
+        await pacer.wait(clock.now_us() + 6 * US_PER_S)
+
+    assert refused.value.retry_after_s == pytest.approx(7, abs=0.001)
+    await asyncio.gather(before, second)
+    assert asyncio.get_running_loop().time() == pytest.approx(13, abs=0.001)
+
+
+async def test_starts_that_left_the_window_are_forgotten() -> None:
+    pacer = Pacer(Pace("5/s"), LoopClock())
+    for _ in range(100):
+        await pacer.wait()
+
+    assert pacer._bucket.count() <= 6
+
+
 async def test_a_cancelled_caller_uses_no_turn() -> None:
     pacer = Pacer(Pace("1/10s"), LoopClock())
     await pacer.wait()

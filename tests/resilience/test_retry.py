@@ -309,6 +309,15 @@ NOW_US = 1_764_000_000 * US_PER_S  # 2025-11-24T16:00:00Z
             "only the limit that is used up counts",
         ),
         (
+            {
+                "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-tokens": "6m0s",
+            },
+            1.0,
+            "a limit known to be used up counts before one that does not say",
+        ),
+        (
             {"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "2s"},
             2.0,
             "the later when neither says",

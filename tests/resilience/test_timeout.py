@@ -2,9 +2,11 @@
 
 import asyncio
 import contextvars
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 
@@ -68,6 +70,30 @@ async def test_work_that_ignores_its_end_is_abandoned_reported_and_its_late_resu
 
     await asyncio.sleep(100)
 
+    assert late == [Ended("paid")]
+
+
+async def test_abandoned_work_is_not_lost_to_the_garbage_collector() -> None:
+    late: list[Ended[str]] = []
+    waits_for: list[weakref.ref[asyncio.Future[str]]] = []
+
+    async def stubborn() -> str:
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            pass
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        waits_for.append(weakref.ref(answer))
+        return await answer
+
+    with pytest.raises(TimedOut):
+        await bounded(stubborn, 5, late=late.append)
+
+    gc.collect()
+    answer = waits_for[0]()
+    assert answer is not None
+    answer.set_result("paid")
+    await asyncio.sleep(1)
     assert late == [Ended("paid")]
 
 
@@ -255,6 +281,27 @@ async def test_cancelling_the_caller_of_a_thread_propagates_at_once_and_keeps_th
     assert len(abandoned) == 1
     go_on.set()
     assert await late == Ended(value=True)
+
+
+async def test_a_thread_that_finished_as_its_caller_was_cancelled_is_not_lost() -> None:
+    go_on = threading.Event()
+    late: list[Ended[bool]] = []
+    abandoned: list[Abandoned] = []
+    task = asyncio.create_task(
+        bounded_in_thread(go_on.wait, 5, name="race", late=late.append, on_abandoned=abandoned.append)
+    )
+    await asyncio.sleep(1)
+
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "airworthy: race":
+            thread.join()  # Its answer is queued now; the cancellation comes right behind it.
+    asyncio.get_running_loop().call_soon(task.cancel)
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    assert late == [Ended(value=True)]
+    assert abandoned == []
 
 
 @pytest.mark.process

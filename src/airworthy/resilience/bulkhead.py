@@ -66,7 +66,7 @@ class Compartment:
         left_s = None if deadline_us is None else (deadline_us - self._clock.now_us()) / US_PER_S
         if left_s is not None and left_s <= 0:
             raise self._full("the deadline has passed")
-        if self.running < self.policy.concurrency and not self._queue:
+        if self.running < self.policy.concurrency:  # Then nobody waits: places are handed over, not freed.
             self.running += 1
             return
         if len(self._queue) >= self.policy.queue_max:
