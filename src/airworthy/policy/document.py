@@ -65,5 +65,12 @@ def plain(text: str) -> str:
     Both renderers pass every part through it, so a builder cannot forget to.
     """
     # Spaces at the ends are kept: parts of a line are joined as they are.
-    joined = "".join(" " if char in _BREAKS else char for char in text if char in _BREAKS or not hides(char))
-    return joined if len(joined) <= FOREIGN_CHARS_MAX else joined[:FOREIGN_CHARS_MAX] + "…"
+    beginning = text[: 2 * FOREIGN_CHARS_MAX]
+    kept = "".join(
+        " " if char in _BREAKS else char for char in beginning if char in _BREAKS or not hides(char)
+    )
+    return (
+        kept
+        if len(kept) <= FOREIGN_CHARS_MAX and len(text) == len(beginning)
+        else kept[:FOREIGN_CHARS_MAX] + "…"
+    )

@@ -51,7 +51,7 @@ _DATED = (
     (re.compile(rf"[-_]{_MONTH}-{_YEAR}$"), "its month and year"),
     (re.compile(rf"[-_](?:preview|exp)-{_MONTH}-{_DAY}$"), "its date"),
     (re.compile(r"@sha256:[0-9a-f]{12,64}$"), "its digest"),
-    (re.compile(rf"^gpt-.*-{_MONTH}{_DAY}$"), "its date"),
+    (re.compile(rf"^gpt-.*-{_MONTH}{_DAY}(?:-preview)?$"), "its date"),
     (
         re.compile(
             rf"^(?:mistral|codestral|ministral|pixtral|magistral|devstral|open-mistral)-.*-\d\d{_MONTH}$"
