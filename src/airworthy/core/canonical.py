@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
-    if isinstance(value, (tuple, PurePath)) or hasattr(value, "__iter__") and hasattr(value, "__len__"):
+    if isinstance(value, (tuple, PurePath)) or (hasattr(value, "__iter__") and hasattr(value, "__len__")):
         return str(value) if isinstance(value, PurePath) else list(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

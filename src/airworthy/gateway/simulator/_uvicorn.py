@@ -55,6 +55,7 @@ class EmbeddedServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 http=DroppableProtocol,
                 ws="none",
                 lifespan="off",

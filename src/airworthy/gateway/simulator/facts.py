@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from itertools import islice
 
 from airworthy.gateway.simulator.conversation import (
     Conversation,
@@ -40,6 +41,9 @@ _QUERY_WORDS = {
 # A longer conversation is read from its end; older text no longer decides a call.
 TEXT_CHARS_MAX = 20_000
 FIELDS_MAX = 2_000
+# Values tried for one parameter, and those kept of them.
+CANDIDATES_MAX = 100
+VALUES_MAX = 16
 
 
 class Strength(IntEnum):
@@ -81,19 +85,25 @@ class Facts:
         }
 
     def find(self, name: str, schema: Json, tool: Tool) -> Found | None:
-        every = self.all(name, schema, tool)
-        return every[0] if every else None
+        return next(self._fitting(name, schema, tool), None)
 
     def all(self, name: str, schema: Json, tool: Tool) -> list[Found]:
-        """Every fitting value, the likeliest first."""
+        """The fitting values, the likeliest first."""
+        return list(islice(self._fitting(name, schema, tool), VALUES_MAX))
+
+    def _fitting(self, name: str, schema: Json, tool: Tool) -> Iterator[Found]:
+        """Lazily: for most parameters the first value found decides."""
         root = tool.parameters
-        found: list[Found] = []
+        seen: list[Json] = []
         for candidate in self._candidates(name, schema, tool):
             value = candidate.value
             fitting = coerced(value, schema, root) if isinstance(value, str) else value
-            if accepts(fitting, schema, root) and fitting not in [other.value for other in found]:
-                found.append(Found(fitting, candidate.strength))
-        return found
+            if fitting not in seen:
+                seen.append(fitting)
+                if accepts(fitting, schema, root):
+                    yield Found(fitting, candidate.strength)
+            if len(seen) > CANDIDATES_MAX:
+                return
 
     def _candidates(self, name: str, schema: Json, tool: Tool) -> Iterator[Found]:
         for option in options(schema, tool.parameters):
@@ -151,12 +161,17 @@ class Facts:
         for word in stem(words(name)) or words(name):
             for match in _after_word(word).finditer(text):
                 value = next(group for group in match.groups() if group is not None)
-                if with_digits == bool(re.search(r"\d", value)):
+                if with_digits == bool(re.search(r"\d", value)) and not self._is_of_another(value, name):
                     yield value.rstrip(".,;")
             if numeric:
                 yield from re.findall(
                     rf"(?<![\w.-])(\d+(?:\.\d+)?)\s+{re.escape(word)}s?\b", text, re.IGNORECASE
                 )
+
+    def _is_of_another(self, value: str, name: str) -> bool:
+        """`the customer of ORD-1042` names an order, though the id follows the word customer."""
+        own = stem(words(name))
+        return is_identifier(name) and not claims(value, own) and claims(value, self._stems.difference(own))
 
     def _guessed(self, name: str, schema: dict[str, Json]) -> Iterator[str]:
         parts = set(words(name))

@@ -7,8 +7,8 @@ from airworthy.gateway.simulator.conversation import Json, ToolUse, as_dict, as_
 
 _ERROR = re.compile(
     r"\s*(?:\w*error\b|\w*exception\b|traceback\b|failed\b|failure\b|fix the errors|unknown tool"
-    r"|timed? ?out\b|not available|unavailable|permission denied|unauthori[sz]ed|forbidden"
-    r"|no \w+ found|not found|none\b|null\b)",
+    r"|timed? ?out\b|permission denied|unauthori[sz]ed|forbidden|no \w+ found|none\b|null\b"
+    r"|(?:[\w-]+ ){0,3}(?:not found|not available|unavailable|does not exist))",
     re.IGNORECASE,
 )
 _BAD_STATUS = {"error", "failed", "failure", "not_found", "unavailable", "timeout"}

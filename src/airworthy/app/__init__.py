@@ -1,0 +1,1 @@
+"""Configuration and wiring; the only room that knows all the others. No domain rule lives here."""

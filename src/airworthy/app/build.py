@@ -1,0 +1,139 @@
+"""Puts the rooms together: a database with its tables, the operations on it, and workers for agents."""
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from airworthy.app.config import Config, secret, secrets
+from airworthy.core.clock import Clock, SystemClock
+from airworthy.core.errors import ConfigError
+from airworthy.core.ids import Ids, process_nonce
+from airworthy.core.redact import Redactor
+from airworthy.gateway import OPENAI_URL, Endpoint, Gateway, OpenAIClient
+from airworthy.gateway.tables import MIGRATIONS as GATEWAY
+from airworthy.policy import NotReadyToGoLive, golive_gaps
+from airworthy.recorder import Payloads
+from airworthy.recorder.tables import MIGRATIONS as RECORDER
+from airworthy.resilience import parse_retry_after
+from airworthy.runtime import Agent, Desk, Operations, Worker
+from airworthy.runtime.tables import MIGRATIONS as RUNTIME
+from airworthy.runtime.verdicts import checks_of
+from airworthy.store import Database, SQLiteDatabase, migrate
+from airworthy.store.lease import Owner, process_born, this_host
+from airworthy.store.tables import MIGRATIONS as STORE
+from airworthy.tools import Toolbox
+from airworthy.tools.resource import Resources
+from airworthy.tools.tables import MIGRATIONS as TOOLS
+
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *RUNTIME)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that shares one database in this process."""
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    payloads: Payloads
+    operations: Operations
+
+
+@contextlib.contextmanager
+def opened(config: Config, agents: Sequence[Agent] = ()) -> Iterator[App]:
+    """The database of `config`, made and migrated if need be; closed at the end."""
+    database = SQLiteDatabase(config.database_path)
+    try:
+        yield assembled(database, agents)
+    finally:
+        database.close()
+
+
+def assembled(
+    database: Database, agents: Sequence[Agent] = (), clock: Clock | None = None, ids: Ids | None = None
+) -> App:
+    """The same on any database; for tests with a clock and ids of their own."""
+    migrate(database, MIGRATIONS)
+    clock = clock if clock is not None else SystemClock()
+    ids = ids if ids is not None else Ids()
+    names = {rule.api_key_env: None for agent in agents for rule in agent.policy.models}
+    payloads = Payloads(Redactor(secrets(names)))
+    return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
+
+
+def worker(app: App, agents: Sequence[Agent], *, concurrency: int, owner: Owner | None = None) -> Worker:
+    """Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps."""
+    for agent in agents:
+        check_live(app, agent)
+    resources = Resources()
+    desks = [desk(app, agent, resources) for agent in agents]
+    return Worker(
+        app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
+        concurrency=concurrency,
+    )  # fmt: skip
+
+
+def check_live(app: App, agent: Agent) -> None:
+    """A live agent runs only under the very policy that was approved."""
+    if agent.policy.live:
+        gaps = golive_gaps(agent.policy, app.operations.approval(agent.name), agent.tool_facts)
+        if gaps:
+            raise NotReadyToGoLive(agent.name, gaps)
+
+
+def desk(app: App, agent: Agent, resources: Resources | None = None) -> Desk:
+    _ = agent.handler
+    clients = agent.clients
+    if clients is None:
+        clients = {
+            rule.name: OpenAIClient(
+                Endpoint(rule.base_url or OPENAI_URL, secret(rule.api_key_env)),
+                lambda headers: parse_retry_after(headers, app.clock.now_us()),
+            )
+            for rule in agent.policy.models
+        }
+    gateway = Gateway(agent.policy, clients, app.clock)
+    toolbox = Toolbox(agent.policy, agent.tools, app.clock, resources=resources)
+    input_checks, output_checks = checks_of(agent)
+    return Desk(agent, gateway, toolbox, input_checks, output_checks)
+
+
+def this_process(clock: Clock) -> Owner:
+    pid = os.getpid()
+    return Owner(f"wkr_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "")
+
+
+def load_agents(config: Config) -> list[Agent]:
+    """Imports what `airworthy.toml` names. Raises: ConfigError, with the import's own error as its cause."""
+    if not config.agents:
+        raise ConfigError(
+            f"No agent is named in {config.folder / 'airworthy.toml'}.",
+            mend='Make a working folder with `airworthy init support`, or add agents = ["agent:agent"].',
+        )
+    folder = str(config.folder.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    found: dict[str, Agent] = {}
+    for spec in config.agents:
+        module_name, _, attribute = spec.partition(":")
+        try:
+            agent = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"Agent {spec!r} cannot be loaded from {folder}: {error}.",
+                mend="Check the module and the name.",
+            ) from error
+        if not isinstance(agent, Agent):
+            raise ConfigError(
+                f"{spec!r} is a {type(agent).__name__}, not an Agent.", mend="Name the Agent object."
+            )
+        if agent.name in found:
+            raise ConfigError(
+                f"Two agents are called {agent.name!r}.", mend="Give each policy its own agent name."
+            )
+        _ = agent.handler
+        found[agent.name] = agent
+    return list(found.values())

@@ -1,0 +1,107 @@
+"""Where settings come from: `airworthy.toml` and the environment. Nobody else reads either."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from airworthy.core.errors import ConfigError
+
+CONFIG_FILE = "airworthy.toml"
+DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
+SECRET_CHARS_MIN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`agents`: "module:name" of each Agent, modules looked up in `folder`. `database`: a path, from `folder` on.
+
+    `concurrency`: tasks under way at once in one worker process.
+    """
+
+    folder: Path
+    database: str = "airworthy.db"
+    agents: tuple[str, ...] = ()
+    concurrency: int = 16
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.concurrency <= 10_000:
+            raise ConfigError(
+                f"concurrency is {self.concurrency}.", mend=f"Set it between 1 and 10000 in {CONFIG_FILE}."
+            )
+        if "://" in self.database:
+            scheme = self.database.partition("://")[0]
+            raise ConfigError(f"A {scheme} database cannot be used.", mend="Give the path of an SQLite file.")
+
+    @property
+    def database_path(self) -> Path:
+        return self.folder / self.database
+
+
+def load_config(folder: Path, *, database: str | None = None) -> Config:
+    """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it."""
+    values = _read(folder / CONFIG_FILE)
+    chosen = database or os.environ.get(DATABASE_VARIABLE)
+    if chosen:
+        values["database"] = chosen
+    try:
+        return Config(folder, **values)  # type: ignore[arg-type]  # checked key by key in _read
+    except TypeError as error:
+        raise ConfigError(
+            f"{folder / CONFIG_FILE}: {error}", mend="Compare it with the reference."
+        ) from error
+
+
+def secrets(names: Mapping[str, None] | list[str]) -> tuple[str, ...]:
+    """The values of these environment variables, for the redactor: they must never be written anywhere."""
+    values = (os.environ.get(name, "") for name in names if name)
+    return tuple(value for value in values if len(value) >= SECRET_CHARS_MIN)
+
+
+def secret(name: str) -> str:
+    """The value of an environment variable that holds a key; empty when it is not set."""
+    return os.environ.get(name, "") if name else ""
+
+
+def variable(name: str) -> str | None:
+    return os.environ.get(name) or None
+
+
+def person() -> str:
+    """Who gives a command, when they do not say: the name of their login."""
+    return (
+        os.environ.get("AIRWORTHY_USER") or os.environ.get("USER") or os.environ.get("USERNAME") or "somebody"
+    )
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}.", mend="Mend the file, or move it away."
+        ) from error
+    kinds = {"database": str, "agents": list, "concurrency": int}
+    known = [field.name for field in fields(Config) if field.name in kinds]
+    values: dict[str, object] = {}
+    for key, value in raw.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ConfigError(
+                f"{path} has the unknown key {key!r}.",
+                mend=f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}.",
+            )
+        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+            raise ConfigError(
+                f"{path}: {key} = {value!r} is not a {kinds[key].__name__}.", mend="Mend the value."
+            )
+        if isinstance(value, list):
+            if not all(isinstance(entry, str) and entry.count(":") == 1 for entry in value):
+                raise ConfigError(f"{path}: agents = {value!r}.", mend='Write each as "module:name".')
+            value = tuple(value)
+        values[key] = value
+    return values

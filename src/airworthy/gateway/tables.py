@@ -1,0 +1,24 @@
+"""The gateway's table: money and calls per budget, reserved and settled apart."""
+
+from collections.abc import Sequence
+
+from airworthy.store.migrate import Migration, create_all
+
+
+def _first(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
+
+    metadata = MetaData()
+    Table(
+        "spend",
+        metadata,
+        Column("scope", String, primary_key=True),
+        Column("reserved_nano", BigInteger, nullable=False),
+        Column("settled_nano", BigInteger, nullable=False),
+        Column("calls", Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (Migration("gateway", 1, "spend", _first),)

@@ -1,0 +1,18 @@
+"""The journal: every step of every run, recorded so that a run can be called again and explained."""
+
+from airworthy.recorder.journal import Diverged, Journal, Slot
+from airworthy.recorder.payload import Payloads
+from airworthy.recorder.steps import Recorded, StepFacts, StepState, read_steps
+from airworthy.recorder.summary import summarise
+
+__all__ = [
+    "Diverged",
+    "Journal",
+    "Payloads",
+    "Recorded",
+    "Slot",
+    "StepFacts",
+    "StepState",
+    "read_steps",
+    "summarise",
+]

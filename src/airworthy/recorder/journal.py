@@ -1,0 +1,259 @@
+"""The journal of one run: finds what was recorded, writes what happens, and refuses to act on another path.
+
+A step's key is the digest of its kind, its name and its canonical arguments, followed by its occurrence: how many
+identical calls the run made before. Order plays no part, so parallel calls replay in any order.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from airworthy.core.canonical import digest
+from airworthy.core.clock import Clock
+from airworthy.core.errors import AirworthyError
+from airworthy.core.outcome import ErrorFact
+from airworthy.core.task import TaskRef
+from airworthy.recorder.payload import Payloads
+from airworthy.recorder.steps import (
+    INSERT_PAYLOAD,
+    INSERT_STEP,
+    NO_FACTS,
+    UPDATE_PAYLOAD,
+    UPDATE_STEP,
+    Recorded,
+    StepFacts,
+    StepState,
+    body,
+)
+from airworthy.store import Database, Fence, Tx
+
+# How long a new effect waits for parallel calls to meet what was recorded, once nothing else is under way.
+SETTLE_S = 1.0
+
+Also = Callable[[Tx], None]
+
+
+def _nothing_to_confirm(_: Tx) -> None:
+    return None
+
+
+class Diverged(AirworthyError):
+    """On replay the run took another path than the one on which it had already acted."""
+
+    code = "divergence"
+
+    def __init__(self, message: str, unmet: tuple[str, ...]) -> None:
+        super().__init__(
+            message,
+            mend="Take time, chance and ids from the run (run.now, run.random, run.uuid) and call in an order that "
+            "depends on nothing else; then decide in the review queue what is left to do.",
+        )
+        self.unmet = unmet
+
+
+@dataclass(slots=True)
+class Slot:
+    """The place of one call in the journal. `recorded` is what an earlier run left there."""
+
+    seq: int
+    kind: str
+    name: str
+    key: bytes
+    arguments: bytes
+    occurrence: int
+    effect: str | None
+    recorded: Recorded | None
+    started_us: int
+
+
+class Journal:
+    """One per run; used from one event loop. Every write carries the run's fence."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        payloads: Payloads,
+        task: TaskRef,
+        fence: Fence,
+        run: int,
+        recorded: Iterable[Recorded] = (),
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.task = task
+        self.fence = fence
+        self.run = run
+        # Called inside the transaction that begins a call which acts or costs; may raise a Halt. Set by the runtime.
+        self.confirm: Also = _nothing_to_confirm
+        self._payloads = payloads
+        self._by_key: dict[bytes, Recorded] = {}
+        self._occurrences: dict[bytes, int] = {}
+        self._unmet: dict[bytes, Recorded] = {}
+        self._met = asyncio.Event()
+        self._executing = 0
+        self._next_seq = 1  # Seq 0 is the input.
+        for step in recorded:
+            self._next_seq = max(self._next_seq, step.seq + 1)
+            if step.key is None:
+                continue
+            self._by_key[step.key] = step
+            if step.acted:
+                self._unmet[step.key] = step
+
+    def slot(self, kind: str, name: str, arguments: bytes, *, effect: str | None = None) -> Slot:
+        """Finds or makes the place of a call; counts the call's occurrence, so ask once per call."""
+        clean, _ = self._payloads.redactor.redact_bytes(arguments)
+        base = digest(kind.encode(), name.encode(), clean)
+        occurrence = self._occurrences.get(base, 0)
+        self._occurrences[base] = occurrence + 1
+        key = base + occurrence.to_bytes(4, "big")
+        recorded = self._by_key.get(key)
+        if recorded is not None and self._unmet.pop(key, None) is not None and not self._unmet:
+            self._met.set()
+        if recorded is not None:
+            seq = recorded.seq
+        else:
+            seq = self._next_seq
+            self._next_seq += 1
+        return Slot(seq, kind, name, key, clean, occurrence, effect, recorded, self.clock.now_us())
+
+    async def record(
+        self,
+        slot: Slot,
+        state: StepState,
+        *,
+        result: bytes | None = None,
+        error: ErrorFact | None = None,
+        facts: StepFacts = NO_FACTS,
+        also: Also | None = None,
+    ) -> None:
+        """Writes a whole step at once: for whatever may be repeated when a crash loses it."""
+        if slot.recorded is not None:  # Done again, because its recorded result had a secret taken out.
+            await self.close(slot, state, result=result, error=error, facts=facts, also=also)
+            return
+        packed, exact = self._pack(slot, result, error, facts)
+        task_id, now_us = self.task.id, self.clock.now_us()
+        row = (
+            task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state, slot.effect, exact,
+            slot.started_us, now_us, facts.attempts, error.type if error else None, facts.model,
+            facts.tokens_in, facts.tokens_out, facts.cost_nano, facts.resource, facts.resource_version,
+        )  # fmt: skip
+
+        def op(tx: Tx) -> None:
+            tx.execute(INSERT_STEP, row)
+            tx.execute(INSERT_PAYLOAD, (task_id, slot.seq, packed))
+            if also is not None:
+                also(tx)
+
+        await self.database.write(op, fence=self.fence)
+
+    async def open(
+        self, slot: Slot, state: StepState, *, facts: StepFacts = NO_FACTS, also: Also | None = None
+    ) -> None:
+        """Writes an effect's intent before the effect: `started`, or `held` while a person decides.
+
+        A slot that is in the journal already (it was held before) changes its state instead. `also` runs in the
+        same transaction and may raise: then nothing is stored.
+        """
+        packed, exact = self._pack(slot, None, None, facts)
+        task_id, known = self.task.id, slot.recorded is not None
+        row = (
+            task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state, slot.effect, exact,
+            slot.started_us, None, 0, None, None, None, None, None, facts.resource, facts.resource_version,
+        )  # fmt: skip
+
+        def op(tx: Tx) -> None:
+            if state is StepState.STARTED:
+                self.confirm(tx)
+            if also is not None:
+                also(tx)
+            if known:
+                tx.execute(
+                    "UPDATE steps SET state = ? WHERE task_id = ? AND seq = ?", (state, task_id, slot.seq)
+                )
+                return
+            tx.execute(INSERT_STEP, row)
+            tx.execute(INSERT_PAYLOAD, (task_id, slot.seq, packed))
+
+        await self.database.write(op, fence=self.fence)
+
+    async def close(
+        self,
+        slot: Slot,
+        state: StepState,
+        *,
+        result: bytes | None = None,
+        error: ErrorFact | None = None,
+        facts: StepFacts = NO_FACTS,
+        also: Also | None = None,
+    ) -> None:
+        """Writes what became of an opened step."""
+        packed, exact = self._pack(slot, result, error, facts)
+        task_id = self.task.id
+        row = (
+            state, exact, self.clock.now_us(), facts.attempts, error.type if error else None, facts.model,
+            facts.tokens_in, facts.tokens_out, facts.cost_nano, facts.resource, facts.resource_version,
+            task_id, slot.seq,
+        )  # fmt: skip
+
+        def op(tx: Tx) -> None:
+            tx.execute(UPDATE_STEP, row)
+            tx.execute(UPDATE_PAYLOAD, (packed, task_id, slot.seq))
+            if also is not None:
+                also(tx)
+
+        await self.database.write(op, fence=self.fence)
+
+    def _pack(
+        self, slot: Slot, result: bytes | None, error: ErrorFact | None, facts: StepFacts
+    ) -> tuple[bytes, int]:
+        raw = body(slot.arguments, result, error, facts.notes)
+        clean, hidden = self._payloads.redactor.redact_bytes(raw)
+        return self._payloads.pack(clean), 0 if hidden else 1
+
+    # What keeps a resumed run on the path on which it acted.
+
+    def enter(self) -> None:
+        """A call of this run began; paired with `leave`."""
+        self._executing += 1
+
+    def leave(self) -> None:
+        self._executing -= 1
+
+    @property
+    def calls_under_way(self) -> int:
+        return self._executing
+
+    async def may_act(self) -> None:
+        """Waits until every effect recorded before has been met again. Raises: Diverged when that cannot be.
+
+        Parallel branches may reach a new effect before a recorded one; so the refusal comes only after nothing
+        else has been under way for SETTLE_S.
+        """
+        if not self._unmet:
+            return
+        self._executing -= (
+            1  # While it waits it is not under way, or two waiting calls would wait for each other.
+        )
+        try:
+            while self._unmet:
+                try:
+                    await asyncio.wait_for(self._met.wait(), SETTLE_S)
+                except TimeoutError:
+                    if self._executing <= 0 and self._unmet:
+                        raise self._diverged("is about to act anew") from None
+        finally:
+            self._executing += 1
+
+    def check_all_met(self) -> None:
+        """Asked when the agent has returned. Raises: Diverged when it got there without an effect it had made."""
+        if self._unmet:
+            raise self._diverged("came to its end")
+
+    def _diverged(self, how: str) -> Diverged:
+        unmet = tuple(f"{step.name} (step {step.seq})" for step in self._unmet.values())
+        return Diverged(
+            f"The resumed run of {self.task.id} {how} without meeting what it had done before: {', '.join(unmet)}.",
+            unmet,
+        )

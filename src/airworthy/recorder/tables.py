@@ -1,0 +1,48 @@
+"""The recorder's tables: thin typed rows for steps, their payloads beside them."""
+
+from collections.abc import Sequence
+
+from airworthy.store.migrate import Migration, create_all
+
+
+def _first(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
+
+    metadata = MetaData()
+    Table(
+        "steps",
+        metadata,
+        Column("task_id", String, primary_key=True),
+        Column("seq", Integer, primary_key=True, autoincrement=False),
+        Column("run", Integer, nullable=False),
+        Column("kind", String, nullable=False),
+        Column("name", String, nullable=False),
+        # NULL once superseded: the row stays as history and no longer answers a replay.
+        Column("key", LargeBinary),
+        Column("state", String, nullable=False),
+        Column("effect", String),
+        Column("exact", Integer, nullable=False),
+        Column("started_us", BigInteger, nullable=False),
+        Column("ended_us", BigInteger),
+        Column("attempts", Integer, nullable=False),
+        Column("error_type", String),
+        Column("model", String),
+        Column("tokens_in", Integer),
+        Column("tokens_out", Integer),
+        Column("cost_nano", BigInteger),
+        Column("resource", String),
+        Column("resource_version", Integer),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "payloads",
+        metadata,
+        Column("task_id", String, primary_key=True),
+        Column("seq", Integer, primary_key=True, autoincrement=False),
+        Column("body", LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (Migration("recorder", 1, "steps and payloads", _first),)

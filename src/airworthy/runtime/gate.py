@@ -1,0 +1,90 @@
+"""A run's limits with their memory: every call of the run passes here before it happens, and reports back."""
+
+from collections.abc import Callable, Iterable
+
+from airworthy.core.canonical import digest, encode
+from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.gate import CallFact
+from airworthy.core.halt import Halt
+from airworthy.policy import Policy
+from airworthy.policy.stops import stop
+from airworthy.recorder import Recorded
+from airworthy.runtime.limits import Usage, passed
+from airworthy.runtime.loops import Made, circling, traceable
+
+KNOWN_BYTES_MAX = 4 * 1024 * 1024  # Of what was found, kept to trace values by.
+
+
+class RunGate:
+    """Implements `core.Gate`. Checking and counting happen without an await between, so parallel calls cannot both
+    take the last place.
+    """
+
+    def __init__(self, policy: Policy, clock: Clock, task_input: bytes, active_us_before: int) -> None:
+        self.policy = policy
+        self.halt: Halt | None = None
+        self.on_halt: Callable[[], None] | None = None
+        self._clock = clock
+        self._usage = Usage()
+        self._made: list[Made] = []
+        self._known = bytearray(task_input[:KNOWN_BYTES_MAX])
+        self._started_us = clock.now_us()
+        self._active_us_before = active_us_before
+
+    def recall(self, recorded: Iterable[Recorded], counted_from: int = 0) -> None:
+        """What earlier runs of the task used and found counts for this one, from step `counted_from` on."""
+        steps = [step for step in recorded if step.seq >= counted_from]
+        self._usage = Usage.of(steps)
+        for step in steps:
+            if step.kind != "tool":
+                continue
+            arguments = encode(step.arguments)
+            result = None if step.result is None else encode(step.result)
+            acts = step.effect not in (None, "read")
+            self._remember(CallFact("tool", step.name, arguments, 0, acts=acts), result)
+
+    def admit(self, call: CallFact) -> None:
+        self.check_halted()
+        found = passed(self.policy.limits, self._usage, call, self.seconds_left())
+        if found is not None:
+            raise self.stopping(stop(self.policy, found.when, found.code, found.text))
+        going_round = circling(self.policy.limits, self._made) if call.kind in ("tool", "refused") else None
+        if going_round is not None:
+            evidence = {"calls": list(going_round.evidence)}
+            raise self.stopping(
+                stop(self.policy, "loop", going_round.code, going_round.text, evidence=evidence)
+            )
+        self._usage.count(call.kind)
+
+    def check_halted(self) -> None:
+        if self.halt is not None:
+            raise self.halt
+
+    def stopping(self, halt: Halt) -> Halt:
+        """Makes `halt` the run's end, unless it has one; the first reason is the true one."""
+        if self.halt is None:
+            self.halt = halt
+            if self.on_halt is not None:
+                self.on_halt()
+        return self.halt
+
+    def observe(self, call: CallFact, result: bytes | None, tokens: int = 0) -> None:
+        self._usage.tokens += tokens
+        if call.kind in ("tool", "refused"):
+            self._remember(call, result)
+
+    def seconds_left(self) -> float:
+        return self.policy.limits.seconds - self.active_us() / US_PER_S
+
+    def active_us(self) -> int:
+        """How long the task has been worked on, over all its runs; waiting for people does not count."""
+        return self._active_us_before + self._clock.now_us() - self._started_us
+
+    def _remember(self, call: CallFact, result: bytes | None) -> None:
+        asked = digest(call.name.encode(), call.arguments)
+        # An act is progress by itself, even if every act is answered with the same "ok".
+        came = asked if call.acts or result is None else digest(result)
+        well = result is not None and traceable(call.arguments, self._known)
+        self._made.append(Made(call.name, asked, came, well))
+        if result is not None and len(self._known) < KNOWN_BYTES_MAX:
+            self._known += result[: KNOWN_BYTES_MAX - len(self._known)]

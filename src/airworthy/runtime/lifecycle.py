@@ -1,0 +1,240 @@
+"""The transactions of a task's life: claimed, parked, retried, closed, woken. Each is whole or not at all."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airworthy.core.halt import Suspend
+from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
+from airworthy.gateway import spend
+from airworthy.recorder import Payloads, Recorded, StepState, read_steps
+from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, supersede
+from airworthy.runtime import tasks
+from airworthy.runtime.engine import Engine
+from airworthy.runtime.machine import ENDING, Event, State
+from airworthy.runtime.tasks import TaskRow
+from airworthy.store import Fence, Tx
+from airworthy.store import lease as leases
+from airworthy.tools import outbox, resource
+
+INPUT_SEQ = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A task in this worker's hands, with all it needs to run: one read, at the claim."""
+
+    task: TaskRow
+    fence: Fence
+    recorded: tuple[Recorded, ...]
+
+    @property
+    def input(self) -> Any:
+        return self.recorded[0].arguments
+
+
+class Lifecycle:
+    """Written once for workers and for people's commands; holds no state but its collaborators."""
+
+    def __init__(self, engine: Engine, payloads: Payloads) -> None:
+        self.engine = engine
+        self.payloads = payloads
+
+    def claim(self, tx: Tx, task_id: str, owner_id: str, now_us: int, attempts_max: int) -> Claimed | None:
+        """None when there is nothing to run: closed meanwhile, paused, cancelled, or given up here and now."""
+        task = tasks.find(tx, task_id)
+        if task is None or task.state not in (State.QUEUED, State.WAITING, State.RUNNING):
+            return None
+        if task.state is State.RUNNING and leases.holder(tx, task.id) is not None:
+            return None  # A wake-up too many; somebody is at it.
+        if task.cancel_asked:
+            self._close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
+            return None
+        if task.pause_asked:
+            tasks.move(tx, task, Event.PAUSE, now_us, pause_asked=0)
+            return None
+        recorded = tuple(read_steps(tx, task.id))
+        seq = recorded[-1].seq
+        attempts = 1
+        if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
+            attempts = task.attempts + 1 if seq == task.seq_claimed else 1
+            if attempts > attempts_max:
+                self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(task, attempts - 1), now_us)
+                return None
+        fence = leases.take(tx, task.id, owner_id)
+        event = Event.TAKE_OVER if task.state is State.RUNNING else Event.CLAIM
+        lost_us = _worked_before_death(task, recorded) if event is Event.TAKE_OVER else 0
+        changes: dict[str, Any] = {
+            "run": task.run + 1,
+            "attempts": attempts,
+            "seq_claimed": seq,
+            "run_started_us": now_us,
+            "active_us": task.active_us + lost_us,
+            "waiting_for": "",
+            "wake_us": None,
+        }
+        state = tasks.move(tx, task, event, now_us, **changes)
+        return Claimed(replace(task, state=state, **changes), fence, recorded)
+
+    def park(self, tx: Tx, claimed: Claimed, suspend: Suspend, now_us: int, active_us: int) -> None:
+        task = claimed.task
+        if suspend.paused:
+            event, sets = Event.PAUSE, {"pause_asked": 0}
+        else:
+            event, sets = Event.SUSPEND, {}
+        tasks.move(
+            tx, task, event, now_us, waiting_for=suspend.waiting_for, wake_us=suspend.wake_us, active_us=active_us,
+            failures=0, **sets,
+        )  # fmt: skip
+        if suspend.wake_us is not None and not suspend.paused:
+            self._schedule(tx, task, suspend.wake_us)
+        resource.release_all(tx, task.id)
+        leases.release(tx, claimed.fence)
+
+    def retry(
+        self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, due_us: int, now_us: int, active_us: int
+    ) -> None:
+        """The step that failed is to be done again; everything before it stands."""
+        task = claimed.task
+        supersede(tx, task.id, seq)
+        tasks.move(
+            tx, task, Event.RETRY, now_us, waiting_for=f"{fact.dependency or 'a dependency'} to recover: {fact.message}",
+            wake_us=due_us, active_us=active_us, failures=task.failures + 1,
+        )  # fmt: skip
+        self._schedule(tx, task, due_us)
+        resource.release_all(tx, task.id)
+        leases.release(tx, claimed.fence)
+
+    def close(
+        self, tx: Tx, claimed: Claimed, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int,
+        active_us: int,
+    ) -> None:  # fmt: skip
+        """The outcome, its reason, and all that ends with the task, in one transaction."""
+        task = claimed.task
+        self._end(tx, task, outcome, reason, answer, now_us, active_us)
+        leases.forget(tx, task.id)
+
+    def decline_at_the_door(self, tx: Tx, task: TaskRow, reason: Reason, now_us: int) -> None:
+        self._close_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
+
+    def wake(self, tx: Tx, task_id: str, now_us: int) -> bool:
+        """After a decision. False when the task does not wait (it is running, paused or closed)."""
+        task = tasks.get(tx, task_id)
+        if task.state is not State.WAITING:
+            return False
+        tasks.move(tx, task, Event.WAKE, now_us, waiting_for="", wake_us=None)
+        self._schedule(tx, task, now_us)
+        return True
+
+    def requeue(self, tx: Tx, task: TaskRow, event: Event, now_us: int) -> None:
+        """A closed task is opened again: its failed steps are to be redone, its effects stand."""
+        steps = read_steps(tx, task.id)
+        acted = max((step.seq for step in steps if step.acted), default=0)
+        for step in steps:
+            # Failures before the last act are part of the path that led to it, so they stay.
+            if step.kind in ("outcome", "check") or (step.state is StepState.FAILED and step.seq > acted):
+                supersede(tx, task.id, step.seq)
+        tasks.move(
+            tx, task, event, now_us, closed_us=None, reason_code=None, reason=None, escalated_to="", attempts=0,
+            failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
+        )  # fmt: skip
+        self._schedule(tx, task, now_us)
+
+    def cancel(self, tx: Tx, task: TaskRow, by: str, why: str, now_us: int) -> bool:
+        """True when the task is cancelled now; False when a worker has it and will stop before its next step."""
+        outbox.cancel_unsent(tx, task.id, now_us, by)
+        if task.state is State.RUNNING:
+            tasks.update(tx, task.id, cancel_asked=1)
+            return False
+        self._close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
+        return True
+
+    def orphans(self, tx: Tx) -> list[TaskRow]:
+        """Running tasks that no living worker holds."""
+        rows = tx.rows(
+            "SELECT t.id FROM tasks t LEFT JOIN claims c ON c.name = t.id WHERE t.state = 'running' AND c.owner IS NULL"
+        )
+        return [tasks.get(tx, row[0]) for row in rows]
+
+    def sweep(self, tx: Tx, now_us: int) -> int:
+        """Wakes every open task that nobody will wake: those of dead workers, and any whose wake-up is missing."""
+        found = self.orphans(tx)
+        rows = tx.rows(
+            "SELECT t.id FROM tasks t LEFT JOIN wakes w ON w.task_id = t.id WHERE w.task_id IS NULL AND"
+            " (t.state = 'queued' OR (t.state = 'waiting' AND t.wake_us IS NOT NULL)) LIMIT 1000"
+        )
+        found += [tasks.get(tx, row[0]) for row in rows]
+        for task in found:
+            self._schedule(
+                tx, task, max(now_us, task.wake_us or 0) if task.state is State.WAITING else now_us
+            )
+        return len(found)
+
+    def _schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
+        self.engine.schedule(tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us)
+
+    def _close_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
+        self._end(tx, task, outcome, reason, None, now_us, task.active_us)
+        self.engine.forget(tx, task.id)
+        leases.forget(tx, task.id)
+
+    def _end(
+        self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int, active_us: int
+    ) -> None:  # fmt: skip
+        totals = tx.row(
+            "SELECT COUNT(*), MAX(seq), SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) FROM steps"
+            " WHERE task_id = ?",
+            (task.id,),
+        )
+        assert totals is not None
+        reserved_nano, settled_nano = spend.spent(tx, f"task:{task.id}")
+        raw = reason.model_dump_json()
+        clean, _ = self.payloads.redactor.redact_bytes(raw.encode())
+        tasks.move(
+            tx, task, ENDING[outcome], now_us, closed_us=now_us, reason_code=reason.code, reason=clean.decode(),
+            escalated_to=reason.to, steps=totals[0] - 1, tokens=totals[2] or 0, cost_nano=settled_nano + reserved_nano,
+            active_us=active_us, waiting_for="", wake_us=None, cancel_asked=0, pause_asked=0,
+        )  # fmt: skip
+        self._write_outcome(tx, task, totals[1] + 1, outcome, clean, answer, now_us)
+        resource.release_all(tx, task.id)
+        if outcome is Outcome.CANCELLED:
+            outbox.cancel_unsent(tx, task.id, now_us, "the cancellation of the task")
+        elif outcome not in (Outcome.ANSWERED, Outcome.DECLINED):
+            outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
+
+    def _write_outcome(
+        self,
+        tx: Tx,
+        task: TaskRow,
+        seq: int,
+        outcome: Outcome,
+        reason: bytes,
+        answer: bytes | None,
+        now_us: int,
+    ) -> None:
+        clean = None if answer is None else self.payloads.redactor.redact_bytes(answer)[0]
+        tx.execute(INSERT_STEP, (
+            task.id, seq, task.run, "outcome", outcome.value, None, "done", None, 1, now_us, now_us, 1,
+            None, None, None, None, None, None, None,
+        ))  # fmt: skip
+        tx.execute(INSERT_PAYLOAD, (task.id, seq, self.payloads.pack(body(reason, clean, None, ()))))
+
+
+def _worked_before_death(task: TaskRow, recorded: tuple[Recorded, ...]) -> int:
+    """What is known of the lost run's working time: from its claim to its last record."""
+    if task.run_started_us is None:
+        return 0
+    last_us = max((step.ended_us or step.started_us for step in recorded), default=0)
+    return max(0, last_us - task.run_started_us)
+
+
+def _cancelled(by: str = "", why: str = "") -> Reason:
+    text = "The task was cancelled" + (f" by {by}" if by else "") + (f": {why}" if why else "") + "."
+    return Reason(code=ReasonCode.CANCELLED, text=text)
+
+
+def _crashed(task: TaskRow, times: int) -> Reason:
+    text = (
+        f"The worker died {times} times while it worked on this task, each time without getting any further."
+    )
+    error = ErrorFact(type="WorkerCrashed", message=text, attempt=times)
+    return Reason(code=ReasonCode.CRASHED, text=text, error=error)

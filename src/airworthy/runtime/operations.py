@@ -1,0 +1,314 @@
+"""What people and programs may do with tasks from outside a run: submit, look, stop, decide, bring back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airworthy.core.canonical import digest, encode
+from airworthy.core.clock import Clock
+from airworthy.core.errors import InputError
+from airworthy.core.ids import Ids
+from airworthy.core.outcome import Reason, ReasonCode
+from airworthy.policy import Approval, Policy, policy_hash
+from airworthy.recorder import Payloads, Recorded, read_steps
+from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
+from airworthy.runtime import switches, tasks
+from airworthy.runtime.engine import EmbeddedEngine
+from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
+from airworthy.runtime.machine import Event, IllegalTransition, State
+from airworthy.runtime.switches import Switch
+from airworthy.runtime.tasks import TaskQuery, TaskRow
+from airworthy.store import Database, Tx
+from airworthy.tools import EffectRow, EffectState, outbox
+
+T = TypeVar("T")
+
+# Beyond this nothing is accepted, so nothing is lost: the sender keeps it and is told.
+INPUT_BYTES_HARD_MAX = 100 * 1024 * 1024
+
+
+class IdempotencyConflict(InputError):
+    """The key was used before with another input."""
+
+    code = "idempotency_conflict"
+
+
+class InputTooLarge(InputError):
+    """The input was not accepted at all."""
+
+    code = "input_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """`key`: the same key with the same input is the same task, however often it is sent. `source`: see the policy."""
+
+    input: Any
+    key: str | None = None
+    session: str = ""
+    user: str = ""
+    feature: str = ""
+    source: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`repeated`: the key was known, and this is the task it stands for."""
+
+    task: TaskRow
+    repeated: bool
+
+
+class Operations:
+    """Synchronous, for commands and tests; `submit_in_loop` is for programs with an event loop."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids, payloads: Payloads) -> None:
+        self.database = database
+        self.clock = clock
+        self._ids = ids
+        self._payloads = payloads
+        self._lifecycle = Lifecycle(EmbeddedEngine(), payloads)
+
+    def submit(self, policy: Policy, submission: Submission) -> Accepted:
+        """Returns when the task is on disk. Raises: IdempotencyConflict, InputTooLarge, NotSerialisable."""
+        return self.database.write_now(self._submission(policy, submission))
+
+    async def submit_in_loop(self, policy: Policy, submission: Submission) -> Accepted:
+        return await self.database.write(self._submission(policy, submission))
+
+    def task(self, task_id: str) -> TaskRow:
+        return self.database.read_now(lambda tx: tasks.get(tx, task_id))
+
+    def steps(self, task_id: str) -> list[Recorded]:
+        return self.database.read_now(lambda tx: read_steps(tx, task_id))
+
+    def effects(self, task_id: str) -> list[EffectRow]:
+        return self.database.read_now(lambda tx: outbox.of_task(tx, task_id))
+
+    def tasks(self, query: TaskQuery) -> list[TaskRow]:
+        return self.database.read_now(lambda tx: tasks.listing(tx, query))
+
+    def counts(self, agent: str = "") -> dict[State, int]:
+        return self.database.read_now(lambda tx: tasks.counts(tx, agent))
+
+    def cancel(self, task_id: str, by: str, why: str = "") -> bool:
+        """True: cancelled. False: it is running and stops before its next step. Raises: IllegalTransition."""
+        return self._change(
+            lambda tx, now_us: self._lifecycle.cancel(tx, tasks.get(tx, task_id), by, why, now_us)
+        )
+
+    def pause_task(self, task_id: str) -> bool:
+        """True: paused. False: it is running and stops before its next step."""
+
+        def op(tx: Tx, now_us: int) -> bool:
+            task = tasks.get(tx, task_id)
+            if task.state is State.RUNNING:
+                tasks.update(tx, task.id, pause_asked=1)
+                return False
+            tasks.move(tx, task, Event.PAUSE, now_us)
+            self._lifecycle.engine.forget(tx, task.id)
+            return True
+
+        return self._change(op)
+
+    def resume_task(self, task_id: str) -> State:
+        """A paused task goes on; an escalated one is opened again once its cause is settled. The state before."""
+
+        def op(tx: Tx, now_us: int) -> State:
+            task = tasks.get(tx, task_id)
+            match task.state:
+                case State.PAUSED:
+                    tasks.move(tx, task, Event.RESUME, now_us, waiting_for="")
+                    self._lifecycle.engine.schedule(
+                        tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
+                    )
+                case State.RUNNING if task.pause_asked:
+                    tasks.update(tx, task.id, pause_asked=0)
+                case State.ESCALATED:
+                    self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
+                case State.WAITING:
+                    self._lifecycle.wake(tx, task.id, now_us)
+                case _:
+                    raise IllegalTransition(
+                        f"Task {task_id} is {task.state.value}; there is nothing to resume.",
+                        mend="A dead letter is brought back with `airworthy dead-letter requeue`.",
+                    )
+            return task.state
+
+        return self._change(op)
+
+    def requeue(self, task_id: str) -> None:
+        """A dead letter goes back into the queue: done steps stand, failed ones are tried again."""
+        self._change(
+            lambda tx, now_us: self._lifecycle.requeue(tx, tasks.get(tx, task_id), Event.REQUEUE, now_us)
+        )
+
+    def discard(self, task_id: str) -> None:
+        """A dead letter is put away: kept whole, listed no more."""
+
+        def op(tx: Tx, now_us: int) -> None:
+            task = tasks.get(tx, task_id)
+            if task.state is not State.DEAD_LETTERED:
+                raise IllegalTransition(
+                    f"Task {task_id} is {task.state.value}, not a dead letter.",
+                    mend="Only dead letters are discarded.",
+                )
+            tasks.update(tx, task.id, discarded_us=now_us)
+
+        self._change(op)
+
+    def pause(self, scope: str, by: str, reason: str) -> bool:
+        """`scope`: "all" or "agent:<name>". False when it was paused already."""
+        return self._change(lambda tx, now_us: switches.set_off(tx, Switch(scope, by, reason, now_us)))
+
+    def resume(self, scope: str) -> int | None:
+        """Goes on, tasks that had been stopped on the way included; how many those were. None: it was not paused."""
+
+        def op(tx: Tx, now_us: int) -> int | None:
+            if not switches.set_on(tx, scope):
+                return None
+            agent = scope.removeprefix("agent:") if scope != switches.ALL else ""
+            query = TaskQuery(states=(State.PAUSED,), agent=agent, limit=1_000_000)
+            stopped = [task for task in tasks.listing(tx, query) if switches.paused(tx, task.agent) is None]
+            for task in stopped:
+                tasks.move(tx, task, Event.RESUME, now_us, waiting_for="")
+                self._lifecycle.engine.schedule(
+                    tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
+                )
+            return len(stopped)
+
+        return self._change(op)
+
+    def switches(self) -> list[Switch]:
+        return self.database.read_now(switches.listing)
+
+    def outbox(self, states: Sequence[EffectState], limit: int) -> list[EffectRow]:
+        return self.database.read_now(lambda tx: outbox.listing(tx, states, limit))
+
+    def effect(self, effect_id: str) -> EffectRow:
+        row = self.database.read_now(lambda tx: outbox.find(tx, effect_id))
+        if row is None:
+            raise InputError(
+                f"There is no effect {effect_id!r}.", mend="List them with `airworthy outbox list --all`."
+            )
+        return row
+
+    def decide(self, effect_id: str, to: EffectState, by: str, note: str = "") -> EffectRow:
+        """A person's word on an effect: approved, rejected, cancelled; for one in doubt: done, failed, approved (again).
+
+        The task that waits for it goes on. Two people at once: one decides, the other is told (TransitionRefused).
+        """
+
+        def op(tx: Tx, now_us: int) -> EffectRow:
+            sets: list[tuple[str, Any]] = [("decided_by", by), ("decided_us", now_us)]
+            if note:
+                sets.append(("note", note))
+            row = outbox.move(tx, effect_id, to, sets=sets)
+            if row.due_us is not None and row.state is EffectState.HELD and to is EffectState.APPROVED:
+                # It was held because its task ended badly; its time has come now, and no run asks for it.
+                outbox.move(tx, effect_id, EffectState.SCHEDULED, sets=(("due_us", now_us),))
+            task = tasks.get(tx, row.task_id)
+            if task.state is State.ESCALATED and row.state is EffectState.IN_DOUBT:
+                self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
+            else:
+                self._lifecycle.wake(tx, task.id, now_us)
+            found = outbox.find(tx, effect_id)
+            assert found is not None
+            return found
+
+        return self._change(op)
+
+    def approve_policy(self, policy: Policy, approver: str, note: str = "") -> Approval:
+        if not approver.strip():
+            raise InputError("An approval needs a name.", mend="Say who approves: --by 'Dana Smith'.")
+        approval = Approval(policy_hash(policy), approver.strip(), self.clock.now_us(), note)
+        self.database.write_now(
+            lambda tx: tx.execute(
+                "INSERT INTO approvals (agent, policy_hash, approver, at_us, note) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (agent, policy_hash) DO UPDATE SET approver = excluded.approver, at_us = excluded.at_us,"
+                " note = excluded.note",
+                (policy.agent, approval.policy_hash, approval.approver, approval.at_us, note),
+            )
+        )
+        return approval
+
+    def approval(self, agent: str) -> Approval | None:
+        """The latest, whatever policy it was given for."""
+        row = self.database.read_now(
+            lambda tx: tx.row(
+                "SELECT policy_hash, approver, at_us, note FROM approvals WHERE agent = ? ORDER BY at_us DESC LIMIT 1",
+                (agent,),
+            )
+        )
+        return None if row is None else Approval(*row)
+
+    def _change(self, op: Callable[[Tx, int], T]) -> T:
+        now_us = self.clock.now_us()
+        return self.database.write_now(lambda tx: op(tx, now_us))
+
+    def _submission(self, policy: Policy, submission: Submission) -> Callable[[Tx], Accepted]:
+        raw = encode(submission.input)
+        if len(raw) > INPUT_BYTES_HARD_MAX:
+            raise InputTooLarge(
+                f"The input has {len(raw)} bytes; at most {INPUT_BYTES_HARD_MAX} are taken, whatever the policy says.",
+                mend="Nothing was stored. Send a part of it, or a reference to it.",
+            )
+        clean, _ = self._payloads.redactor.redact_bytes(raw)
+        packed = self._payloads.pack(body(clean, None, None, ()))
+        now_us = self.clock.now_us()
+        row = TaskRow(
+            id=self._ids.new("tsk", now_us),
+            agent=policy.agent,
+            policy_hash=policy_hash(policy),
+            trace_id=self._ids.trace(),
+            idempotency_key=submission.key,
+            input_digest=digest(raw),
+            session=submission.session,
+            user_id=submission.user,
+            feature=submission.feature,
+            source=submission.source,
+            priority=submission.priority,
+            state=State.QUEUED,
+            created_us=now_us,
+            changed_us=now_us,
+        )
+        refused = _refused_at_the_door(policy, submission, len(raw))
+        return lambda tx: self._accept(tx, row, packed, refused, now_us)
+
+    def _accept(self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, now_us: int) -> Accepted:
+        known = (
+            tasks.find_by_key(tx, row.agent, row.idempotency_key) if row.idempotency_key is not None else None
+        )
+        if known is not None:
+            if known.input_digest != row.input_digest:
+                raise IdempotencyConflict(
+                    f"The key {row.idempotency_key!r} belongs to task {known.id}, which had another input.",
+                    mend="Use a new key for a new input.",
+                )
+            return Accepted(known, repeated=True)
+        tasks.insert(tx, row)
+        tx.execute(INSERT_STEP, (
+            row.id, INPUT_SEQ, 0, "input", "input", None, "done", None, 1, now_us, now_us, 1,
+            None, None, None, None, None, None, None,
+        ))  # fmt: skip
+        tx.execute(INSERT_PAYLOAD, (row.id, INPUT_SEQ, packed))
+        if refused is not None:
+            self._lifecycle.decline_at_the_door(tx, row, refused, now_us)
+            return Accepted(tasks.get(tx, row.id), repeated=False)
+        self._lifecycle.engine.schedule(tx, row.id, agent=row.agent, priority=row.priority, due_us=now_us)
+        return Accepted(row, repeated=False)
+
+
+def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> Reason | None:
+    """What can be seen without running anything. The task is kept, declined, with its whole input."""
+    scope = policy.input
+    if size > scope.bytes_max:
+        text = (
+            f"The input has {size} bytes; {policy.agent} takes at most {scope.bytes_max}. Please send less."
+        )
+        return Reason(code=ReasonCode.BLOCKED_INPUT, text=text, evidence={"check": "too_long"})
+    if scope.sources and submission.source and submission.source not in scope.sources:
+        text = f"{policy.agent} takes no input from {submission.source!r}, only from: {', '.join(scope.sources)}."
+        return Reason(code=ReasonCode.BLOCKED_INPUT, text=text, evidence={"check": "source"})
+    return None

@@ -1,0 +1,256 @@
+"""What an agent's function is handed: every call it makes to models, tools, time and chance goes through the run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn, TypeVar
+
+from airworthy.core.canonical import decode, encode
+from airworthy.core.clock import US_PER_S
+from airworthy.core.errors import InputError
+from airworthy.core.gate import CallFact
+from airworthy.core.halt import Halt, Lost, Stop, Suspend
+from airworthy.core.ids import Ids
+from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
+from airworthy.core.task import TaskRef
+from airworthy.gateway import Gateway, ModelReply, ModelRequest
+from airworthy.recorder import Journal, StepState
+from airworthy.runtime.gate import RunGate
+from airworthy.store import StaleFence, StoreError
+from airworthy.tools import RunTools, Tool, Toolbox
+
+T = TypeVar("T")
+
+SLEEP_IN_PLACE_S = 1.0  # Longer sleeps park the task, so that they cost a row and survive a crash.
+
+
+class StepFailed(InputError):
+    """A `run.step` failed in an earlier run of the task; it is not tried again."""
+
+    code = "step_failed"
+
+
+class Run:
+    """One run of one task. After a crash or a decision the agent's function is simply called again, and every call
+    it makes is answered from the journal until it reaches the point where it stopped.
+    """
+
+    def __init__(
+        self,
+        *,
+        value: Any,
+        journal: Journal,
+        gate: RunGate,
+        gateway: Gateway,
+        toolbox: Toolbox,
+        tools: RunTools,
+        ids: Ids,
+    ) -> None:
+        self.input = value
+        self._journal = journal
+        self._gate = gate
+        self._gateway = gateway
+        self._toolbox = toolbox
+        self._tools = tools
+        self._ids = ids
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    @property
+    def task(self) -> TaskRef:
+        return self._journal.task
+
+    @property
+    def text(self) -> str:
+        """The input as text: itself if it is text, else its JSON."""
+        return self.input if isinstance(self.input, str) else encode(self.input).decode()
+
+    @property
+    def seconds_left(self) -> float:
+        return self._gate.seconds_left()
+
+    @property
+    def offered_tools(self) -> list[Tool]:
+        """The tools within this agent's scope."""
+        return self._toolbox.offered()
+
+    async def tool(self, tool: Tool | str, /, **arguments: Any) -> Any:
+        """Calls a tool through its chain of guards. Raises: ToolError when it gave no result."""
+        return await self.call(tool if isinstance(tool, str) else tool.name, encode(arguments))
+
+    async def call(self, name: str, arguments: bytes | Mapping[str, Any]) -> Any:
+        """`tool`, for arguments that come as JSON, as models propose them."""
+        known = self._toolbox.tools.get(name)
+        # What has been started must be recorded, even if the agent gives up waiting for it.
+        shield = known is not None and known.effect.acts
+        return await self._guarded(lambda: self._toolbox.call(self._tools, name, arguments), shield=shield)
+
+    async def model(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        response_format: Mapping[str, Any] | None = None,
+        model: str = "",
+        tokens_out_max: int | None = None,
+    ) -> ModelReply:
+        """One chat completion by the policy's models. Raises: ModelError when none of them answered."""
+        request = ModelRequest(messages, tools, response_format, model, tokens_out_max)
+        return await self._guarded(lambda: self._gateway.complete(self._journal, self._gate, request))
+
+    async def step(self, name: str, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Runs `function(*arguments)` once and records its result; a replay gets the recorded one.
+
+        For what has no effect on the world (reading, computing); what acts belongs into a tool. Lost in a crash, it is
+        run again. An exception is recorded too and raised as StepFailed on replay.
+        """
+        return await self._guarded(
+            lambda: self._step("step", name, encode(arguments), lambda: function(*arguments))
+        )
+
+    async def now(self) -> datetime:
+        """The time (UTC), the same on every replay."""
+        at_us = await self._free("now", lambda: self._journal.clock.now_us())
+        return datetime.fromtimestamp(at_us / US_PER_S, UTC)
+
+    async def random(self) -> float:
+        """Uniform in [0, 1), the same on every replay."""
+        return float(await self._free("random", self._ids.random))
+
+    async def uuid(self) -> str:
+        """A random UUID, the same on every replay."""
+        return str(await self._free("uuid", self._ids.uuid))
+
+    async def sleep(self, seconds: float) -> None:
+        """Longer sleeps park the task; the agent's function is then called again when it is time."""
+        clock = self._journal.clock
+        until_us = await self._free(
+            "sleep", lambda: clock.now_us() + round(seconds * US_PER_S), encode(seconds)
+        )
+        left_s = (until_us - clock.now_us()) / US_PER_S
+        if left_s > SLEEP_IN_PLACE_S:
+            raise self._gate.stopping(Suspend("its time", until_us))
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+
+    def decline(self, why: str, **evidence: Any) -> NoReturn:
+        """Ends the task as declined; `why` is told to whoever asked."""
+        raise self._gate.stopping(
+            Stop(Outcome.DECLINED, Reason(code=ReasonCode.AGENT_DECLINED, text=why, evidence=evidence))
+        )
+
+    def escalate(self, why: str, *, to: str = "", **evidence: Any) -> NoReturn:
+        """Ends the task as a question to people. `to`: a team; empty: the policy's default."""
+        place = to or self._gate.policy.escalation.default or ""
+        raise self._gate.stopping(
+            Stop(
+                Outcome.ESCALATED,
+                Reason(code=ReasonCode.AGENT_ESCALATED, text=why, to=place, evidence=evidence),
+            )
+        )
+
+    async def drained(self) -> None:
+        """Until every act that was started has its result on record."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _free(self, kind: str, read: Callable[[], Any], arguments: bytes = b"[]") -> Any:
+        return await self._guarded(lambda: self._step(kind, kind, arguments, read))
+
+    async def _step(self, kind: str, name: str, arguments: bytes, perform: Callable[[], Any]) -> Any:
+        slot = self._journal.slot(kind, name, arguments)
+        if slot.recorded is not None and slot.recorded.exact:
+            if slot.recorded.error is not None:
+                raise StepFailed(slot.recorded.error.message)
+            return slot.recorded.result
+        if slot.recorded is None:
+            self._gate.admit(CallFact(kind, name, slot.arguments, slot.occurrence))
+        try:
+            value = perform()
+            if isinstance(value, Awaitable):
+                value = await value
+            result = encode(value)
+        except Exception as error:
+            text = f"{name}: {type(error).__name__}: {error}"
+            fact = ErrorFact(
+                type=type(error).__name__, message=text, step=f"step {slot.seq}", dependency=name
+            )
+            await self._journal.record(slot, StepState.FAILED, error=fact)
+            raise
+        await self._journal.record(slot, StepState.DONE, result=result)
+        return decode(result)
+
+    async def _guarded(self, call: Callable[[], Awaitable[T]], *, shield: bool = False) -> T:
+        self._gate.check_halted()
+        if not shield:
+            return await self._entered(call)
+        inner = asyncio.ensure_future(self._entered(call))
+        self._under_way.add(inner)
+        inner.add_done_callback(self._ended)
+        return await asyncio.shield(inner)
+
+    async def _entered(self, call: Callable[[], Awaitable[T]]) -> T:
+        self._journal.enter()
+        try:
+            return await call()
+        except Halt as halt:
+            raise self._gate.stopping(halt) from None
+        except (StaleFence, StoreError) as error:
+            raise self._gate.stopping(Lost(error)) from error
+        finally:
+            self._journal.leave()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # Looked at, so that a call nobody waits for any more makes no noise.
+
+
+class SyncRun:
+    """The run, for an agent's function that is not async; it runs in a thread of its own."""
+
+    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        self._run = run
+        self._loop = loop
+        self.input = run.input
+        self.text = run.text
+        self.task = run.task
+
+    @property
+    def seconds_left(self) -> float:
+        return self._run.seconds_left
+
+    def tool(self, tool: Tool | str, /, **arguments: Any) -> Any:
+        return self._wait(self._run.tool(tool, **arguments))
+
+    def call(self, name: str, arguments: bytes | Mapping[str, Any]) -> Any:
+        return self._wait(self._run.call(name, arguments))
+
+    def model(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> ModelReply:
+        return self._wait(self._run.model(messages, **options))
+
+    def step(self, name: str, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        return self._wait(self._run.step(name, function, *arguments))
+
+    def now(self) -> datetime:
+        return self._wait(self._run.now())
+
+    def random(self) -> float:
+        return self._wait(self._run.random())
+
+    def uuid(self) -> str:
+        return self._wait(self._run.uuid())
+
+    def sleep(self, seconds: float) -> None:
+        self._wait(self._run.sleep(seconds))
+
+    def decline(self, why: str, **evidence: Any) -> NoReturn:
+        self._run.decline(why, **evidence)
+
+    def escalate(self, why: str, *, to: str = "", **evidence: Any) -> NoReturn:
+        self._run.escalate(why, to=to, **evidence)
+
+    def _wait(self, call: Awaitable[T]) -> T:
+        async def made() -> T:
+            return await call
+
+        return asyncio.run_coroutine_threadsafe(made(), self._loop).result()

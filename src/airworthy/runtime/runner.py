@@ -1,0 +1,296 @@
+"""One run of one task: input checks, the agent's function, output checks, and the one transaction that ends it."""
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from airworthy.checks import run_checks
+from airworthy.core.canonical import NotSerialisable, decode, encode
+from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.errors import AirworthyError
+from airworthy.core.halt import Halt, Lost, Stop, Suspend, TryLater
+from airworthy.core.ids import Ids
+from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
+from airworthy.gateway import Gateway, ModelError
+from airworthy.policy.stops import stop
+from airworthy.recorder import Diverged, Journal, Payloads, StepState, read_steps
+from airworthy.resilience import TimedOut, WorkCrashed, bounded, bounded_in_thread
+from airworthy.runtime import switches, tasks, verdicts
+from airworthy.runtime.agent import Agent
+from airworthy.runtime.gate import RunGate
+from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.run import Run, SyncRun
+from airworthy.store import Database, StaleFence, StoreError, Tx
+from airworthy.tools import RunTools, Toolbox, ToolError
+
+TRACE_CHARS_MAX = 4000
+OVERTIME_S = 0.5  # A call's own deadline comes first, because it can say what it was waiting for.
+RETRY_DELAY_S_MAX = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every run of one agent shares in this process."""
+
+    agent: Agent
+    gateway: Gateway
+    toolbox: Toolbox
+    input_checks: tuple[Any, ...]
+    output_checks: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a run. `outcome` None: the task is still open. `lost`: this worker may record no more."""
+
+    task_id: str
+    agent: str
+    outcome: Outcome | None
+    text: str
+    lost: Exception | None = None
+
+
+class Runner:
+    """Drives a claimed task to its outcome or its parking place. One object per claimed task."""
+
+    def __init__(
+        self,
+        database: Database,
+        lifecycle: Lifecycle,
+        clock: Clock,
+        ids: Ids,
+        payloads: Payloads,
+        desk: Desk,
+        claimed: Claimed,
+    ) -> None:
+        self._database = database
+        self._lifecycle = lifecycle
+        self._clock = clock
+        self._desk = desk
+        self._claimed = claimed
+        task = claimed.task
+        self.gate = RunGate(desk.agent.policy, clock, encode(claimed.input), task.active_us)
+        self.gate.recall(claimed.recorded, task.counted_from)
+        self.journal = Journal(database, clock, payloads, task.ref, claimed.fence, task.run, claimed.recorded)
+        self.journal.confirm = self._confirm
+        tools = RunTools(self.journal, self.gate)
+        tools.recall(claimed.recorded)
+        self._tools = tools
+        self._run = Run(
+            value=claimed.input, journal=self.journal, gate=self.gate, gateway=desk.gateway, toolbox=desk.toolbox,
+            tools=tools, ids=ids,
+        )  # fmt: skip
+
+    async def run(self) -> Ended:
+        """Never raises for what the agent does; cancellation without a halt leaves the task to its next worker."""
+        answer: bytes | None = None
+        try:
+            await self._check_input()
+            answer = await self._agent_answer()
+            await self._check_output(answer)
+            halt: Halt = Stop(Outcome.ANSWERED, Reason(code=ReasonCode.DONE, text="Answered."))
+        except asyncio.CancelledError:
+            await self._run.drained()
+            if self.gate.halt is None:
+                raise
+            halt = self.gate.halt
+        except Halt as raised:
+            halt = self.gate.stopping(raised)
+        except Exception as error:  # noqa: BLE001  # whatever an agent raises becomes the task's outcome
+            halt = self.gate.halt if self.gate.halt is not None else self._halt_for(error)
+        await self._run.drained()
+        try:
+            return await self._end(halt, answer)
+        except (StaleFence, StoreError) as error:
+            return self._ended(None, str(error), lost=error)
+        finally:
+            self._desk.toolbox.resources.released(self._tools.held)
+
+    def halt(self, halt: Halt) -> None:
+        """From outside: a cancellation, a pause. Takes effect before the next call."""
+        self.gate.stopping(halt)
+
+    async def _check_input(self) -> None:
+        policy, value = self._desk.agent.policy, self._claimed.input
+        context = verdicts.context_for(self._desk.agent, self._claimed.task.id, value, "input")
+        stopped = verdicts.policy_stop(policy, context.input_text)
+        if stopped is not None:
+            raise stopped
+        slot = self.journal.slot("check", "input", b"[]")
+        if slot.recorded is not None:
+            return
+        report = await run_checks(self._desk.input_checks, value, context)
+        await self._guarded_record(slot, verdicts.report_facts(report))
+        blocked = verdicts.stop_for(policy, report, "blocked_input")
+        if blocked is not None:
+            raise blocked
+
+    async def _agent_answer(self) -> bytes:
+        agent = self._desk.agent
+        loop = asyncio.get_running_loop()
+        timeout_s = max(0.0, self.gate.seconds_left()) + OVERTIME_S
+        name = f"the agent {agent.name}"
+        if agent.is_async:
+            value = await bounded(lambda: agent.handler(self._run), timeout_s, name=name)
+        else:
+            value = await bounded_in_thread(
+                lambda: agent.handler(SyncRun(self._run, loop)), timeout_s, name=name
+            )
+        await self._run.drained()
+        self.gate.check_halted()  # An agent that swallowed its halt has not answered.
+        self.journal.check_all_met()
+        try:
+            adapter = agent.output_adapter
+            return encode(value) if adapter is None else adapter.dump_json(adapter.validate_python(value))
+        except (ValidationError, NotSerialisable) as error:
+            raise self._invalid(error) from error
+
+    async def _check_output(self, answer: bytes) -> None:
+        agent, task = self._desk.agent, self._claimed.task
+        recorded = await self._database.read(lambda tx: read_steps(tx, task.id)) if agent.checks else ()
+        context = verdicts.context_for(agent, task.id, self._claimed.input, "output", recorded)
+        report = await run_checks(self._desk.output_checks, decode(answer), context)
+        slot = self.journal.slot("check", "output", b"[]")
+        await self._guarded_record(slot, verdicts.report_facts(report))
+        blocked = verdicts.stop_for(agent.policy, report, "blocked_output")
+        if blocked is not None:
+            raise blocked
+
+    async def _guarded_record(self, slot: Any, facts: dict[str, Any]) -> None:
+        try:
+            await self.journal.record(slot, StepState.DONE, result=encode(facts))
+        except (StaleFence, StoreError) as error:
+            raise self.gate.stopping(Lost(error)) from error
+
+    def _invalid(self, error: Exception) -> Stop:
+        text = "The agent's answer is not of the declared form."
+        evidence = {"problem": str(error)[:TRACE_CHARS_MAX]}
+        return stop(
+            self._desk.agent.policy, "blocked_output", ReasonCode.INVALID_OUTPUT, text, evidence=evidence
+        )
+
+    def _confirm(self, tx: Tx) -> None:
+        """Inside the transaction that begins an act or a model call: what people have switched off counts from now."""
+        task = tasks.find(tx, self._claimed.task.id)
+        if task is not None and task.cancel_asked:
+            raise cancelled()
+        off = switches.paused(tx, self._claimed.task.agent)
+        if off is not None or (task is not None and task.pause_asked):
+            raise paused(off.reason if off is not None else "")
+
+    def _halt_for(self, error: Exception) -> Halt:
+        """What an exception that left the agent's function means for its task."""
+        policy = self._desk.agent.policy
+        match error:
+            case Diverged():
+                return stop(
+                    policy,
+                    "divergence",
+                    ReasonCode.DIVERGENCE,
+                    str(error),
+                    evidence={"unmet": list(error.unmet)},
+                )
+            case TimedOut():
+                text = f"The task has worked for {policy.limits.seconds:g} s, its limit, and was still busy."
+                return self.gate.stopping(stop(policy, "limit", ReasonCode.LIMIT_SECONDS, text))
+            case ModelError() if error.retryable:
+                return TryLater(error.fact("model call", "the model", 1), error.seq)
+            case ModelError():
+                return _dead(
+                    ReasonCode.MODEL_FAILURE, f"No model could be used: {error.message}", _fact(error)
+                )
+            case ToolError():
+                text = f"The agent could not go on without a tool: {error.message}"
+                return stop(policy, "tool_failure", ReasonCode.TOOL_FAILURE, text, error=error.fact)
+            case _:
+                original = error.original if isinstance(error, WorkCrashed) else error
+                text = f"The agent's function failed with {type(original).__name__}: {original}"
+                return _dead(ReasonCode.AGENT_ERROR, text[:TRACE_CHARS_MAX], _fact(original))
+
+    async def _end(self, halt: Halt, answer: bytes | None) -> Ended:
+        match halt:
+            case Lost():
+                return self._ended(None, str(halt.error), lost=halt.error)
+            case Suspend():
+                await self._write(
+                    lambda tx, now_us: self._lifecycle.park(tx, self._claimed, halt, now_us, self._active())
+                )
+                return self._ended(None, f"waits for {halt.waiting_for}")
+            case TryLater():
+                return await self._later(halt)
+            case Stop():
+                return await self._close(halt, answer)
+            case _:
+                raise AssertionError(f"{type(halt).__name__} is no way to end a run")
+
+    async def _later(self, halt: TryLater) -> Ended:
+        policy, failures = self._desk.agent.policy, self._claimed.task.failures + 1
+        if failures >= policy.runtime.attempts_max:
+            text = f"After {failures} attempts it still fails: {halt.fact.message}"
+            if halt.fact.step.startswith("model"):
+                return await self._close(_dead(ReasonCode.MODEL_FAILURE, text, halt.fact), None)
+            return await self._close(
+                stop(policy, "tool_failure", ReasonCode.TOOL_FAILURE, text, error=halt.fact), None
+            )
+        delay_s = min(policy.runtime.retry_delay_s * 2 ** (failures - 1), RETRY_DELAY_S_MAX)
+        due_us = self._clock.now_us() + round(delay_s * US_PER_S)
+        await self._write(
+            lambda tx, now_us: self._lifecycle.retry(
+                tx, self._claimed, halt.fact, halt.seq, due_us, now_us, self._active()
+            )
+        )
+        return self._ended(None, f"is tried again in {delay_s:g} s: {halt.fact.message}")
+
+    async def _close(self, halt: Stop, answer: bytes | None) -> Ended:
+        kept = answer if halt.outcome is Outcome.ANSWERED else None
+        reason = halt.reason
+        if answer is not None and kept is None:
+            # A blocked answer goes to whoever decides, never to the one who asked.
+            reason = reason.model_copy(
+                update={"evidence": {**reason.evidence, "blocked_answer": decode(answer)}}
+            )
+        await self._write(
+            lambda tx, now_us: self._lifecycle.close(
+                tx, self._claimed, halt.outcome, reason, kept, now_us, self._active()
+            )
+        )
+        return self._ended(halt.outcome, reason.text)
+
+    async def _write(self, op: Callable[[Tx, int], None]) -> None:
+        now_us = self._clock.now_us()
+        await self._database.write(lambda tx: op(tx, now_us), fence=self._claimed.fence)
+        self._lifecycle.engine.nudge()
+
+    def _active(self) -> int:
+        return self.gate.active_us()
+
+    def _ended(self, outcome: Outcome | None, text: str, lost: Exception | None = None) -> Ended:
+        return Ended(self._claimed.task.id, self._claimed.task.agent, outcome, text, lost)
+
+
+def cancelled() -> Stop:
+    return Stop(
+        Outcome.CANCELLED, Reason(code=ReasonCode.CANCELLED, text="The task was cancelled while it ran.")
+    )
+
+
+def paused(reason: str = "") -> Suspend:
+    return Suspend("somebody to resume it" + (f" (paused: {reason})" if reason else ""), paused=True)
+
+
+def _dead(code: ReasonCode, text: str, fact: ErrorFact) -> Stop:
+    return Stop(Outcome.DEAD_LETTERED, Reason(code=code, text=text, error=fact))
+
+
+def _fact(error: BaseException) -> ErrorFact:
+    trace = "".join(traceback.format_exception(error))[-TRACE_CHARS_MAX:]
+    return ErrorFact(
+        type=type(error).__name__,
+        message=str(error)[:TRACE_CHARS_MAX],
+        mend=error.mend if isinstance(error, AirworthyError) else "",
+        trace=trace,
+    )

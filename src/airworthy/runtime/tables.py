@@ -1,0 +1,85 @@
+"""The runtime's tables: tasks, the wake-ups of the embedded engine, and the switches that pause agents."""
+
+from collections.abc import Sequence
+
+from airworthy.store.migrate import Migration, create_all
+
+
+def _first(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    tasks = Table(
+        "tasks",
+        metadata,
+        Column("id", String, primary_key=True),
+        Column("agent", String, nullable=False),
+        Column("policy_hash", String, nullable=False),
+        Column("trace_id", String, nullable=False),
+        Column("idempotency_key", String),
+        Column("input_digest", LargeBinary, nullable=False),
+        Column("session", String, nullable=False),
+        Column("user_id", String, nullable=False),
+        Column("feature", String, nullable=False),
+        Column("source", String, nullable=False),
+        Column("priority", Integer, nullable=False),
+        Column("state", String, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("changed_us", BigInteger, nullable=False),
+        Column("closed_us", BigInteger),
+        Column("run", Integer, nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("failures", Integer, nullable=False),
+        Column("seq_claimed", Integer, nullable=False),
+        Column("run_started_us", BigInteger),
+        Column("active_us", BigInteger, nullable=False),
+        Column("wake_us", BigInteger),
+        Column("waiting_for", Text, nullable=False),
+        Column("cancel_asked", Integer, nullable=False),
+        Column("pause_asked", Integer, nullable=False),
+        Column("reason_code", String),
+        Column("reason", Text),
+        Column("escalated_to", String, nullable=False),
+        Column("steps", Integer, nullable=False),
+        Column("tokens", Integer, nullable=False),
+        Column("cost_nano", BigInteger),
+        Column("discarded_us", BigInteger),
+        Column("counted_from", Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("tasks_by_key", tasks.c.agent, tasks.c.idempotency_key, unique=True)
+    Index("tasks_by_state", tasks.c.state, tasks.c.changed_us)
+    Index("tasks_by_time", tasks.c.created_us)
+    wakes = Table(
+        "wakes",
+        metadata,
+        Column("task_id", String, primary_key=True),
+        Column("agent", String, nullable=False),
+        Column("priority", Integer, nullable=False),
+        Column("due_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("wakes_in_order", wakes.c.agent, wakes.c.priority, wakes.c.due_us)
+    Table(
+        "switches",
+        metadata,
+        Column("scope", String, primary_key=True),
+        Column("by_whom", String, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "approvals",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("policy_hash", String, primary_key=True),
+        Column("approver", String, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        Column("note", Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),)

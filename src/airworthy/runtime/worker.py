@@ -1,0 +1,270 @@
+"""A process that advances tasks: claims what is due, keeps its lease alive, obeys switches, empties the outbox."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from airworthy.core.clock import Clock
+from airworthy.core.errors import ConfigError
+from airworthy.core.halt import Lost
+from airworthy.core.ids import Ids
+from airworthy.recorder import Payloads
+from airworthy.runtime import switches
+from airworthy.runtime.engine import POLL_S, EmbeddedEngine, Engine
+from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
+from airworthy.store import Database, StaleFence, StoreError, Tx
+from airworthy.store import lease as leases
+from airworthy.store.lease import HEARTBEAT_S, Owner
+from airworthy.tools.dispatch import Dispatcher
+
+SWEEP_S = 5.0
+CONCURRENCY_DEFAULT = 16
+
+
+class WorkerStopped(ConfigError):
+    """The store failed under the worker, so it stopped; every task goes on from its record at the next start."""
+
+    code = "worker_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """What the store says that this worker has to obey now."""
+
+    off: frozenset[str]  # Agents that are paused; all of them when everything is.
+    cancel: tuple[str, ...]
+    pause: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Held:
+    runner: Runner
+    task: "asyncio.Task[None]"
+    agent: str = field(default="")
+
+
+class Worker:
+    """One per process. `desks` by agent's name; `on_end` hears what became of every run."""
+
+    def __init__(
+        self,
+        database: Database,
+        desks: Iterable[Desk],
+        clock: Clock,
+        ids: Ids,
+        *,
+        owner: Owner,
+        payloads: Payloads | None = None,
+        concurrency: int = CONCURRENCY_DEFAULT,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._payloads = payloads if payloads is not None else Payloads()
+        self._desks = {desk.agent.name: desk for desk in desks}
+        self._engine: Engine = EmbeddedEngine()
+        self._lifecycle = Lifecycle(self._engine, self._payloads)
+        self._concurrency = concurrency
+        self._owner = owner
+        self._held: dict[str, _Held] = {}
+        self._off: frozenset[str] = frozenset()
+        self._broken: Exception | None = None
+        self._stopping = False
+        boxes = {name: desk.toolbox for name, desk in self._desks.items()}
+        self._dispatcher = Dispatcher(database, clock, boxes, owner.id)
+        self._sending: set[asyncio.Task[None]] = set()
+        self.on_end: Callable[[Ended], None] = lambda ended: None
+
+    @property
+    def running(self) -> int:
+        return len(self._held)
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Until `stop` (or until nothing is left to do). Raises: WorkerStopped when the store fails."""
+        await self._join()
+        beat = asyncio.create_task(self._beat_forever())
+        watch = asyncio.create_task(self._watch_forever())
+        try:
+            await self._claim_forever(until_idle=until_idle)
+            await self._finish_held()
+        finally:
+            beat.cancel()
+            watch.cancel()
+            await asyncio.gather(beat, watch, return_exceptions=True)
+            await self._leave()
+        if self._broken is not None:
+            raise WorkerStopped(
+                f"The worker stopped, because the store failed: {self._broken}",
+                mend="Mend that, then start the worker again; it goes on where it stopped.",
+            ) from self._broken
+
+    def stop(self) -> None:
+        """Takes nothing new and returns from `run` when what is under way has ended."""
+        self._stopping = True
+        self._engine.nudge()
+
+    def abort(self) -> None:
+        """Lets go of everything now; what was under way is resumed from its record by the next worker."""
+        self._stopping = True
+        for held in list(self._held.values()):
+            held.runner.halt(Lost(WorkerStopped("The worker was told to stop at once.")))
+            held.task.cancel()
+        self._engine.nudge()
+
+    async def _join(self) -> None:
+        def op(tx: Tx) -> None:
+            now_us = self._clock.now_us()
+            leases.bury(tx, self._owner, now_us)
+            leases.join(tx, self._owner, now_us)
+            self._lifecycle.sweep(tx, now_us)
+
+        await self._database.write(op)
+        await self._dispatcher.recover()
+
+    async def _leave(self) -> None:
+        for held in list(self._held.values()):
+            held.runner.halt(Lost(WorkerStopped("The worker is leaving.")))
+            held.task.cancel()
+        await asyncio.gather(
+            *(held.task for held in self._held.values()), *self._sending, return_exceptions=True
+        )
+        try:
+            await self._database.write(lambda tx: leases.leave(tx, self._owner.id))
+        except StoreError:
+            pass  # The lease ends by itself.
+
+    async def _claim_forever(self, *, until_idle: bool) -> None:
+        while not self._stopping and self._broken is None:
+            free = self._concurrency - len(self._held)
+            claimed = await self._claim(free) if free > 0 else []
+            for each in claimed:
+                self._begin(each)
+            if claimed and len(claimed) == free:
+                continue
+            if until_idle and not claimed and not self._held and not await self._anything_left():
+                return
+            await self._engine.wait()
+
+    async def _claim(self, count: int) -> list[Claimed]:
+        agents = [name for name in self._desks if name not in self._off]
+        try:
+            if not await self._database.read(lambda tx: self._engine.due(tx, agents, self._clock.now_us())):
+                return []
+            return await self._database.write(lambda tx: self._claim_in(tx, count))
+        except StoreError as error:
+            self._broken = error
+            return []
+
+    def _claim_in(self, tx: Tx, count: int) -> list[Claimed]:
+        now_us = self._clock.now_us()
+        on = [name for name in self._desks if switches.paused(tx, name) is None]
+        claimed = []
+        for task_id in self._engine.take(tx, on, now_us, count):
+            attempts_max = max(desk.agent.policy.runtime.attempts_max for desk in self._desks.values())
+            found = self._lifecycle.claim(tx, task_id, self._owner.id, now_us, attempts_max)
+            if found is not None:
+                claimed.append(found)
+        return claimed
+
+    def _begin(self, claimed: Claimed) -> None:
+        desk = self._desks[claimed.task.agent]
+        runner = Runner(
+            self._database, self._lifecycle, self._clock, self._ids, self._payloads, desk, claimed
+        )
+        task = asyncio.create_task(self._run_one(runner, claimed))
+        self._held[claimed.task.id] = _Held(runner, task, claimed.task.agent)
+
+    async def _run_one(self, runner: Runner, claimed: Claimed) -> None:
+        try:
+            ended = await runner.run()
+        finally:
+            self._held.pop(claimed.task.id, None)
+            self._engine.nudge()
+        if isinstance(ended.lost, StoreError) and self._broken is None:
+            self._broken = ended.lost
+        self.on_end(ended)
+
+    async def _finish_held(self) -> None:
+        while self._held:
+            await asyncio.wait([held.task for held in self._held.values()])
+
+    async def _anything_left(self) -> bool:
+        agents = list(self._desks)
+        marks = ", ".join("?" for _ in agents)
+        return await self._database.read(
+            lambda tx: tx.row(f"SELECT 1 FROM wakes WHERE agent IN ({marks}) LIMIT 1", agents) is not None
+        )
+
+    async def _beat_forever(self) -> None:
+        last_sweep_us = self._clock.now_us()
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            try:
+                alive = await self._database.write(
+                    lambda tx: leases.beat(tx, self._owner.id, self._clock.now_us())
+                )
+                if not alive:
+                    await self._come_back()
+                if self._clock.now_us() - last_sweep_us >= SWEEP_S * 1e6:
+                    last_sweep_us = self._clock.now_us()
+                    await self._sweep()
+            except StoreError as error:
+                self._broken = error
+                self._engine.nudge()
+                return
+
+    async def _come_back(self) -> None:
+        """Given up for dead while frozen: our tasks belong to others now, so we begin anew with none."""
+        for held in list(self._held.values()):
+            held.runner.halt(Lost(StaleFence("The worker was frozen for longer than its lease.")))
+            held.task.cancel()
+        await self._database.write(lambda tx: leases.join(tx, self._owner, self._clock.now_us()))
+
+    async def _sweep(self) -> None:
+        def op(tx: Tx) -> int:
+            now_us = self._clock.now_us()
+            leases.bury(tx, self._owner, now_us)
+            return self._lifecycle.sweep(tx, now_us)
+
+        if await self._database.write(op):
+            self._engine.nudge()
+        await self._dispatcher.recover()
+
+    async def _watch_forever(self) -> None:
+        """Switches and requests of people reach this worker within POLL_S, and the outbox is emptied."""
+        while True:
+            try:
+                orders = await self._database.read(self._read_orders)
+                due = await self._dispatcher.due()
+            except StoreError as error:
+                self._broken = error
+                self._engine.nudge()
+                return
+            if orders.off != self._off:
+                self._off = orders.off
+                self._engine.nudge()
+            self._obey(orders)
+            for row in due:
+                if row.agent not in self._off:
+                    sending = asyncio.create_task(self._dispatcher.carry_out(row))
+                    self._sending.add(sending)
+                    sending.add_done_callback(self._sending.discard)
+            await asyncio.sleep(POLL_S)
+
+    def _obey(self, orders: _Orders) -> None:
+        for task_id in orders.cancel:
+            if (held := self._held.get(task_id)) is not None:
+                held.runner.halt(cancelled())
+                held.task.cancel()
+        for task_id, held in self._held.items():
+            if held.agent in self._off or task_id in orders.pause:
+                held.runner.halt(paused())
+
+    def _read_orders(self, tx: Tx) -> _Orders:
+        off = frozenset(name for name in self._desks if switches.paused(tx, name) is not None)
+        rows = tx.rows(
+            "SELECT id, cancel_asked FROM tasks WHERE state = 'running' AND (cancel_asked = 1 OR pause_asked = 1)"
+        )
+        cancel = tuple(task_id for task_id, asked in rows if asked)
+        return _Orders(off, cancel, tuple(task_id for task_id, asked in rows if not asked))

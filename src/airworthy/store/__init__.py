@@ -1,0 +1,34 @@
+"""SQL engines, transactions, group commit, migrations, claims and payload bytes; knows no domain."""
+
+from airworthy.store.database import (
+    Database,
+    Fence,
+    Row,
+    StaleFence,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    Tx,
+)
+from airworthy.store.memory import MemoryDatabase
+from airworthy.store.migrate import Migration, migrate
+from airworthy.store.sqlite import SQLiteDatabase
+
+__all__ = [
+    "Database",
+    "Fence",
+    "MemoryDatabase",
+    "Migration",
+    "Row",
+    "SQLiteDatabase",
+    "StaleFence",
+    "StoreBusy",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreReadOnly",
+    "Tx",
+    "migrate",
+]

@@ -1,0 +1,134 @@
+"""One SQLite connection: its settings, its transactions, and its errors in our words."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from airworthy.store.database import (
+    Row,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+)
+
+BUSY_S_MAX = 30.0
+STATEMENTS_CACHED = 256
+
+
+class Connection:
+    """A transaction at a time; used by one thread at a time."""
+
+    def __init__(self, path: str, *, durable: bool = True, read_only: bool = False) -> None:
+        self.path = path
+        try:
+            self._raw = sqlite3.connect(
+                path,
+                timeout=BUSY_S_MAX,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=STATEMENTS_CACHED,
+            )
+            for pragma in _pragmas(durable=durable, read_only=read_only, in_memory=path == ":memory:"):
+                self._raw.execute(pragma)
+        except sqlite3.Error as error:
+            raise translated(error, path) from error
+
+    def begin(self) -> None:
+        self._guard("BEGIN IMMEDIATE")
+
+    def begin_read(self) -> None:
+        self._guard("BEGIN")
+
+    def commit(self) -> None:
+        self._guard("COMMIT")
+
+    def rollback(self) -> None:
+        if self._raw.in_transaction:
+            self._guard("ROLLBACK")
+
+    def savepoint(self) -> None:
+        self._guard("SAVEPOINT one")
+
+    def release(self) -> None:
+        self._guard("RELEASE one")
+
+    def rollback_to(self) -> None:
+        self._guard("ROLLBACK TO one")
+        self._guard("RELEASE one")
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        try:
+            return self._raw.execute(sql, params).rowcount
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        try:
+            return self._raw.execute(sql, params).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        try:
+            found: Row | None = self._raw.execute(sql, params).fetchone()
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        return found
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def _guard(self, statement: str) -> None:
+        try:
+            self._raw.execute(statement)
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+
+def _pragmas(*, durable: bool, read_only: bool, in_memory: bool) -> list[str]:
+    if in_memory:
+        return ["PRAGMA temp_store = MEMORY"]
+    common = ["PRAGMA cache_size = -32000", "PRAGMA temp_store = MEMORY"]
+    if read_only:
+        return [*common, "PRAGMA query_only = ON"]
+    return [
+        "PRAGMA journal_mode = WAL",
+        # FULL: an acknowledged write survives the machine, not only the process.
+        f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}",
+        # A larger log between checkpoints, so that the checkpoint's own fsync is rare.
+        "PRAGMA wal_autocheckpoint = 4000",
+        *common,
+    ]
+
+
+def translated(error: sqlite3.Error, path: str) -> StoreError:
+    text = str(error)
+    lowered = text.lower()
+    if "locked" in lowered or "busy" in lowered:
+        return StoreBusy(
+            f"The database {path} stayed locked by another process for {BUSY_S_MAX:.0f} s.",
+            mend="Look for a stopped or hung airworthy process on this file and end it.",
+        )
+    if "full" in lowered:
+        return StoreFull(
+            f"No room to write the database {path}.",
+            mend="Free disk space, then start the worker again; what was acknowledged is safe.",
+        )
+    if "readonly" in lowered or "read-only" in lowered:
+        return StoreReadOnly(
+            f"The database {path} cannot be written.",
+            mend="Give this user write permission on the file and its folder, or choose another --database.",
+        )
+    if "unable to open" in lowered:
+        return StoreReadOnly(
+            f"The database {path} cannot be opened or made.",
+            mend="Check that the folder exists and can be written, or choose another --database.",
+        )
+    if "malformed" in lowered or "not a database" in lowered:
+        return StoreCorrupt(
+            f"The file {path} is damaged or not a database ({text}).",
+            mend="Move it aside together with its -wal and -shm files and restore a backup; do not delete it.",
+        )
+    return StoreError(f"SQLite refused: {text} (database {path}).")

@@ -1,0 +1,97 @@
+"""The port to a SQL engine: durable writes in order, reads beside them; knows no domain and no dialect."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from airworthy.core.errors import AirworthyError
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class StoreError(AirworthyError):
+    """The database did not do what was asked; nothing of the failed write is in it."""
+
+    code = "store"
+
+
+class StoreBusy(StoreError):
+    """Another process held the write lock for longer than the bound."""
+
+    code = "store_busy"
+
+
+class StoreFull(StoreError):
+    """No room on the disk. What was acknowledged before is safe."""
+
+    code = "store_full"
+
+
+class StoreReadOnly(StoreError):
+    """The file or its folder cannot be written."""
+
+    code = "store_read_only"
+
+
+class StoreCorrupt(StoreError):
+    """The file is not a database, or is damaged."""
+
+    code = "store_corrupt"
+
+
+class StaleFence(AirworthyError):
+    """The writer lost its claim to another; the write was refused and nothing of it is stored."""
+
+    code = "stale_fence"
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A claim on a name at an epoch; a write that carries it happens only while the epoch is the newest."""
+
+    name: str
+    epoch: int
+
+
+class Tx(Protocol):
+    """One transaction. SQL is the common subset of SQLite and PostgreSQL with `?` for parameters."""
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Number of rows changed."""
+        ...
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None: ...
+
+
+class Database(Protocol):
+    """What every engine offers. `tests/store/test_conformance.py` says what each promise means."""
+
+    dialect: str
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+        """Runs `op` in a transaction and returns once it is on disk.
+
+        Writes that wait at the same moment share one commit. `op` may be called twice (the first try is
+        rolled back when a neighbour in the same commit fails), so it must be a function of the transaction
+        alone. If it raises, nothing of it is stored and the exception reaches the caller.
+
+        Raises: StaleFence when `fence` is no longer the newest claim; StoreError and its children.
+        """
+        ...
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        """Runs `query` on what is committed; never waits for a writer."""
+        ...
+
+    def write_now(self, op: Callable[[Tx], T]) -> T:
+        """`write`, for callers without an event loop."""
+        ...
+
+    def read_now(self, query: Callable[[Tx], T]) -> T: ...
+
+    def close(self) -> None:
+        """Waits for the writes under way, then lets go of the files. Twice is once."""
+        ...

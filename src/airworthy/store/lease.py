@@ -1,0 +1,113 @@
+"""Who holds a name, at which epoch, and who is still alive to hold it. Decides nothing about what a name means."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from airworthy.store.database import Fence, Tx
+
+LEASE_S = 10.0
+HEARTBEAT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that can hold claims. `host` and `born` tell it from another process with the same pid."""
+
+    id: str
+    host: str
+    pid: int
+    born: str
+
+
+def join(tx: Tx, owner: Owner, now_us: int) -> None:
+    tx.execute(
+        "INSERT INTO owners (id, host, pid, born, started_us, expires_us) VALUES (?, ?, ?, ?, ?, ?)",
+        (owner.id, owner.host, owner.pid, owner.born, now_us, now_us + round(LEASE_S * 1e6)),
+    )
+
+
+def beat(tx: Tx, owner_id: str, now_us: int) -> bool:
+    """False when the owner was declared dead meanwhile; it must then stop or join anew."""
+    expires_us = now_us + round(LEASE_S * 1e6)
+    return tx.execute("UPDATE owners SET expires_us = ? WHERE id = ?", (expires_us, owner_id)) == 1
+
+
+def leave(tx: Tx, owner_id: str) -> None:
+    """Frees every claim of the owner at once; their epochs stay, so its late writes are still refused."""
+    tx.execute("UPDATE claims SET epoch = epoch + 1, owner = NULL WHERE owner = ?", (owner_id,))
+    tx.execute("DELETE FROM owners WHERE id = ?", (owner_id,))
+
+
+def take(tx: Tx, name: str, owner_id: str) -> Fence:
+    """Makes `owner_id` the holder at a new epoch, whoever held it before: ask `holder` first."""
+    tx.execute(
+        "INSERT INTO claims (name, epoch, owner) VALUES (?, 1, ?) "
+        "ON CONFLICT (name) DO UPDATE SET epoch = claims.epoch + 1, owner = excluded.owner",
+        (name, owner_id),
+    )
+    row = tx.row("SELECT epoch FROM claims WHERE name = ?", (name,))
+    assert row is not None
+    return Fence(name, row[0])
+
+
+def release(tx: Tx, fence: Fence) -> None:
+    tx.execute(
+        "UPDATE claims SET owner = NULL, epoch = epoch + 1 WHERE name = ? AND epoch = ?",
+        (fence.name, fence.epoch),
+    )
+
+
+def forget(tx: Tx, name: str) -> None:
+    """For names that will never be claimed again; a late write by an old holder is refused all the same."""
+    tx.execute("DELETE FROM claims WHERE name = ?", (name,))
+
+
+def holder(tx: Tx, name: str) -> str | None:
+    row = tx.row("SELECT owner FROM claims WHERE name = ?", (name,))
+    return None if row is None else row[0]
+
+
+def bury(tx: Tx, here: Owner, now_us: int) -> tuple[str, ...]:
+    """Ends every owner whose lease is over, and those of this host whose process is gone; gives their claims free.
+
+    A dead process on this machine is seen at once, without waiting for its lease.
+    """
+    dead = []
+    for owner_id, host, pid, born, expires_us in tx.rows(
+        "SELECT id, host, pid, born, expires_us FROM owners"
+    ):
+        gone_here = bool(host) and host == here.host and owner_id != here.id and process_born(pid) != born
+        if (expires_us < now_us and owner_id != here.id) or gone_here:
+            leave(tx, owner_id)
+            dead.append(owner_id)
+    return tuple(dead)
+
+
+def process_born(pid: int) -> str | None:
+    """When the kernel started this pid, as it says itself; None when there is no such process or no /proc.
+
+    Without /proc (macOS, Windows) a dead neighbour is noticed by its lease alone.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] in {"Z", "X"}:
+        return None
+    return fields[19]
+
+
+def this_host() -> str:
+    """Tells this kernel boot and pid namespace from every other, so that pids can be compared."""
+    parts = []
+    for source in ("/proc/sys/kernel/random/boot_id",):
+        try:
+            parts.append(Path(source).read_text().strip())
+        except OSError:
+            return ""
+    try:
+        parts.append(str(Path("/proc/self/ns/pid").stat().st_ino))
+    except OSError:
+        return ""
+    return ":".join(parts)

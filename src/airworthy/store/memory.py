@@ -1,0 +1,53 @@
+"""The store without a disk or a thread: SQLite in memory, every write in place. For tests; passes the same suite."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from airworthy.store._connection import Connection
+from airworthy.store.database import Fence, StoreError, Tx
+from airworthy.store.writer import Job, run_batch
+
+T = TypeVar("T")
+
+
+class MemoryDatabase:
+    """Implements `Database`; nothing outlives the object. Deterministic: a write never yields to another."""
+
+    dialect = "sqlite"
+
+    def __init__(self) -> None:
+        self._connection = Connection(":memory:")
+        self._closed = False
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+        return self._write(op, fence)
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        return self.read_now(query)
+
+    def write_now(self, op: Callable[[Tx], T]) -> T:
+        return self._write(op, None)
+
+    def read_now(self, query: Callable[[Tx], T]) -> T:
+        if self._closed:
+            raise StoreError("The database is closed.", mend="Open it again before reading.")
+        self._connection.begin_read()
+        try:
+            return query(self._connection)
+        finally:
+            self._connection.rollback()
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._connection.close()
+
+    def _write(self, op: Callable[[Tx], T], fence: Fence | None) -> T:
+        if self._closed:
+            raise StoreError("The database is closed.", mend="Open it again before writing.")
+        job = Job(op, fence, None)
+        run_batch(self._connection, [job])
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
+        return result

@@ -1,0 +1,83 @@
+"""Numbered steps that bring a database to this version's shape; each is applied once, all or nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airworthy.store.database import Database, StoreError, Tx
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+_LEDGER = (
+    "CREATE TABLE IF NOT EXISTS migrations ("
+    "room VARCHAR NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL, PRIMARY KEY (room, number))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """`statements` is called with the dialect's name, late, so that reading a database needs no DDL library."""
+
+    room: str
+    number: int
+    name: str
+    statements: Callable[[str], Sequence[str]]
+
+
+def migrate(database: Database, migrations: Sequence[Migration]) -> tuple[str, ...]:
+    """Applies what is missing, in the given order; answers with the names applied.
+
+    Raises: StoreError when the database has steps this version does not know.
+    """
+    known = {(m.room, m.number) for m in migrations}
+
+    def current(tx: Tx) -> set[tuple[str, int]]:
+        if not tx.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"):
+            return set()
+        return {(room, number) for room, number in tx.rows("SELECT room, number FROM migrations")}
+
+    done = database.read_now(current)
+    strangers = sorted(done - known)
+    if strangers:
+        raise StoreError(
+            f"The database was made by a newer airworthy (it has {strangers[0][0]} step {strangers[0][1]}).",
+            mend="Install that version or a newer one; this one would misread it.",
+        )
+    if done == known:
+        return ()
+
+    def apply(tx: Tx) -> tuple[str, ...]:
+        tx.execute(_LEDGER)
+        # Another process may have migrated between our read and this transaction.
+        present = {(room, number) for room, number in tx.rows("SELECT room, number FROM migrations")}
+        applied = []
+        for migration in migrations:
+            if (migration.room, migration.number) in present:
+                continue
+            for statement in migration.statements(database.dialect):
+                tx.execute(statement)
+            tx.execute(
+                "INSERT INTO migrations (room, number, name) VALUES (?, ?, ?)",
+                (migration.room, migration.number, migration.name),
+            )
+            applied.append(f"{migration.room} {migration.number}: {migration.name}")
+        return tuple(applied)
+
+    return database.write_now(apply)
+
+
+def create_all(metadata: "MetaData", dialect: str) -> list[str]:
+    """The DDL of every table and index of `metadata`, in an order that can be run."""
+    from sqlalchemy.dialects import postgresql, sqlite
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    speaker = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}[dialect]()
+    statements = []
+    for table in metadata.sorted_tables:
+        statements.append(str(CreateTable(table).compile(dialect=speaker)))
+        statements.extend(
+            str(CreateIndex(index).compile(dialect=speaker))
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        )
+    return statements

@@ -1,0 +1,34 @@
+"""The store's own tables: who holds which name, and who is alive."""
+
+from collections.abc import Sequence
+
+from airworthy.store.migrate import Migration, create_all
+
+
+def _first(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table
+
+    metadata = MetaData()
+    Table(
+        "owners",
+        metadata,
+        Column("id", String, primary_key=True),
+        Column("host", String, nullable=False),
+        Column("pid", Integer, nullable=False),
+        Column("born", String, nullable=False),
+        Column("started_us", BigInteger, nullable=False),
+        Column("expires_us", BigInteger, nullable=False),
+    )
+    claims = Table(
+        "claims",
+        metadata,
+        Column("name", String, primary_key=True),
+        Column("epoch", Integer, nullable=False),
+        Column("owner", String),
+        sqlite_with_rowid=False,
+    )
+    Index("claims_by_owner", claims.c.owner)
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (Migration("store", 1, "owners and claims", _first),)

@@ -1,0 +1,149 @@
+"""One writer thread with group commit: whatever waits when a commit begins shares that commit."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from airworthy.store.database import Fence, StaleFence, StoreError, Tx
+
+BATCH_MAX = 512
+FENCE_SQL = "SELECT epoch FROM claims WHERE name = ?"
+
+
+class WriteConnection(Tx, Protocol):
+    def begin(self) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def savepoint(self) -> None: ...
+    def release(self) -> None: ...
+    def rollback_to(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Job:
+    """A write that waits. `outcome` is set before `finished` is called, from the writer's thread."""
+
+    __slots__ = ("error", "fence", "finished", "op", "result")
+
+    def __init__(
+        self, op: Callable[[Tx], Any], fence: Fence | None, finished: Callable[["Job"], None] | None
+    ) -> None:
+        self.op = op
+        self.fence = fence
+        self.finished = finished
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class GroupWriter:
+    """Owns the only writing connection of this process."""
+
+    def __init__(
+        self,
+        connection: WriteConnection,
+        announce: Callable[[list[Job]], None],
+        name: str = "airworthy-writer",
+    ) -> None:
+        """`announce` is called on the writer's thread with every finished batch."""
+        self._connection = connection
+        self._announce = announce
+        self._jobs: deque[Job] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, jobs: list[Job]) -> None:
+        with self._wake:
+            if self._closing:
+                raise StoreError("The database is closed.", mend="Open it again before writing.")
+            self._jobs.extend(jobs)
+            self._wake.notify()
+
+    def close(self) -> None:
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._jobs and not self._closing:
+                    self._wake.wait()
+                if not self._jobs:
+                    break
+                batch = [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_MAX))]
+            run_batch(self._connection, batch)
+            self._announce(batch)
+        self._connection.close()
+
+
+def run_batch(connection: WriteConnection, batch: list[Job]) -> None:
+    """Fills every job's result or error; all results are committed when this returns."""
+    try:
+        connection.begin()
+        try:
+            failed = _run_all(connection, batch)
+        except BaseException:
+            # One op failed somewhere in its statements: undo all, then let each stand alone.
+            connection.rollback()
+            connection.begin()
+            failed = _run_each(connection, batch)
+        if len(failed) == len(batch):
+            connection.rollback()
+        else:
+            connection.commit()
+    except BaseException as error:  # The engine itself failed: nothing of this batch is stored.
+        for job in batch:
+            job.result, job.error = None, error
+        try:
+            connection.rollback()
+        except StoreError:
+            pass  # The first error tells the story; a rollback on a broken disk adds nothing.
+
+
+def _run_all(connection: WriteConnection, batch: list[Job]) -> list[Job]:
+    failed = []
+    for job in batch:
+        stale = _stale(connection, job.fence)
+        if stale is not None:
+            job.error = stale
+            failed.append(job)
+            continue
+        job.result = job.op(connection)
+    return failed
+
+
+def _run_each(connection: WriteConnection, batch: list[Job]) -> list[Job]:
+    failed = []
+    for job in batch:
+        connection.savepoint()
+        job.result, job.error = None, _stale(connection, job.fence)
+        if job.error is None:
+            try:
+                job.result = job.op(connection)
+            except BaseException as error:  # Belongs to the caller who wrote the op; carried to it whole.
+                job.error = error
+        if job.error is None:
+            connection.release()
+        else:
+            job.result = None
+            failed.append(job)
+            connection.rollback_to()
+    return failed
+
+
+def _stale(connection: Tx, fence: Fence | None) -> StaleFence | None:
+    if fence is None:
+        return None
+    row = connection.row(FENCE_SQL, (fence.name,))
+    if row is not None and row[0] == fence.epoch:
+        return None
+    newest = "none" if row is None else row[0]
+    return StaleFence(
+        f"The claim on {fence.name} at epoch {fence.epoch} is over (newest epoch: {newest}).",
+        mend="Nothing to do: another worker has taken this over and will finish it.",
+    )

@@ -1,0 +1,38 @@
+"""The one door to the world: declared tools, guarded calls, effects that are never made twice, the outbox."""
+
+from airworthy.tools.errors import (
+    Permanent,
+    ResourceChanged,
+    ToolArgumentsInvalid,
+    ToolError,
+    ToolFailed,
+    ToolRefused,
+    ToolResultInvalid,
+    ToolUnavailable,
+    Transient,
+    http_error,
+)
+from airworthy.tools.outbox import EffectRow, EffectState, TransitionRefused
+from airworthy.tools.tool import Tool, ToolDefinitionError, tool
+from airworthy.tools.toolbox import RunTools, Toolbox
+
+__all__ = [
+    "EffectRow",
+    "EffectState",
+    "Permanent",
+    "ResourceChanged",
+    "RunTools",
+    "Tool",
+    "ToolArgumentsInvalid",
+    "ToolDefinitionError",
+    "ToolError",
+    "ToolFailed",
+    "ToolRefused",
+    "ToolResultInvalid",
+    "ToolUnavailable",
+    "Toolbox",
+    "Transient",
+    "TransitionRefused",
+    "http_error",
+    "tool",
+]

@@ -1,0 +1,271 @@
+"""A call that changes the world: intent on disk, then the act, then its result; never twice, never past a guard."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from airworthy.core.canonical import encode
+from airworthy.core.clock import US_PER_S
+from airworthy.core.halt import Suspend
+from airworthy.core.outcome import ErrorFact, ReasonCode
+from airworthy.policy.stops import stop
+from airworthy.recorder import StepFacts, StepState
+from airworthy.store import Tx
+from airworthy.tools import outbox
+from airworthy.tools.errors import error_from
+from airworthy.tools.guard import Tried
+from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState
+from airworthy.tools.resource import bump
+from airworthy.tools.rules import needs_approval, recipient_of, refusal
+
+if TYPE_CHECKING:
+    from airworthy.tools.toolbox import Call, Toolbox
+
+
+async def act(box: "Toolbox", call: "Call") -> Any:
+    """One path for a new call, a resumed one and a decided one. Raises: ToolError, Halt."""
+    recorded = call.slot.recorded
+    if recorded is None:
+        return await _new(box, call)
+    match recorded.state:
+        case StepState.HELD:
+            return await _decided(box, call)
+        case StepState.STARTED if call.tool.keyed:
+            # The other side honours the key: the same call again is the same effect.
+            return await _carry_out(box, call)
+        case StepState.STARTED:
+            raise await _leave_in_doubt(box, call, Tried(attempts=0))
+        case StepState.IN_DOUBT:
+            return await _settled(box, call)
+        case _:
+            return box.replayed(call, recorded)
+
+
+async def _new(box: "Toolbox", call: "Call") -> Any:
+    call.run.gate.admit(call.fact)
+    refused = refusal(call.tool.name, call.rule, call.arguments)
+    if refused is not None:
+        return await box.refuse(call, refused)
+    await call.run.journal.may_act()
+    if call.rule.dry_run:
+        return await _rehearse(box, call)
+    asked = needs_approval(call.rule, call.arguments)
+    if asked is not None:
+        row = replace(_row(box, call), state=EffectState.HELD, note=asked)
+        await call.run.journal.open(call.slot, StepState.HELD, also=lambda tx: outbox.insert(tx, row))
+        raise _waits(call)
+    if call.rule.delay_s > 0:
+        return await _schedule(box, call)
+    return await _carry_out(box, call)
+
+
+async def _decided(box: "Toolbox", call: "Call") -> Any:
+    row = await call.run.journal.database.read(lambda tx: outbox.find(tx, call.effect_id))
+    state = row.state if row is not None else EffectState.CANCELLED
+    match state:
+        case EffectState.HELD:
+            raise _waits(call)
+        case EffectState.APPROVED:
+            await call.run.journal.may_act()
+            return await (_schedule(box, call) if call.rule.delay_s > 0 else _carry_out(box, call))
+        case EffectState.STARTED:
+            return await _carry_out(box, call)
+        case _:
+            who = row.decided_by if row is not None and row.decided_by else "a person"
+            why = f": {row.note}" if row is not None and row.note else ""
+            return await box.refuse(call, f"{call.tool.name} was {state.value} by {who}{why}.")
+
+
+async def _settled(box: "Toolbox", call: "Call") -> Any:
+    """An effect in doubt, looked at again: a person may have said by now what became of it."""
+    journal = call.run.journal
+    row = await journal.database.read(lambda tx: outbox.find(tx, call.effect_id))
+    match row.state if row is not None else EffectState.IN_DOUBT:
+        case EffectState.DONE:
+            result = row.note.encode() if row is not None and row.note else b"null"
+            facts = StepFacts(
+                notes=({"as_is": True, "settled_by": row.decided_by if row is not None else ""},)
+            )
+            await journal.close(call.slot, StepState.DONE, result=_json_or_text(result), facts=facts)
+            return None if result == b"null" else orjson.loads(_json_or_text(result))
+        case EffectState.FAILED:
+            fact = ErrorFact(
+                type="ToolFailed",
+                message=f"{call.tool.name} did not happen, says {row.decided_by if row else ''}.",
+            )
+            await journal.close(call.slot, StepState.FAILED, error=fact)
+            raise error_from(fact, call.slot.seq)
+        case EffectState.APPROVED:
+            return await _carry_out(box, call)
+        case _:
+            raise _in_doubt_stop(box, call)
+
+
+async def _rehearse(box: "Toolbox", call: "Call") -> Any:
+    """Dry run: everything but the act."""
+    rehearse = call.tool.rehearse
+    result = (
+        call.tool.write_result(rehearse(**call.values))
+        if rehearse is not None
+        else encode({"dry_run": True, "tool": call.tool.name})
+    )
+    row = replace(_row(box, call), state=EffectState.REHEARSED)
+    await call.run.journal.record(
+        call.slot, StepState.DONE, result=result, also=lambda tx: outbox.insert(tx, row),
+        facts=StepFacts(notes=({"dry_run": True, "as_is": rehearse is None},)),
+    )  # fmt: skip
+    return call.tool.read_result(result) if rehearse is not None else orjson.loads(result)
+
+
+async def _schedule(box: "Toolbox", call: "Call") -> Any:
+    """Accepted into the outbox; carried out at its time unless it is cancelled before."""
+    row = _row(box, call)
+    if orjson.loads(call.slot.arguments) != call.arguments:
+        return await box.refuse(
+            call, f"{call.tool.name} cannot wait in the outbox, because its arguments hold a secret."
+        )
+    due_us = box.clock.now_us() + round(call.rule.delay_s * US_PER_S)
+    waiting = replace(row, state=EffectState.SCHEDULED, due_us=due_us, started_us=None)
+    result = encode({
+        "accepted": True,
+        "effect": call.effect_id,
+        "due": datetime.fromtimestamp(due_us / US_PER_S, UTC).isoformat(timespec="seconds"),
+    })  # fmt: skip
+
+    def accept(tx: Tx) -> None:
+        call.run.journal.confirm(tx)
+        if call.slot.recorded is None:
+            outbox.insert(tx, waiting, _caps(call))
+        else:
+            outbox.check_caps(tx, waiting, _caps(call))
+            outbox.move(tx, waiting.id, EffectState.SCHEDULED, sets=(("due_us", due_us),))
+
+    try:
+        facts = StepFacts(notes=({"as_is": True, "delayed_s": call.rule.delay_s},))
+        await call.run.journal.record(call.slot, StepState.DONE, result=result, facts=facts, also=accept)
+    except CapReached as error:
+        return await box.refuse(call, error.message)
+    call.run.gate.observe(call.fact, result)
+    return orjson.loads(result)
+
+
+async def _carry_out(box: "Toolbox", call: "Call") -> Any:
+    version = await box.hold_resource(call)
+    resource = call.tool.resource_of(call.arguments)
+    seen = call.run.seen.get(resource) if resource is not None else None
+    again = call.slot.recorded is not None and call.slot.recorded.state is StepState.STARTED
+    if version is not None and seen is not None and seen != version and not again:
+        text = f"{resource} was changed by another task after this one read it. Read it again, then decide."
+        return await box.refuse(call, text, "ResourceChanged")
+    call.run.gate.check_halted()
+    row = _row(box, call)
+    intent = StepFacts(resource=resource, resource_version=None if version is None else version + 1)
+
+    def begin(tx: Tx) -> None:
+        outbox.begin(tx, row, _caps(call))
+        if resource is not None:
+            bump(tx, resource)
+
+    try:
+        await call.run.journal.open(call.slot, StepState.STARTED, facts=intent, also=begin)
+    except CapReached as error:
+        return await box.refuse(call, error.message)
+    if resource is not None and version is not None:
+        version += 1
+        call.run.seen[resource] = version
+    tried = await box.try_call(call, key=call.effect_id if call.tool.keyed else None)
+    return await _finish(box, call, tried, box.facts(call, tried, version))
+
+
+async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) -> Any:
+    journal = call.run.journal
+    if tried.result is not None:
+        await journal.close(
+            call.slot,
+            StepState.DONE,
+            result=tried.result,
+            facts=facts,
+            also=_ends(box, call, EffectState.DONE),
+        )
+        call.run.gate.observe(call.fact, tried.result)
+        return call.tool.read_result(tried.result)
+    failure = box.failure(call, tried)
+    if tried.returned and not tried.retryable:
+        # It took place; only its result cannot be kept. Doing it again would be doing it twice.
+        await journal.close(
+            call.slot, StepState.DONE, error=failure, facts=facts, also=_ends(box, call, EffectState.DONE)
+        )
+        raise box.raised(call, failure)
+    if tried.happened == "maybe":
+        raise await _leave_in_doubt(box, call, tried)
+    call.run.gate.observe(call.fact, None)
+    await journal.close(
+        call.slot, StepState.FAILED, error=failure, facts=facts, also=_ends(box, call, EffectState.FAILED)
+    )
+    raise box.raised(call, failure)
+
+
+async def _leave_in_doubt(box: "Toolbox", call: "Call", tried: Tried) -> BaseException:
+    fact = box.failure(call, tried) if tried.error is not None else None
+    await call.run.journal.close(
+        call.slot, StepState.IN_DOUBT, error=fact, facts=StepFacts(attempts=tried.attempts, notes=tuple(tried.notes)),
+        also=_ends(box, call, EffectState.IN_DOUBT),
+    )  # fmt: skip
+    return _in_doubt_stop(box, call, fact)
+
+
+def _in_doubt_stop(box: "Toolbox", call: "Call", error: ErrorFact | None = None) -> BaseException:
+    return stop(
+        box.policy, "in_doubt", ReasonCode.IN_DOUBT,
+        f"{call.tool.name} was started and its result was lost: it may or may not have happened. "
+        "Look at the other side, then say which it was.",
+        evidence={"effect": call.effect_id, "tool": call.tool.name, "arguments": call.arguments}, error=error,
+    )  # fmt: skip
+
+
+def _ends(box: "Toolbox", call: "Call", state: EffectState) -> Callable[[Tx], None]:
+    sets = (("ended_us", box.clock.now_us()),)
+
+    def op(tx: Tx) -> None:
+        outbox.move(tx, call.effect_id, state, sets=sets)
+
+    return op
+
+
+def _waits(call: "Call") -> Suspend:
+    return Suspend(f"a person to decide on {call.tool.name} ({call.effect_id})")
+
+
+def _caps(call: "Call") -> Caps:
+    return Caps(call.rule.per_day, call.rule.per_recipient_per_day)
+
+
+def _row(box: "Toolbox", call: "Call") -> EffectRow:
+    now_us = box.clock.now_us()
+    task = call.run.journal.task
+    return EffectRow(
+        id=call.effect_id,
+        task_id=task.id,
+        seq=call.slot.seq,
+        agent=task.agent,
+        tool=call.tool.name,
+        effect=call.tool.effect.value,
+        state=EffectState.STARTED,
+        keyed=call.tool.keyed,
+        arguments=call.slot.arguments.decode(),
+        recipient=recipient_of(call.rule, call.arguments),
+        day=datetime.fromtimestamp(now_us / US_PER_S, UTC).strftime("%Y-%m-%d"),
+        created_us=now_us,
+        started_us=now_us,
+    )
+
+
+def _json_or_text(raw: bytes) -> bytes:
+    try:
+        orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return orjson.dumps(raw.decode())
+    return raw

@@ -1,0 +1,91 @@
+"""Carries out what waited in the outbox, at its time: intent, act, result, and never after its cancellation."""
+
+from collections.abc import Mapping
+
+from airworthy.core.clock import Clock
+from airworthy.store import Database, Fence, StaleFence, Tx
+from airworthy.store import lease as leases
+from airworthy.tools import outbox
+from airworthy.tools.guard import deadline_us
+from airworthy.tools.outbox import EffectRow, EffectState
+from airworthy.tools.tool import Tool
+from airworthy.tools.toolbox import Toolbox
+
+DUE_AT_ONCE_MAX = 64
+
+
+class Dispatcher:
+    """One per worker. `boxes` by agent's name; effects of other agents are left to other workers."""
+
+    def __init__(self, database: Database, clock: Clock, boxes: Mapping[str, Toolbox], owner_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._boxes = boxes
+        self._owner_id = owner_id
+
+    async def due(self) -> list[EffectRow]:
+        rows = await self._database.read(lambda tx: outbox.due(tx, self._clock.now_us(), DUE_AT_ONCE_MAX))
+        return [row for row in rows if row.agent in self._boxes]
+
+    async def recover(self) -> None:
+        """Delayed effects that a dead worker had started: again with the same key, or in doubt without one."""
+        rows = await self._database.read(orphans)
+        for row in rows:
+            if row.agent in self._boxes:
+                await self.carry_out(row)
+
+    async def carry_out(self, row: EffectRow) -> None:
+        """Twice at once, by two workers: the claim lets one through."""
+        box = self._boxes[row.agent]
+        tool = box.tools.get(row.tool)
+        fence = await self._database.write(lambda tx: self._begin(tx, row, tool))
+        if fence is None or tool is None:
+            return
+        values, _ = tool.read_arguments(row.arguments.encode())
+        rule = box.rule(row.tool)
+        until_us = deadline_us(
+            self._clock, rule.timeout_s * rule.attempts + rule.retry_wait_s_max * rule.attempts
+        )
+        tried = await box.guards.run(
+            tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us
+        )
+        if tried.result is not None or (tried.returned and not tried.retryable):
+            state, note = EffectState.DONE, (tried.result or b"").decode()[:2000]
+        else:
+            state = EffectState.IN_DOUBT if tried.happened == "maybe" else EffectState.FAILED
+            note = f"{type(tried.error).__name__}: {tried.error}"[:2000]
+        sets = (("ended_us", self._clock.now_us()), ("note", note))
+        claimed = fence
+
+        def finish(tx: Tx) -> None:
+            outbox.move(tx, row.id, state, sets=sets)
+            leases.release(tx, claimed)
+
+        try:
+            await self._database.write(finish, fence=claimed)
+        except StaleFence:
+            return  # Another worker took this over after we were given up for dead; its record stands.
+
+    def _begin(self, tx: Tx, row: EffectRow, tool: Tool | None) -> Fence | None:
+        """Claims and marks as started; None when it was cancelled, taken, or may not be done again."""
+        now = outbox.find(tx, row.id)
+        if now is None or leases.holder(tx, row.id) is not None:
+            return None
+        if now.state is EffectState.STARTED and (not now.keyed or tool is None):
+            outbox.move(
+                tx, row.id, EffectState.IN_DOUBT, sets=(("note", "the worker died while it was under way"),)
+            )
+            return None
+        if now.state not in (EffectState.SCHEDULED, EffectState.STARTED) or tool is None:
+            return None
+        outbox.move(tx, row.id, EffectState.STARTED, sets=(("started_us", self._clock.now_us()),))
+        return leases.take(tx, row.id, self._owner_id)
+
+
+def orphans(tx: Tx) -> list[EffectRow]:
+    """Started from the outbox (they had a due time), and nobody holds them any more."""
+    return [
+        row
+        for row in outbox.listing(tx, (EffectState.STARTED,), 1000)
+        if row.due_us is not None and leases.holder(tx, row.id) is None
+    ]

@@ -1,0 +1,192 @@
+"""The layers between a decision to call a tool and the call: bulkhead, pace, breaker, retry, timeout."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.errors import AirworthyError
+from airworthy.policy import ToolRule
+from airworthy.resilience import (
+    NO,
+    Abandoned,
+    Breaker,
+    Bulkhead,
+    Circuit,
+    Compartment,
+    Decision,
+    GaveUp,
+    Pace,
+    Pacer,
+    Refused,
+    Result,
+    Retrier,
+    Retry,
+    RetryAccount,
+    RetryBudget,
+    TimedOut,
+    Yes,
+    bounded,
+    bounded_in_thread,
+)
+from airworthy.tools.errors import Happened, Permanent, Transient, happened, is_transient
+from airworthy.tools.tool import KEY_PARAMETER, SchemaBroken, Tool
+
+
+class ResultTooLarge(AirworthyError):
+    """The tool returned more than the policy lets through."""
+
+    code = "result_too_large"
+
+
+@dataclass(slots=True)
+class Tried:
+    """What a guarded call came to: `result` is JSON, or `error` is set."""
+
+    result: bytes | None = None
+    error: Exception | None = None
+    returned: bool = False  # The function came back normally, so the act took place.
+    attempts: int = 1
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def retryable(self) -> bool:
+        return self.error is not None and (
+            isinstance(self.error, Refused | TimedOut) or is_transient(self.error)
+        )
+
+    @property
+    def happened(self) -> Happened:
+        if isinstance(self.error, Refused):
+            return "no"
+        return happened(self.error) if self.error is not None else "maybe"
+
+
+class Guards:
+    """The memory of every layer for one agent's tools: breakers by dependency, places and pace by tool."""
+
+    def __init__(self, clock: Clock, on_abandoned: Callable[[Abandoned], None] | None = None) -> None:
+        self._clock = clock
+        self._on_abandoned = on_abandoned
+        self.circuits: dict[str, Circuit] = {}
+        self._accounts: dict[str, RetryAccount] = {}
+        self._places: dict[str, Compartment] = {}
+        self._pacers: dict[str, Pacer] = {}
+
+    async def run(
+        self, tool: Tool, rule: ToolRule, values: Mapping[str, Any], *, key: str | None, deadline_us: int
+    ) -> Tried:
+        """Never raises but for halts and cancellation: what went wrong is in the answer."""
+        tried = Tried(attempts=0)
+
+        async def attempt() -> bytes:
+            tried.attempts += 1
+            value = await self._act(tool, rule, values, key)
+            tried.returned = True
+            return _checked(tool, rule, value)
+
+        def note(attempt: int, error: Exception, wait_s: float) -> None:
+            tried.returned = False
+            tried.notes.append({"attempt": attempt, "error": _shown(error), "wait_s": round(wait_s, 3)})
+
+        retry = Retry(rule.attempts, rule.retry_wait_s, max(rule.retry_wait_s_max, rule.retry_wait_s))
+        retrier = Retrier(retry, self._clock, account=self._account(tool))
+        try:
+            async with AsyncExitStack() as layers:
+                await layers.enter_async_context(self._place(tool, rule).hold(deadline_us))
+                if rule.rate is not None:
+                    await self._pacer(tool, rule).wait(deadline_us)
+                await layers.enter_async_context(self.circuit(tool, rule).guard(_judge))
+                tried.result = await retrier.run(
+                    attempt, classify=_classifier(tool), deadline_us=deadline_us, on_retry=note
+                )
+        except GaveUp as gave_up:
+            tried.error = gave_up.error
+            tried.notes.append({"gave_up": gave_up.why})
+        except Exception as error:  # noqa: BLE001  # whatever a tool raises becomes a fact of the journal
+            tried.error = error
+        return tried
+
+    def circuit(self, tool: Tool, rule: ToolRule) -> Circuit:
+        """Tools of one dependency share its breaker; the first one seen sets its bounds."""
+        found = self.circuits.get(tool.dependency)
+        if found is None:
+            breaker = rule.breaker
+            policy = Breaker(breaker.failure_share, breaker.calls_min, breaker.window_s, breaker.open_s)
+            found = self.circuits[tool.dependency] = Circuit(policy, self._clock, name=tool.dependency)
+        return found
+
+    async def _act(self, tool: Tool, rule: ToolRule, values: Mapping[str, Any], key: str | None) -> Any:
+        arguments = dict(values)
+        if tool.takes_key:
+            arguments[KEY_PARAMETER] = key or ""
+        if tool.is_async:
+            return await bounded(
+                lambda: tool.function(**arguments), rule.timeout_s, name=f"tool {tool.name}",
+                on_abandoned=self._on_abandoned,
+            )  # fmt: skip
+        return await bounded_in_thread(
+            lambda: tool.function(**arguments), rule.timeout_s, name=f"tool {tool.name}",
+            on_abandoned=self._on_abandoned,
+        )  # fmt: skip
+
+    def _account(self, tool: Tool) -> RetryAccount:
+        if tool.dependency not in self._accounts:
+            self._accounts[tool.dependency] = RetryAccount(RetryBudget(), self._clock)
+        return self._accounts[tool.dependency]
+
+    def _place(self, tool: Tool, rule: ToolRule) -> Compartment:
+        if tool.name not in self._places:
+            bulkhead = Bulkhead(rule.concurrency, queue_max=10_000)
+            self._places[tool.name] = Compartment(bulkhead, self._clock, name=tool.name)
+        return self._places[tool.name]
+
+    def _pacer(self, tool: Tool, rule: ToolRule) -> Pacer:
+        if tool.name not in self._pacers:
+            assert rule.rate is not None
+            pace = Pace(f"{rule.rate.calls}/{round(rule.rate.per_s)}s")
+            self._pacers[tool.name] = Pacer(pace, self._clock, name=tool.name)
+        return self._pacers[tool.name]
+
+
+def deadline_us(clock: Clock, seconds_left: float) -> int:
+    return clock.now_us() + round(seconds_left * US_PER_S)
+
+
+def _checked(tool: Tool, rule: ToolRule, value: Any) -> bytes:
+    try:
+        result = tool.write_result(value)
+    except SchemaBroken as error:
+        # A service that answers nonsense once may answer well the next time.
+        raise Transient(f"The result of {tool.name} breaks its schema: {error}.", happened="maybe") from error
+    if len(result) > rule.result_bytes_max:
+        raise ResultTooLarge(
+            f"The result of {tool.name} has {len(result)} bytes; {rule.result_bytes_max} are allowed.",
+            mend="Make the tool return less, or raise result_bytes_max in the policy.",
+        )
+    return result
+
+
+def _classifier(tool: Tool) -> Callable[[Exception], Decision]:
+    repeatable = tool.keyed or not tool.effect.acts
+
+    def classify(error: Exception) -> Decision:
+        transient = isinstance(error, TimedOut) or is_transient(error)
+        if not transient or not (repeatable or happened(error) == "no"):
+            return NO
+        return Yes(error.retry_after_s if isinstance(error, Transient) else None)
+
+    return classify
+
+
+def _judge(error: Exception) -> Result:
+    """What says something about the dependency: its own no does not, nor does a bug of ours."""
+    actual = error.error if isinstance(error, GaveUp) else error
+    if isinstance(actual, Permanent):
+        return "ok"
+    return "failure" if isinstance(actual, TimedOut) or is_transient(actual) else "neutral"
+
+
+def _shown(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

@@ -1,0 +1,211 @@
+"""The life of an effect, as a table. Rule 1: no other file changes an effect's state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airworthy.core.errors import AirworthyError
+from airworthy.store import Tx
+
+
+class EffectState(StrEnum):
+    HELD = "held"  # Waits for a person.
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"  # Accepted, not before its time, can be cancelled.
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"  # Certainly did not happen.
+    IN_DOUBT = "in_doubt"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    REHEARSED = "rehearsed"  # Dry run.
+
+
+_S = EffectState
+TRANSITIONS: dict[EffectState, frozenset[EffectState]] = {
+    _S.HELD: frozenset({_S.APPROVED, _S.REJECTED, _S.CANCELLED}),
+    _S.APPROVED: frozenset({_S.STARTED, _S.SCHEDULED, _S.CANCELLED}),
+    _S.SCHEDULED: frozenset({_S.STARTED, _S.CANCELLED, _S.HELD}),
+    _S.STARTED: frozenset({_S.STARTED, _S.DONE, _S.FAILED, _S.IN_DOUBT}),
+    _S.IN_DOUBT: frozenset({_S.DONE, _S.FAILED, _S.APPROVED}),
+    _S.FAILED: frozenset({_S.STARTED}),
+    _S.DONE: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.REHEARSED: frozenset(),
+}
+# What counts against a daily cap: everything that happened, may have happened or is going to.
+COUNTED = (_S.APPROVED, _S.SCHEDULED, _S.STARTED, _S.DONE, _S.IN_DOUBT)
+
+
+class TransitionRefused(AirworthyError):
+    """The effect is not in a state from which this can be done; nothing was changed."""
+
+    code = "transition_refused"
+
+
+class CapReached(AirworthyError):
+    """A daily cap of the policy is used up; nothing was stored."""
+
+    code = "cap_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """`arguments` is canonical JSON, redacted. `day` is the UTC date it counts for."""
+
+    id: str
+    task_id: str
+    seq: int
+    agent: str
+    tool: str
+    effect: str
+    state: EffectState
+    keyed: bool
+    arguments: str
+    recipient: str | None
+    day: str
+    created_us: int
+    due_us: int | None = None
+    started_us: int | None = None
+    ended_us: int | None = None
+    decided_by: str | None = None
+    decided_us: int | None = None
+    note: str | None = None
+
+
+_COLUMNS = (
+    "id, task_id, seq, agent, tool, effect, state, keyed, arguments, recipient, day, created_us, due_us,"
+    " started_us, ended_us, decided_by, decided_us, note"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    per_day: int | None = None
+    per_recipient_per_day: int | None = None
+
+
+def insert(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
+    """Raises: CapReached before anything is written."""
+    check_caps(tx, row, caps)
+    tx.execute(
+        f"INSERT INTO effects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.id, row.task_id, row.seq, row.agent, row.tool, row.effect, row.state, int(row.keyed), row.arguments,
+            row.recipient, row.day, row.created_us, row.due_us, row.started_us, row.ended_us, row.decided_by,
+            row.decided_us, row.note,
+        ),
+    )  # fmt: skip
+
+
+def begin(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
+    """The intent of an effect: a new row, or one that was approved, or failed before, or is begun again by its key.
+
+    Raises: CapReached, TransitionRefused; nothing is written then.
+    """
+    known = find(tx, row.id)
+    if known is None:
+        insert(tx, row, caps)
+        return
+    if known.state is not EffectState.STARTED:
+        check_caps(tx, row, caps)
+    move(
+        tx,
+        row.id,
+        EffectState.STARTED,
+        sets=(("seq", row.seq), ("started_us", row.started_us), ("day", row.day)),
+    )
+
+
+def check_caps(tx: Tx, row: EffectRow, caps: Caps) -> None:
+    states = ", ".join(f"'{state}'" for state in COUNTED)
+    base = f"SELECT COUNT(*) FROM effects WHERE tool = ? AND day = ? AND agent = ? AND id <> ? AND state IN ({states})"
+    where: tuple[Any, ...] = (row.tool, row.day, row.agent, row.id)
+    for cap, text, extra, params in (
+        (caps.per_day, "a day", "", ()),
+        (caps.per_recipient_per_day, f"a day to {row.recipient}", " AND recipient = ?", (row.recipient,)),
+    ):
+        if cap is None:
+            continue
+        found = tx.row(base + extra, (*where, *params))
+        if found is not None and found[0] >= cap:
+            raise CapReached(
+                f"{row.tool} has been used {found[0]} times on {row.day}; the policy allows {cap} {text}.",
+                mend="Wait until tomorrow (UTC), or raise the cap in the policy and have it approved.",
+            )
+
+
+def move(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str, Any]] = ()) -> EffectRow:
+    """Changes the state if the table allows it, and only then. Raises: TransitionRefused."""
+    row = find(tx, effect_id)
+    if row is None:
+        raise TransitionRefused(
+            f"There is no effect {effect_id}.", mend="List them with `airworthy outbox list --all`."
+        )
+    if to not in TRANSITIONS[row.state]:
+        raise TransitionRefused(
+            f"Effect {effect_id} ({row.tool}) is {row.state}; it cannot become {to}.",
+            mend=f"Look at it with `airworthy outbox show {effect_id}`.",
+        )
+    columns = "".join(f", {column} = ?" for column, _ in sets)
+    changed = tx.execute(
+        f"UPDATE effects SET state = ?{columns} WHERE id = ? AND state = ?",
+        (to, *(value for _, value in sets), effect_id, row.state),
+    )
+    assert changed == 1, "a transaction saw two states of one row"
+    return row
+
+
+def find(tx: Tx, effect_id: str) -> EffectRow | None:
+    row = tx.row(f"SELECT {_COLUMNS} FROM effects WHERE id = ?", (effect_id,))
+    return None if row is None else _effect(row)
+
+
+def of_task(tx: Tx, task_id: str) -> list[EffectRow]:
+    found = tx.rows(f"SELECT {_COLUMNS} FROM effects WHERE task_id = ? ORDER BY seq", (task_id,))
+    return [_effect(row) for row in found]
+
+
+def listing(tx: Tx, states: Sequence[EffectState], limit: int) -> list[EffectRow]:
+    marks = ", ".join("?" for _ in states)
+    found = tx.rows(
+        f"SELECT {_COLUMNS} FROM effects WHERE state IN ({marks}) ORDER BY created_us LIMIT ?",
+        (*states, limit),
+    )
+    return [_effect(row) for row in found]
+
+
+def due(tx: Tx, now_us: int, limit: int) -> list[EffectRow]:
+    found = tx.rows(
+        f"SELECT {_COLUMNS} FROM effects WHERE state = 'scheduled' AND due_us <= ? ORDER BY due_us LIMIT ?",
+        (now_us, limit),
+    )
+    return [_effect(row) for row in found]
+
+
+def cancel_unsent(tx: Tx, task_id: str, now_us: int, by: str) -> int:
+    """For a task that was cancelled: what has not been sent is never sent."""
+    count = 0
+    for row in of_task(tx, task_id):
+        if EffectState.CANCELLED in TRANSITIONS[row.state]:
+            move(tx, row.id, EffectState.CANCELLED, sets=(("decided_by", by), ("decided_us", now_us)))
+            count += 1
+    return count
+
+
+def hold_unsent(tx: Tx, task_id: str, why: str) -> int:
+    """For a task that ended badly: a delayed effect of it waits for a person instead of for its time."""
+    count = 0
+    for row in of_task(tx, task_id):
+        if row.state is EffectState.SCHEDULED:
+            move(tx, row.id, EffectState.HELD, sets=(("note", why),))
+            count += 1
+    return count
+
+
+def _effect(row: tuple[Any, ...]) -> EffectRow:
+    values = list(row)
+    values[6], values[7] = EffectState(row[6]), bool(row[7])
+    return EffectRow(*values)

@@ -1,0 +1,207 @@
+"""A tool: a plain function with declared facts and schemas. Knows no policy and calls nothing by itself."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeVar, get_type_hints, overload
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic.errors import PydanticSchemaGenerationError
+
+from airworthy.core.canonical import decode, encode
+from airworthy.core.effect import Effect
+from airworthy.core.errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+EffectName = Literal["read", "write", "send", "delete"]
+
+KEY_PARAMETER = "idempotency_key"
+
+
+class ToolDefinitionError(ConfigError):
+    """A function cannot be a tool as it is declared."""
+
+    code = "tool_definition"
+
+
+class SchemaBroken(ValueError):
+    """A value does not fit a tool's schema; the text says where."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`keyed`: the other side honours the idempotency key, so the same call may be sent again.
+
+    `resource` names what the call reads or changes, as a template over its arguments ("customer:{customer_id}");
+    two tasks never interleave on one resource.
+    `dependency` names what it talks to; tools of one dependency share a breaker.
+    `rehearse` gives a plausible result for a dry run.
+    """
+
+    name: str
+    description: str
+    effect: Effect
+    keyed: bool
+    function: Callable[..., Any]
+    resource: str | Callable[[Mapping[str, Any]], str] | None = None
+    dependency: str = ""
+    rehearse: Callable[..., Any] | None = None
+
+    @cached_property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    @cached_property
+    def takes_key(self) -> bool:
+        return KEY_PARAMETER in inspect.signature(self.function).parameters
+
+    @cached_property
+    def arguments_model(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {}
+        hints = get_type_hints(self.function, include_extras=True)
+        for parameter in inspect.signature(self.function).parameters.values():
+            if parameter.name == KEY_PARAMETER:
+                continue
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+                raise ToolDefinitionError(
+                    f"Tool {self.name!r} has the parameter {parameter}, which no schema can describe.",
+                    mend="Give every parameter a name and a type.",
+                )
+            if parameter.name not in hints:
+                raise ToolDefinitionError(
+                    f"Parameter {parameter.name!r} of tool {self.name!r} has no type.",
+                    mend=f"Write it as `{parameter.name}: str`, or whatever it is.",
+                )
+            default = ... if parameter.default is parameter.empty else parameter.default
+            # By alias, because a field may not be called like a method of the model ("copy", "json").
+            fields[f"arg_{parameter.name}"] = (hints[parameter.name], Field(default, alias=parameter.name))
+        return create_model(
+            f"{self.name}_arguments", __config__=ConfigDict(extra="forbid", populate_by_name=False), **fields
+        )
+
+    @cached_property
+    def result_adapter(self) -> TypeAdapter[Any] | None:
+        """None when the function does not say what it returns."""
+        annotation = get_type_hints(self.function, include_extras=True).get("return", Any)
+        if annotation is Any:
+            return None
+        try:
+            return TypeAdapter(annotation)
+        except PydanticSchemaGenerationError as error:
+            raise ToolDefinitionError(
+                f"The result type {annotation!r} of tool {self.name!r} has no schema.",
+                mend="Return plain data, a dataclass or a pydantic model.",
+            ) from error
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the arguments, as models are shown it."""
+        schema = self.arguments_model.model_json_schema(by_alias=True)
+        schema.pop("title", None)
+        for described in schema.get("properties", {}).values():
+            described.pop("title", None)
+        return schema
+
+    def read_arguments(self, raw: bytes) -> tuple[dict[str, Any], bytes]:
+        """The values to call with, and their canonical JSON (defaults filled in).
+
+        Strict: text is not taken for a number. Raises: SchemaBroken.
+        """
+        try:
+            model = self.arguments_model.model_validate_json(raw, strict=True)
+        except ValidationError as error:
+            raise SchemaBroken(_problems(error)) from error
+        values = {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
+        return values, encode(model.model_dump(mode="json", by_alias=True))
+
+    def write_result(self, result: Any) -> bytes:
+        """Raises: SchemaBroken, NotSerialisable."""
+        if self.result_adapter is None:
+            return encode(result)
+        try:
+            checked = self.result_adapter.validate_python(result)
+            return self.result_adapter.dump_json(checked)
+        except ValidationError as error:
+            raise SchemaBroken(_problems(error)) from error
+
+    def read_result(self, data: bytes) -> Any:
+        """The first run and every replay get their value through here, so both get the same."""
+        return decode(data) if self.result_adapter is None else self.result_adapter.validate_json(data)
+
+    def resource_of(self, arguments: Mapping[str, Any]) -> str | None:
+        if self.resource is None:
+            return None
+        if callable(self.resource):
+            return self.resource(arguments)
+        return self.resource.format_map(arguments)
+
+
+def _problems(error: ValidationError) -> str:
+    found = []
+    for problem in error.errors(include_url=False, include_input=False)[:5]:
+        where = ".".join(str(part) for part in problem["loc"]) or "value"
+        found.append(f"{where}: {problem['msg']}")
+    return "; ".join(found)
+
+
+@overload
+def tool(function: F, /) -> Tool: ...
+@overload
+def tool(
+    *,
+    effect: EffectName = ...,
+    keyed: bool = ...,
+    resource: str | Callable[[Mapping[str, Any]], str] | None = ...,
+    dependency: str = ...,
+    rehearse: Callable[..., Any] | None = ...,
+    name: str | None = ...,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    effect: EffectName = "read",
+    keyed: bool = False,
+    resource: str | Callable[[Mapping[str, Any]], str] | None = None,
+    dependency: str = "",
+    rehearse: Callable[..., Any] | None = None,
+    name: str | None = None,
+) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Declares a function as a tool. Its name, docstring and types are what the model is shown.
+
+    A keyed tool takes a parameter `idempotency_key: str` and passes it on; the model never sees it.
+    """
+
+    def declare(function: Callable[..., Any]) -> Tool:
+        declared = Tool(
+            name=name or function.__name__,
+            description=inspect.getdoc(function) or "",
+            effect=Effect(effect),
+            keyed=keyed,
+            function=function,
+            resource=resource,
+            dependency=dependency or function.__name__,
+            rehearse=rehearse,
+        )
+        _check(declared)
+        return declared
+
+    return declare if function is None else declare(function)
+
+
+def _check(declared: Tool) -> None:
+    if not declared.description:
+        raise ToolDefinitionError(
+            f"Tool {declared.name!r} has no docstring.",
+            mend="Say in one sentence what it does; the model reads it.",
+        )
+    if declared.keyed and not declared.takes_key:
+        raise ToolDefinitionError(
+            f"Tool {declared.name!r} is declared keyed but takes no idempotency key.",
+            mend="Add the parameter `idempotency_key: str` and pass it to the service, or drop keyed=True.",
+        )
+    if declared.keyed and not declared.effect.acts:
+        raise ToolDefinitionError(
+            f"Tool {declared.name!r} only reads, so a key means nothing.", mend="Drop keyed=True."
+        )
+    _ = declared.arguments_model, declared.result_adapter
