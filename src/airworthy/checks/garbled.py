@@ -24,7 +24,7 @@ _REPLACEMENT = re.compile("\ufffd|ï¿½")
 # UTF-8 read as Windows-1252: a lead byte, then continuation bytes, each as a character.
 _CONTINUED = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹Œ\u017d‘’“”•–—˜™š›œ\u017eŸ"
 _MOJIBAKE = re.compile(f"(?:[Â-ß][{_CONTINUED}]|[à-ï][{_CONTINUED}]{{2}}|ð[{_CONTINUED}]{{3}})")
-_ONE_CHAR = re.compile(r"(\S)\1{9,}")
+_ONE_CHAR = re.compile(r"(\w)\1{9,}")
 _ONE_UNIT = re.compile(r"(\w{2,4}?)\1{5,}")
 _BLOB = re.compile(r"[A-Za-z0-9+/=_-]{256,}")
 _TECHNICAL = re.compile(r"[@\\/_.:=<>{}()\[\]#$%|~^`*+0-9]")

@@ -113,7 +113,10 @@ def _settled(each: Check, answer: object, clean: Redactor) -> Verdict:
             verdict = _failed(each, kind, f"answered {kind}; let it return a Verdict, text or None")
     if verdict.kind == "blocked" and verdict.then not in ("decline", "escalate"):
         verdict = replace(verdict, then="decline" if each.on == "input" else "escalate")
-    return replace(verdict, reason=_text(verdict.reason, clean), detail=_text(verdict.detail, clean))
+    reason = verdict.reason or (
+        f"This did not pass the check {each.name!r}." if verdict.kind == "blocked" else ""
+    )
+    return replace(verdict, reason=_text(reason, clean), detail=_text(verdict.detail, clean))
 
 
 def _failed(each: Check, what: str, detail: str) -> Verdict:

@@ -14,7 +14,7 @@ DEPTH_MAX = 64
 
 
 def text_of(value: object) -> str:
-    """Text itself; bytes as UTF-8 with U+FFFD for what is none; of anything else every text, one a line."""
+    """Text itself; bytes as UTF-8 with U+FFFD for what is none; of anything else every text and number, one a line."""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
@@ -52,9 +52,8 @@ def _parts(value: object, depth: int) -> Iterator[str]:
         case bytes():
             yield value.decode("utf-8", "replace")
         case Mapping():
-            for key, inner in value.items():
-                for part in _parts(inner, depth + 1):
-                    yield f"{key}: {part}"
+            for inner in value.values():
+                yield from _parts(inner, depth + 1)
         case list() | tuple() | set() | frozenset():
             for inner in value:
                 yield from _parts(inner, depth + 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -128,7 +129,7 @@ class Gateway:
             result = encode(reply)
             await journal.record(
                 slot, StepState.DONE, result=result, facts=_facts(call, reply, bill_nano),
-                also=lambda tx: settle(tx, call.scopes, call.reserved_nano, bill_nano),
+                also=partial(_settled, call, bill_nano),
             )  # fmt: skip
             gate.observe(fact, result, reply.usage.tokens_in + reply.usage.tokens_out)
             return reply
@@ -167,7 +168,6 @@ class Gateway:
                 classify=_classify, deadline_us=deadline_us, on_retry=note,
             )  # fmt: skip
         except GaveUp as gave_up:
-            assert isinstance(gave_up.error, ModelError)
             raise gave_up.error from gave_up
         except (DeadlinePassed, Full):
             gate.check_halted()
@@ -221,6 +221,10 @@ class Gateway:
         await journal.record(call.slot, StepState.FAILED, error=fact, facts=facts)
         error.seq = call.slot.seq
         return error
+
+
+def _settled(call: _Call, bill_nano: int, tx: Tx) -> None:
+    settle(tx, call.scopes, call.reserved_nano, bill_nano)
 
 
 def _classify(error: Exception) -> Decision:

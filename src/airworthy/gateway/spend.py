@@ -62,8 +62,8 @@ def reserve(tx: Tx, scopes: Sequence[Scope], amount_nano: int) -> Exceeded | Non
         if scope.cap_nano is not None and used_nano + amount_nano > scope.cap_nano:
             return Exceeded(
                 scope,
-                f"The next model call may cost {usd_text(amount_nano)}; of {usd_text(scope.cap_nano)} for {scope.label} "
-                f"{usd_text(used_nano)} is spent or reserved.",
+                f"The next model call may cost {usd_text(amount_nano)}; of {usd_text(scope.cap_nano)} for "
+                f"{scope.label} {usd_text(used_nano)} is spent or reserved.",
             )
         if scope.calls_max is not None and calls >= scope.calls_max:
             return Exceeded(

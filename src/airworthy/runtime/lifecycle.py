@@ -58,7 +58,7 @@ class Lifecycle:
         if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
             attempts = task.attempts + 1 if seq == task.seq_claimed else 1
             if attempts > attempts_max:
-                self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(task, attempts - 1), now_us)
+                self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
                 return None
         fence = leases.take(tx, task.id, owner_id)
         event = Event.TAKE_OVER if task.state is State.RUNNING else Event.CLAIM
@@ -96,10 +96,9 @@ class Lifecycle:
         """The step that failed is to be done again; everything before it stands."""
         task = claimed.task
         supersede(tx, task.id, seq)
-        tasks.move(
-            tx, task, Event.RETRY, now_us, waiting_for=f"{fact.dependency or 'a dependency'} to recover: {fact.message}",
-            wake_us=due_us, active_us=active_us, failures=task.failures + 1,
-        )  # fmt: skip
+        waiting_for = f"{fact.dependency or 'a dependency'} to recover: {fact.message}"
+        changes = {"waiting_for": waiting_for, "wake_us": due_us, "active_us": active_us}
+        tasks.move(tx, task, Event.RETRY, now_us, failures=task.failures + 1, **changes)
         self._schedule(tx, task, due_us)
         resource.release_all(tx, task.id)
         leases.release(tx, claimed.fence)
@@ -148,7 +147,8 @@ class Lifecycle:
         self._close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
         return True
 
-    def orphans(self, tx: Tx) -> list[TaskRow]:
+    @staticmethod
+    def orphans(tx: Tx) -> list[TaskRow]:
         """Running tasks that no living worker holds."""
         rows = tx.rows(
             "SELECT t.id FROM tasks t LEFT JOIN claims c ON c.name = t.id WHERE t.state = 'running' AND c.owner IS NULL"
@@ -232,7 +232,7 @@ def _cancelled(by: str = "", why: str = "") -> Reason:
     return Reason(code=ReasonCode.CANCELLED, text=text)
 
 
-def _crashed(task: TaskRow, times: int) -> Reason:
+def _crashed(times: int) -> Reason:
     text = (
         f"The worker died {times} times while it worked on this task, each time without getting any further."
     )

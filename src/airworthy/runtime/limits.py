@@ -59,8 +59,9 @@ def passed(limits: Limits, usage: Usage, call: CallFact, seconds_left: float) ->
             "limit", ReasonCode.LIMIT_SECONDS, f"The task has worked for {limits.seconds:g} s, its limit."
         )
     if call.kind in FREE_KINDS:
-        if usage.free_steps >= limits.steps * FREE_PER_STEP:
-            text = f"The task took {usage.free_steps} readings of time and chance; {limits.steps * FREE_PER_STEP} are allowed."
+        free_max = limits.steps * FREE_PER_STEP
+        if usage.free_steps >= free_max:
+            text = f"The task took {usage.free_steps} readings of time and chance; {free_max} are allowed."
             return Passed("limit", ReasonCode.LIMIT_STEPS, text)
         return None
     if usage.steps >= limits.steps:

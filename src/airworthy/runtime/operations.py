@@ -195,7 +195,7 @@ class Operations:
         return row
 
     def decide(self, effect_id: str, to: EffectState, by: str, note: str = "") -> EffectRow:
-        """A person's word on an effect: approved, rejected, cancelled; for one in doubt: done, failed, approved (again).
+        """A person's word on an effect: approved, rejected, cancelled; in doubt: done, failed, approved (again).
 
         The task that waits for it goes on. Two people at once: one decides, the other is told (TransitionRefused).
         """

@@ -16,6 +16,7 @@ from airworthy.core.task import TaskRef
 from airworthy.gateway import Gateway, ModelReply, ModelRequest
 from airworthy.recorder import Journal, StepState
 from airworthy.runtime.gate import RunGate
+from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
 from airworthy.tools import RunTools, Tool, Toolbox
 
@@ -97,6 +98,26 @@ class Run:
         request = ModelRequest(messages, tools, response_format, model, tokens_out_max)
         return await self._guarded(lambda: self._gateway.complete(self._journal, self._gate, request))
 
+    async def loop(
+        self,
+        *,
+        instructions: str,
+        prompt: str | None = None,
+        output: type[Any] | None = None,
+        tools: Sequence[Tool | str] | None = None,
+        model: str = "",
+        turns_max: int = 12,
+        repairs_max: int = 2,
+    ) -> Any:
+        """The built-in loop: the model, its tool calls (parallel ones together), until it answers.
+
+        `prompt`: the task's input when left out. `output`: the answer's type, asked of the model and checked, with
+        repairs; text when left out. `tools`: all within scope when left out. Raises: NoAnswer, ModelError.
+        """
+        chosen = self.offered_tools if tools is None else [self._offered(tool) for tool in tools]
+        loop = AgentLoop(self, instructions, self.text if prompt is None else prompt, output, chosen, model)
+        return await loop.answer(turns_max, repairs_max)
+
     async def step(self, name: str, function: Callable[..., Any], /, *arguments: Any) -> Any:
         """Runs `function(*arguments)` once and records its result; a replay gets the recorded one.
 
@@ -109,7 +130,7 @@ class Run:
 
     async def now(self) -> datetime:
         """The time (UTC), the same on every replay."""
-        at_us = await self._free("now", lambda: self._journal.clock.now_us())
+        at_us = await self._free("now", self._journal.clock.now_us)
         return datetime.fromtimestamp(at_us / US_PER_S, UTC)
 
     async def random(self) -> float:
@@ -146,6 +167,16 @@ class Run:
                 Outcome.ESCALATED,
                 Reason(code=ReasonCode.AGENT_ESCALATED, text=why, to=place, evidence=evidence),
             )
+        )
+
+    def _offered(self, tool: Tool | str) -> Tool:
+        name = tool if isinstance(tool, str) else tool.name
+        for offered in self.offered_tools:
+            if offered.name == name:
+                return offered
+        raise InputError(
+            f"Tool {name!r} is not within this agent's scope.",
+            mend="Hand it to the Agent, and name it in the policy.",
         )
 
     async def drained(self) -> None:
@@ -227,6 +258,9 @@ class SyncRun:
 
     def model(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> ModelReply:
         return self._wait(self._run.model(messages, **options))
+
+    def loop(self, *, instructions: str, **options: Any) -> Any:
+        return self._wait(self._run.loop(instructions=instructions, **options))
 
     def step(self, name: str, function: Callable[..., Any], /, *arguments: Any) -> Any:
         return self._wait(self._run.step(name, function, *arguments))

@@ -23,6 +23,7 @@ from airworthy.runtime import switches, tasks, verdicts
 from airworthy.runtime.agent import Agent
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.loop import NoAnswer
 from airworthy.runtime.run import Run, SyncRun
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.tools import RunTools, Toolbox, ToolError
@@ -202,6 +203,10 @@ class Runner:
             case ModelError():
                 return _dead(
                     ReasonCode.MODEL_FAILURE, f"No model could be used: {error.message}", _fact(error)
+                )
+            case NoAnswer():
+                return stop(
+                    policy, "blocked_output", ReasonCode.INVALID_OUTPUT, str(error), error=_fact(error)
                 )
             case ToolError():
                 text = f"The agent could not go on without a tool: {error.message}"

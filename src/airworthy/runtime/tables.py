@@ -1,14 +1,54 @@
 """The runtime's tables: tasks, the wake-ups of the embedded engine, and the switches that pause agents."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from airworthy.store.migrate import Migration, create_all
 
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
 
 def _first(dialect: str) -> Sequence[str]:
-    from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+    from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
 
     metadata = MetaData()
+    _tasks(metadata)
+    wakes = Table(
+        "wakes",
+        metadata,
+        Column("task_id", String, primary_key=True),
+        Column("agent", String, nullable=False),
+        Column("priority", Integer, nullable=False),
+        Column("due_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("wakes_in_order", wakes.c.agent, wakes.c.priority, wakes.c.due_us)
+    Table(
+        "switches",
+        metadata,
+        Column("scope", String, primary_key=True),
+        Column("by_whom", String, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "approvals",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("policy_hash", String, primary_key=True),
+        Column("approver", String, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        Column("note", Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
+def _tasks(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+
     tasks = Table(
         "tasks",
         metadata,
@@ -50,36 +90,6 @@ def _first(dialect: str) -> Sequence[str]:
     Index("tasks_by_key", tasks.c.agent, tasks.c.idempotency_key, unique=True)
     Index("tasks_by_state", tasks.c.state, tasks.c.changed_us)
     Index("tasks_by_time", tasks.c.created_us)
-    wakes = Table(
-        "wakes",
-        metadata,
-        Column("task_id", String, primary_key=True),
-        Column("agent", String, nullable=False),
-        Column("priority", Integer, nullable=False),
-        Column("due_us", BigInteger, nullable=False),
-        sqlite_with_rowid=False,
-    )
-    Index("wakes_in_order", wakes.c.agent, wakes.c.priority, wakes.c.due_us)
-    Table(
-        "switches",
-        metadata,
-        Column("scope", String, primary_key=True),
-        Column("by_whom", String, nullable=False),
-        Column("reason", Text, nullable=False),
-        Column("at_us", BigInteger, nullable=False),
-        sqlite_with_rowid=False,
-    )
-    Table(
-        "approvals",
-        metadata,
-        Column("agent", String, primary_key=True),
-        Column("policy_hash", String, primary_key=True),
-        Column("approver", String, nullable=False),
-        Column("at_us", BigInteger, nullable=False),
-        Column("note", Text, nullable=False),
-        sqlite_with_rowid=False,
-    )
-    return create_all(metadata, dialect)
 
 
 MIGRATIONS = (Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),)

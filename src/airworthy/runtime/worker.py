@@ -74,7 +74,7 @@ class Worker:
         boxes = {name: desk.toolbox for name, desk in self._desks.items()}
         self._dispatcher = Dispatcher(database, clock, boxes, owner.id)
         self._sending: set[asyncio.Task[None]] = set()
-        self.on_end: Callable[[Ended], None] = lambda ended: None
+        self.on_end: Callable[[Ended], None] = lambda _: None
 
     @property
     def running(self) -> int:

@@ -53,7 +53,7 @@ class SQLiteDatabase:
         jobs, self._waiting = self._waiting, []
         try:
             self._writer.submit(jobs)
-        except Exception as error:  # A closed database: each caller is told, none is left waiting.
+        except Exception as error:  # noqa: BLE001  # A closed database: each caller is told, none is left waiting.
             for job in jobs:
                 assert isinstance(job.finished, _Reply)
                 job.finished.future.set_exception(error)

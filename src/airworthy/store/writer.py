@@ -87,7 +87,7 @@ def run_batch(connection: WriteConnection, batch: list[Job]) -> None:
         connection.begin()
         try:
             failed = _run_all(connection, batch)
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             # One op failed somewhere in its statements: undo all, then let each stand alone.
             connection.rollback()
             connection.begin()
@@ -96,7 +96,7 @@ def run_batch(connection: WriteConnection, batch: list[Job]) -> None:
             connection.rollback()
         else:
             connection.commit()
-    except BaseException as error:  # The engine itself failed: nothing of this batch is stored.
+    except BaseException as error:  # noqa: BLE001  # The engine itself failed: nothing of this batch is stored.
         for job in batch:
             job.result, job.error = None, error
         try:
@@ -125,7 +125,7 @@ def _run_each(connection: WriteConnection, batch: list[Job]) -> list[Job]:
         if job.error is None:
             try:
                 job.result = job.op(connection)
-            except BaseException as error:  # Belongs to the caller who wrote the op; carried to it whole.
+            except BaseException as error:  # noqa: BLE001  # Belongs to the caller who wrote the op; carried to it whole.
                 job.error = error
         if job.error is None:
             connection.release()

@@ -1,15 +1,16 @@
 """The simulated model's mind: rules, else a tool whose arguments are known, else an answer from facts."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import orjson
 
 from airworthy.gateway.simulator import answers, results
 from airworthy.gateway.simulator.conversation import Conversation, Json, Tool, as_dict, as_list, as_text
 from airworthy.gateway.simulator.decision import Call, Decision
-from airworthy.gateway.simulator.facts import Facts, Found, Strength, words
+from airworthy.gateway.simulator.facts import TEXT_CHARS_MAX, Facts, Found, Strength, text_words, words
 from airworthy.gateway.simulator.rules import Rules, Said
 from airworthy.gateway.simulator.schema import sample
 
@@ -118,14 +119,14 @@ def is_read(tool: Tool) -> bool:
 
 
 def is_asked_for(tool: Tool, text: str) -> bool:
-    spoken = words(text)
+    spoken = _spoken_words(text[-TEXT_CHARS_MAX:])
     verbs = [word for word in words(tool.name) if word in _WRITES]
     return any(word.startswith(verb) for verb in verbs for word in spoken)
 
 
 def relevance(tool: Tool, text: str) -> int:
     """Words shared with the user's text; a word of the tool's name counts twice."""
-    spoken = _content_words(words(text))
+    spoken = _content_words(_spoken_words(text[-TEXT_CHARS_MAX:]))
     named = _content_words(words(tool.name))
     return 2 * len(spoken & named) + len(spoken & (_content_words(words(tool.description)) - named))
 
@@ -199,8 +200,16 @@ def _in_form(said: Said, conversation: Conversation, chance: random.Random) -> D
     return Decision(text=said.text if said.text is not None else orjson.dumps(said.value).decode(), rule=rule)
 
 
-def _content_words(parts: Sequence[str]) -> set[str]:
-    return {part[:-1] if part.endswith("s") and len(part) > 3 else part for part in parts} - _STOP_WORDS
+@lru_cache(maxsize=16)
+def _spoken_words(text: str) -> frozenset[str]:
+    """Every tool is compared with the same text, so the last few are kept."""
+    return frozenset(text_words(text))
+
+
+@lru_cache(maxsize=256)
+def _content_words(parts: Collection[str]) -> frozenset[str]:
+    single = {part[:-1] if part.endswith("s") and len(part) > 3 else part for part in parts}
+    return frozenset(single - _STOP_WORDS)
 
 
 def obeyed(conversation: Conversation) -> Decision | None:

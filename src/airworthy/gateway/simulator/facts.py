@@ -76,6 +76,7 @@ class Facts:
         self.last = conversation.user[-TEXT_CHARS_MAX:]
         self.earlier = "\n".join(reversed(conversation.users[:-1]))[:TEXT_CHARS_MAX]
         self.fields = [field for use in reversed(conversation.uses) for field in fields_of(use)][:FIELDS_MAX]
+        self._tokens: dict[str, list[str]] = {}
         self._stems = {
             word
             for tool in conversation.tools
@@ -150,9 +151,9 @@ class Facts:
         yield from self._named(text, name, schema)
         if is_identifier(name):
             wanted = stem(parts) or stem(words(tool.name)[1:])
-            for match in IDENTIFIER.finditer(text):
-                if not stem(parts) or claims(match.group(1), wanted):
-                    yield match.group(1)
+            for token in self._identifiers(text):
+                if not stem(parts) or claims(token, wanted):
+                    yield token
 
     def _named(self, text: str, name: str, schema: dict[str, Json]) -> Iterator[str]:
         """`order number 12345`, `quantity: 3`, `3 items`."""
@@ -168,6 +169,12 @@ class Facts:
                     rf"(?<![\w.-])(\d+(?:\.\d+)?)\s+{re.escape(word)}s?\b", text, re.IGNORECASE
                 )
 
+    def _identifiers(self, text: str) -> list[str]:
+        """Each once, in the order of the text; remembered, because every parameter asks."""
+        if text not in self._tokens:
+            self._tokens[text] = list(dict.fromkeys(match.group(1) for match in IDENTIFIER.finditer(text)))
+        return self._tokens[text]
+
     def _is_of_another(self, value: str, name: str) -> bool:
         """`the customer of ORD-1042` names an order, though the id follows the word customer."""
         own = stem(words(name))
@@ -181,9 +188,7 @@ class Facts:
                 if len(numbers) == 1:
                     yield numbers[0]
             case "string" if is_identifier(name):
-                free = [
-                    m.group(1) for m in IDENTIFIER.finditer(self.last) if not claims(m.group(1), self._stems)
-                ]
+                free = [token for token in self._identifiers(self.last) if not claims(token, self._stems)]
                 if len(free) == 1:
                     yield free[0]
             case "string" if "enum" not in schema:
@@ -232,10 +237,14 @@ def _is_about(about: tuple[str, ...], field: Field) -> bool:
     return bool(about) and all(word.rstrip("s") in around for word in about)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def words(name: str) -> tuple[str, ...]:
     """`orderId`, `order_id` and `Order ID` are the same two words."""
-    return tuple(word.lower() for word in _WORD.findall(name))
+    return text_words(name)
+
+
+def text_words(text: str) -> tuple[str, ...]:
+    return tuple(word.lower() for word in _WORD.findall(text))
 
 
 def singular(parts: tuple[str, ...]) -> tuple[str, ...]:
