@@ -120,7 +120,7 @@ _BARE = re.compile(
 _SINGLE = re.compile(rb"[^'\"\\\r\n]*+")
 _QUOTE = re.compile(rb"\\*+\"")
 _NUMBER = re.compile(rb"[-+0-9.eE]+")
-_DONE = re.compile(rb"\[redacted:[a-z_]+\]")
+# `redacted` keeps what was written over before as it is.
 _PLACEHOLDER = re.compile(
     rb"<[^<>]*>\Z|\$\{|\$[A-Z_]+\Z|\{\{|%\(|\*{3}|(?P<c>\S)(?P=c)*\Z"
     rb"|.{0,40}(?i:your[_ -]|example|placeholder|redacted|change[_ -]?me|xxxx|\.\.\.)",
@@ -223,8 +223,7 @@ def _shaped(data: bytes, folded: str, shape: _Shape) -> Iterator[Found]:
 
 def _in_urls(data: bytes) -> Iterator[Found]:
     for match in _URL.finditer(data):
-        value = match["v"]
-        if not _DONE.fullmatch(value) and not _PLACEHOLDER.match(value):
+        if not _PLACEHOLDER.match(match["v"]):
             yield Found("url_password", *match.span("v"))
 
 
@@ -293,7 +292,7 @@ def _string_end(data: bytes, start: int, depth: int) -> int:
 
 def _is_secret(value: bytes, kind: str, named: re.Match[bytes], *, quoted: bool) -> bool:
     """Long enough, no placeholder, and no plain word where nothing but its position speaks for it."""
-    if len(value) < KNOWN_CHARS_MIN or _DONE.fullmatch(value) or _PLACEHOLDER.match(value):
+    if len(value) < KNOWN_CHARS_MIN or _PLACEHOLDER.match(value):
         return False
     has_digit = any(48 <= c <= 57 for c in value[:256])
     if kind == "token":
