@@ -116,7 +116,7 @@ class _Builder:
         parts = set(words(name))
         if "const" in option:
             return option["const"]
-        if "enum" in option:
+        if as_list(option.get("enum")):
             return self._chosen(as_list(option["enum"]))
         match kind_of(option):
             case "object":

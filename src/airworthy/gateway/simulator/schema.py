@@ -52,13 +52,11 @@ def options(schema: Json, root: dict[str, Json]) -> list[dict[str, Json]]:
     """The alternatives of `anyOf`/`oneOf` and of a list of types; a plain schema is its own only one."""
     found = resolved(schema, root)
     for key in ("anyOf", "oneOf"):
-        if key in found:
+        if as_list(found.get(key)):
             shared = {name: value for name, value in found.items() if name not in {key, "default", "title"}}
             return [shared | resolved(part, root) for part in as_list(found[key])]
-    kinds = found.get("type")
-    if isinstance(kinds, list):
-        return [found | {"type": kind} for kind in kinds]
-    return [found]
+    kinds = as_list(found.get("type"))
+    return [found | {"type": kind} for kind in kinds] or [found]
 
 
 def kind_of(schema: dict[str, Json]) -> str:
