@@ -34,6 +34,7 @@ _UNIT_OF: Final = {
     "chars_min": "characters",
     "failure_share": "share, 0 to 1",
     "rate": "calls per s, min, h or day",
+    "per_task": "calls",
     "per_day": "calls",
     "per_recipient_per_day": "calls",
     "calls_per_day": "calls",

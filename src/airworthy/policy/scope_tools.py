@@ -95,6 +95,8 @@ def _never(rule: ToolRule, effect: Effect | None) -> list[Line]:
         for position, recipient in enumerate(rule.recipients):
             allowed += [", " if position else "", Code(recipient)]
         lines.append((Strong("Never"), " to anybody but: ", *allowed, " (* stands for any characters)."))
+    if rule.per_task is not None:
+        lines.append((Strong("Never"), f" more than {count(rule.per_task, 'time')} for the same task."))
     if rule.per_day is not None:
         lines.append((Strong("Never"), f" more than {count(rule.per_day, 'time')} a day."))
     if rule.per_recipient_per_day is not None:

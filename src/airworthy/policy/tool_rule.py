@@ -109,6 +109,10 @@ class ToolRule(Section):
         description="Recipients allowed, with `*` and `?` as wildcards; left out: anybody. "
         "Broken: a call to anybody else is refused.",
     )
+    per_task: Count | None = Field(
+        default=None,
+        description="Calls that act, per task, whatever their arguments. Broken: further calls are refused.",
+    )
     per_day: Count | None = Field(
         default=None,
         description="Calls per UTC day over all tasks. Broken: further calls are refused that day.",
@@ -199,7 +203,11 @@ class ToolRule(Section):
                 )
             )
         if self.effect == "read":
-            held = {"delay_s": self.delay_s > 0, "dry_run": self.dry_run}
+            held = {
+                "delay_s": self.delay_s > 0,
+                "dry_run": self.dry_run,
+                "per_task": self.per_task is not None,
+            }
             flaws += [
                 Flaw((key,), "has no meaning for a tool that only reads.", "Delete it, or correct effect.")
                 for key, is_set in held.items()

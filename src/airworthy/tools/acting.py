@@ -240,7 +240,7 @@ def _waits(call: "Call") -> Suspend:
 
 
 def _caps(call: "Call") -> Caps:
-    return Caps(call.rule.per_day, call.rule.per_recipient_per_day)
+    return Caps(call.rule.per_day, call.rule.per_recipient_per_day, call.rule.per_task)
 
 
 def _row(box: "Toolbox", call: "Call") -> EffectRow:

@@ -46,7 +46,7 @@ class TransitionRefused(AirworthyError):
 
 
 class CapReached(AirworthyError):
-    """A daily cap of the policy is used up; nothing was stored."""
+    """A cap of the policy is used up; nothing was stored."""
 
     code = "cap_reached"
 
@@ -85,6 +85,7 @@ _COLUMNS = (
 class Caps:
     per_day: int | None = None
     per_recipient_per_day: int | None = None
+    per_task: int | None = None
 
 
 def insert(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
@@ -121,19 +122,23 @@ def begin(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
 
 def check_caps(tx: Tx, row: EffectRow, caps: Caps) -> None:
     states = ", ".join(f"'{state}'" for state in COUNTED)
-    base = f"SELECT COUNT(*) FROM effects WHERE tool = ? AND day = ? AND agent = ? AND id <> ? AND state IN ({states})"
-    where: tuple[Any, ...] = (row.tool, row.day, row.agent, row.id)
-    for cap, text, extra, params in (
-        (caps.per_day, "a day", "", ()),
-        (caps.per_recipient_per_day, f"a day to {row.recipient}", " AND recipient = ?", (row.recipient,)),
-    ):
+    base = f"SELECT COUNT(*) FROM effects WHERE tool = ? AND agent = ? AND id <> ? AND state IN ({states})"
+    today, tomorrow = f"on {row.day}", "Wait until tomorrow (UTC), or raise"
+    for cap, when, bound, extra, params, mend in (
+        (caps.per_task, "in this task", "a task", " AND task_id = ?", (row.task_id,), "Raise"),
+        (caps.per_day, today, "a day", " AND day = ?", (row.day,), tomorrow),
+        (
+            caps.per_recipient_per_day, today, f"a day to {row.recipient}", " AND day = ? AND recipient = ?",
+            (row.day, row.recipient), tomorrow,
+        ),
+    ):  # fmt: skip
         if cap is None:
             continue
-        found = tx.row(base + extra, (*where, *params))
+        found = tx.row(base + extra, (row.tool, row.agent, row.id, *params))
         if found is not None and found[0] >= cap:
             raise CapReached(
-                f"{row.tool} has been used {found[0]} times on {row.day}; the policy allows {cap} {text}.",
-                mend="Wait until tomorrow (UTC), or raise the cap in the policy and have it approved.",
+                f"{row.tool} has been used {found[0]} times {when}; the policy allows {cap} {bound}.",
+                mend=f"{mend} the cap in the policy and have it approved.",
             )
 
 
