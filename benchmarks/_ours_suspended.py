@@ -1,0 +1,99 @@
+"""What a suspended task costs in memory: a fresh worker process, before and after so many tasks have gone to sleep.
+
+The tasks are submitted by another process, so that only what the worker itself gains is seen.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import sys
+from pathlib import Path
+
+from airworthy.policy import Policy
+from airworthy.runtime.agent import Agent
+from airworthy.runtime.run import Run
+from airworthy.runtime.runner import Ended
+from benchmarks._ours import House
+
+SLEEP_S = 86_400.0
+CONCURRENCY = 100
+# These fill the pools and caches that a worker fills once, however many tasks follow.
+WARM_TASKS = 500
+WAIT_S_MAX = 300.0
+
+
+def sleeper() -> Agent:
+    agent = Agent(Policy(agent="sleeper", purpose="Wait for tomorrow."))
+
+    @agent.task
+    async def handle(run: Run) -> str:
+        await run.sleep(SLEEP_S)
+        return "It is tomorrow."
+
+    return agent
+
+
+def rss_kb() -> float:
+    """Resident memory of this process, as the kernel counts it."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+async def _suspend(path: Path, tasks: int) -> None:
+    house = House(path, sleeper())
+    worker = house.worker(CONCURRENCY)
+    asleep = 0
+    reached = asyncio.Event()
+    target = WARM_TASKS
+
+    def on_end(ended: Ended) -> None:
+        nonlocal asleep
+        assert ended.outcome is None, ended
+        assert ended.lost is None, ended
+        asleep += 1
+        if asleep == target:
+            reached.set()
+
+    worker.on_end = on_end
+    working = asyncio.create_task(worker.run())
+    async with asyncio.timeout(WAIT_S_MAX):
+        await _submitted_elsewhere(path, WARM_TASKS)
+        await reached.wait()
+        before_kb = rss_kb()
+        target, reached = WARM_TASKS + tasks, asyncio.Event()
+        await _submitted_elsewhere(path, tasks)
+        await reached.wait()
+        after_kb = rss_kb()
+    worker.stop()
+    await working
+    house.database.close()
+    print(json.dumps({"tasks": tasks, "before_kb": before_kb, "after_kb": after_kb}), flush=True)
+
+
+async def _submitted_elsewhere(path: Path, tasks: int) -> None:
+    arguments = ("-m", __spec__.name, "--submit", "--database", str(path), "--tasks", str(tasks))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+    if await process.wait() != 0:
+        raise RuntimeError("the tasks could not be submitted")
+
+
+async def _submit(path: Path, tasks: int) -> None:
+    house = House(path, sleeper())
+    await house.submit(tasks)
+    house.database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--database", type=Path, required=True)
+    parser.add_argument("--tasks", type=int, required=True)
+    parser.add_argument("--submit", action="store_true")
+    said = parser.parse_args()
+    asyncio.run((_submit if said.submit else _suspend)(said.database, said.tasks))
+
+
+if __name__ == "__main__":
+    main()
