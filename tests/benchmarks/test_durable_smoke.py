@@ -1,17 +1,18 @@
 """The arithmetic and the plumbing of the durable benchmark; no peer is installed and nothing is timed."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from benchmarks import _environment, durable
 from benchmarks._disk import commit_laps
 from benchmarks._driving import PARTS, STEPS_PER_TASK, WARM_TASKS_MIN, Order, batch_size, in_slots, measure
 from benchmarks._environment import NotTaken, Peer, answer, file_system, last_json, prepared
 from benchmarks._figures import above, cell, median_of, percentile, ratios
+
+from benchmarks import _environment, durable
 
 
 def order(concurrency: int = 1, seconds: float = 2.0, rounds_min: int = 3) -> Order:
@@ -112,8 +113,6 @@ async def test_what_runs_between_comes_before_between_and_after_the_parts() -> N
 
 
 async def test_no_more_tasks_run_at_once_than_there_are_slots() -> None:
-    import asyncio
-
     at_once, most, names = 0, 0, list[str]()
 
     async def one(name: str) -> list[float]:
