@@ -211,7 +211,8 @@ class Gateway:
             call.notes.append(
                 {"note": "the provider answered as another model", "pin": rule.name, "answered": reply.model}
             )
-        return reply, cost_nano(rule, reply.usage)
+        # Without a count of tokens the bill is unknown, and the whole reservation counts as spent.
+        return reply, cost_nano(rule, reply.usage) if reply.usage.known else bound
 
     async def _failed(
         self, journal: Journal, call: _Call, error: ModelError, rules: Sequence[ModelRule]
@@ -244,8 +245,8 @@ def _facts(call: _Call, reply: ModelReply, bill_nano: int) -> StepFacts:
     return StepFacts(
         attempts=call.attempts,
         model=reply.pin,
-        tokens_in=reply.usage.tokens_in,
-        tokens_out=reply.usage.tokens_out,
-        cost_nano=bill_nano,
+        tokens_in=reply.usage.tokens_in if reply.usage.known else None,
+        tokens_out=reply.usage.tokens_out if reply.usage.known else None,
+        cost_nano=bill_nano if reply.usage.known else None,
         notes=tuple(call.notes),
     )

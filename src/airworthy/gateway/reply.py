@@ -21,6 +21,7 @@ class Usage(_Frozen):
     tokens_out: int
     cached: int = 0
     reasoning: int = 0
+    known: bool = True  # False: the provider did not say, and the zeros mean nothing.
 
 
 class ModelToolCall(_Frozen):
@@ -114,9 +115,11 @@ def _finish(reason: Any, *, has_calls: bool, refused: bool) -> Finish:
 
 
 def _usage(raw: dict[str, Any]) -> Usage:
+    if raw.get("prompt_tokens") is None or raw.get("completion_tokens") is None:
+        return Usage(tokens_in=0, tokens_out=0, known=False)
     return Usage(
-        tokens_in=int(raw.get("prompt_tokens") or 0),
-        tokens_out=int(raw.get("completion_tokens") or 0),
+        tokens_in=int(raw["prompt_tokens"]),
+        tokens_out=int(raw["completion_tokens"]),
         cached=int((raw.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
         reasoning=int((raw.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0),
     )

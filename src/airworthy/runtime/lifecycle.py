@@ -50,7 +50,7 @@ class Lifecycle:
             self._close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
             return None
         if task.pause_asked:
-            tasks.move(tx, task, Event.PAUSE, now_us, pause_asked=0)
+            tasks.move(tx, task, Event.PAUSE, now_us)
             return None
         recorded = tuple(read_steps(tx, task.id))
         seq = recorded[-1].seq
@@ -60,7 +60,7 @@ class Lifecycle:
             if attempts > attempts_max:
                 self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
                 return None
-        fence = leases.take(tx, task.id, owner_id)
+        fence = leases.take(tx, task.id, owner_id, now_us)
         event = Event.TAKE_OVER if task.state is State.RUNNING else Event.CLAIM
         lost_us = _worked_before_death(task, recorded) if event is Event.TAKE_OVER else 0
         changes: dict[str, Any] = {
@@ -77,14 +77,9 @@ class Lifecycle:
 
     def park(self, tx: Tx, claimed: Claimed, suspend: Suspend, now_us: int, active_us: int) -> None:
         task = claimed.task
-        if suspend.paused:
-            event, sets = Event.PAUSE, {"pause_asked": 0}
-        else:
-            event, sets = Event.SUSPEND, {}
-        tasks.move(
-            tx, task, event, now_us, waiting_for=suspend.waiting_for, wake_us=suspend.wake_us, active_us=active_us,
-            failures=0, **sets,
-        )  # fmt: skip
+        event = Event.PAUSE if suspend.paused else Event.SUSPEND
+        changes = {"waiting_for": suspend.waiting_for, "wake_us": suspend.wake_us, "active_us": active_us}
+        tasks.move(tx, task, event, now_us, failures=0, **changes)
         if suspend.wake_us is not None and not suspend.paused:
             self._schedule(tx, task, suspend.wake_us)
         resource.release_all(tx, task.id)
@@ -198,7 +193,8 @@ class Lifecycle:
         resource.release_all(tx, task.id)
         if outcome is Outcome.CANCELLED:
             outbox.cancel_unsent(tx, task.id, now_us, "the cancellation of the task")
-        elif outcome not in (Outcome.ANSWERED, Outcome.DECLINED):
+        outbox.doubt_started(tx, task.id, now_us)
+        if outcome not in (Outcome.ANSWERED, Outcome.DECLINED, Outcome.CANCELLED):
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
 
     def _write_outcome(

@@ -106,7 +106,7 @@ class Operations:
             if task.state is State.RUNNING:
                 tasks.update(tx, task.id, pause_asked=1)
                 return False
-            tasks.move(tx, task, Event.PAUSE, now_us)
+            tasks.move(tx, task, Event.PAUSE, now_us, pause_asked=1)
             self._lifecycle.engine.forget(tx, task.id)
             return True
 
@@ -119,7 +119,7 @@ class Operations:
             task = tasks.get(tx, task_id)
             match task.state:
                 case State.PAUSED:
-                    tasks.move(tx, task, Event.RESUME, now_us, waiting_for="")
+                    tasks.move(tx, task, Event.RESUME, now_us, waiting_for="", pause_asked=0)
                     self._lifecycle.engine.schedule(
                         tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
                     )
@@ -170,7 +170,11 @@ class Operations:
                 return None
             agent = scope.removeprefix("agent:") if scope != switches.ALL else ""
             query = TaskQuery(states=(State.PAUSED,), agent=agent, limit=1_000_000)
-            stopped = [task for task in tasks.listing(tx, query) if switches.paused(tx, task.agent) is None]
+            stopped = [
+                task
+                for task in tasks.listing(tx, query)
+                if not task.pause_asked and switches.paused(tx, task.agent) is None
+            ]
             for task in stopped:
                 tasks.move(tx, task, Event.RESUME, now_us, waiting_for="")
                 self._lifecycle.engine.schedule(

@@ -81,28 +81,17 @@ class Runner:
         tools = RunTools(self.journal, self.gate)
         tools.recall(claimed.recorded)
         self._tools = tools
+        self._work: asyncio.Future[tuple[Halt, bytes | None]] | None = None
+        self._interrupted = False
         self._run = Run(
             value=claimed.input, journal=self.journal, gate=self.gate, gateway=desk.gateway, toolbox=desk.toolbox,
             tools=tools, ids=ids,
         )  # fmt: skip
 
     async def run(self) -> Ended:
-        """Never raises for what the agent does; cancellation without a halt leaves the task to its next worker."""
-        answer: bytes | None = None
-        try:
-            await self._check_input()
-            answer = await self._agent_answer()
-            await self._check_output(answer)
-            halt: Halt = Stop(Outcome.ANSWERED, Reason(code=ReasonCode.DONE, text="Answered."))
-        except asyncio.CancelledError:
-            await self._run.drained()
-            if self.gate.halt is None:
-                raise
-            halt = self.gate.halt
-        except Halt as raised:
-            halt = self.gate.stopping(raised)
-        except Exception as error:  # noqa: BLE001  # whatever an agent raises becomes the task's outcome
-            halt = self.gate.halt if self.gate.halt is not None else self._halt_for(error)
+        """Never raises for what the agent does. Nobody cancels this: whoever wants the run to end calls `interrupt`."""
+        self._work = asyncio.ensure_future(self._worked())
+        halt, answer = await self._work
         await self._run.drained()
         try:
             return await self._end(halt, answer)
@@ -112,8 +101,33 @@ class Runner:
             self._desk.toolbox.resources.released(self._tools.held)
 
     def halt(self, halt: Halt) -> None:
-        """From outside: a cancellation, a pause. Takes effect before the next call."""
+        """From outside; takes effect before the next call."""
         self.gate.stopping(halt)
+
+    def interrupt(self, halt: Halt) -> None:
+        """From outside; ends what is under way too, except an act, whose result is awaited and recorded."""
+        self.gate.stopping(halt)
+        if self._work is not None and not self._interrupted:
+            self._interrupted = True
+            self._work.cancel()
+
+    async def _worked(self) -> tuple[Halt, bytes | None]:
+        """How the work ended, and the answer if there is one."""
+        answer: bytes | None = None
+        try:
+            await self._check_input()
+            answer = await self._agent_answer()
+            await self._check_output(answer)
+            halt: Halt = Stop(Outcome.ANSWERED, Reason(code=ReasonCode.DONE, text="Answered."))
+        except asyncio.CancelledError:
+            if self.gate.halt is None:
+                raise
+            halt = self.gate.halt
+        except Halt as raised:
+            halt = self.gate.stopping(raised)
+        except Exception as error:  # noqa: BLE001  # whatever an agent raises becomes the task's outcome
+            halt = self.gate.halt if self.gate.halt is not None else self._halt_for(error)
+        return halt, answer
 
     async def _check_input(self) -> None:
         policy, value = self._desk.agent.policy, self._claimed.input

@@ -14,17 +14,21 @@ from airworthy.policy.stops import stop
 from airworthy.recorder import Recorded, StepState
 from airworthy.runtime.agent import Agent
 
-# What the policy's patterns and bounds ask for runs whether or not the list of checks names it.
-ALWAYS_INPUT = ("too_long", "refused_topic")
-ALWAYS_OUTPUT = ("bytes", "forbidden_patterns")
-
 
 def checks_of(agent: Agent) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
-    """(of the input, of the output). Raises: ConfigError for a name that is no check."""
+    """(of the input, of the output). Raises: ConfigError for a name that is no check.
+
+    What the policy's bounds and patterns ask for runs whether or not its list of checks names it.
+    """
     sides = []
+    policy = agent.policy
     for side, always, named in (
-        ("input", ALWAYS_INPUT, agent.policy.checks.input),
-        ("output", ALWAYS_OUTPUT, agent.policy.checks.output),
+        ("input", ("too_long", *(["refused_topic"] if policy.refuse.patterns else [])), policy.checks.input),
+        (
+            "output",
+            ("bytes", *(["forbidden_patterns"] if policy.output.forbid_patterns else [])),
+            policy.checks.output,
+        ),
     ):
         chosen: dict[str, Check] = {}
         own = {check.name: check for check in agent.checks if check.on == side}

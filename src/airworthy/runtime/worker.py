@@ -16,6 +16,7 @@ from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, Owner
+from airworthy.tools import EffectRow
 from airworthy.tools.dispatch import Dispatcher
 
 SWEEP_S = 5.0
@@ -73,7 +74,7 @@ class Worker:
         self._stopping = False
         boxes = {name: desk.toolbox for name, desk in self._desks.items()}
         self._dispatcher = Dispatcher(database, clock, boxes, owner.id)
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[str, asyncio.Task[None]] = {}
         self.on_end: Callable[[Ended], None] = lambda _: None
 
     @property
@@ -107,10 +108,12 @@ class Worker:
     def abort(self) -> None:
         """Lets go of everything now; what was under way is resumed from its record by the next worker."""
         self._stopping = True
-        for held in list(self._held.values()):
-            held.runner.halt(Lost(WorkerStopped("The worker was told to stop at once.")))
-            held.task.cancel()
+        self._let_go(WorkerStopped("The worker was told to stop at once."))
         self._engine.nudge()
+
+    def _let_go(self, why: Exception) -> None:
+        for held in list(self._held.values()):
+            held.runner.interrupt(Lost(why))
 
     async def _join(self) -> None:
         def op(tx: Tx) -> None:
@@ -120,14 +123,12 @@ class Worker:
             self._lifecycle.sweep(tx, now_us)
 
         await self._database.write(op)
-        await self._dispatcher.recover()
+        self._send(await self._dispatcher.orphans())
 
     async def _leave(self) -> None:
-        for held in list(self._held.values()):
-            held.runner.halt(Lost(WorkerStopped("The worker is leaving.")))
-            held.task.cancel()
+        self._let_go(WorkerStopped("The worker is leaving."))
         await asyncio.gather(
-            *(held.task for held in self._held.values()), *self._sending, return_exceptions=True
+            *(held.task for held in self._held.values()), *self._sending.values(), return_exceptions=True
         )
         try:
             await self._database.write(lambda tx: leases.leave(tx, self._owner.id))
@@ -178,12 +179,24 @@ class Worker:
     async def _run_one(self, runner: Runner, claimed: Claimed) -> None:
         try:
             ended = await runner.run()
+        except Exception as error:  # noqa: BLE001  # a fault of ours: the task must not be stuck with it
+            await self._give_back(claimed)
+            ended = Ended(
+                claimed.task.id, claimed.task.agent, None, f"{type(error).__name__}: {error}", error
+            )
         finally:
             self._held.pop(claimed.task.id, None)
             self._engine.nudge()
         if isinstance(ended.lost, StoreError) and self._broken is None:
             self._broken = ended.lost
         self.on_end(ended)
+
+    async def _give_back(self, claimed: Claimed) -> None:
+        """The sweeper finds it without a holder; after a few times without progress it becomes a dead letter."""
+        try:
+            await self._database.write(lambda tx: leases.release(tx, claimed.fence), fence=claimed.fence)
+        except (StaleFence, StoreError):
+            pass  # Somebody else has it, or the lease ends by itself.
 
     async def _finish_held(self) -> None:
         while self._held:
@@ -216,9 +229,7 @@ class Worker:
 
     async def _come_back(self) -> None:
         """Given up for dead while frozen: our tasks belong to others now, so we begin anew with none."""
-        for held in list(self._held.values()):
-            held.runner.halt(Lost(StaleFence("The worker was frozen for longer than its lease.")))
-            held.task.cancel()
+        self._let_go(StaleFence("The worker was frozen for longer than its lease."))
         await self._database.write(lambda tx: leases.join(tx, self._owner, self._clock.now_us()))
 
     async def _sweep(self) -> None:
@@ -229,7 +240,7 @@ class Worker:
 
         if await self._database.write(op):
             self._engine.nudge()
-        await self._dispatcher.recover()
+        self._send(await self._dispatcher.orphans())
 
     async def _watch_forever(self) -> None:
         """Switches and requests of people reach this worker within POLL_S, and the outbox is emptied."""
@@ -245,18 +256,27 @@ class Worker:
                 self._off = orders.off
                 self._engine.nudge()
             self._obey(orders)
-            for row in due:
-                if row.agent not in self._off:
-                    sending = asyncio.create_task(self._dispatcher.carry_out(row))
-                    self._sending.add(sending)
-                    sending.add_done_callback(self._sending.discard)
+            self._send([row for row in due if row.agent not in self._off])
             await asyncio.sleep(POLL_S)
+
+    def _send(self, rows: Iterable[EffectRow]) -> None:
+        for row in rows:
+            if row.id not in self._sending:
+                self._sending[row.id] = asyncio.create_task(self._send_one(row))
+
+    async def _send_one(self, row: EffectRow) -> None:
+        try:
+            await self._dispatcher.carry_out(row)
+        except StoreError as error:
+            self._broken = error
+            self._engine.nudge()
+        finally:
+            del self._sending[row.id]
 
     def _obey(self, orders: _Orders) -> None:
         for task_id in orders.cancel:
             if (held := self._held.get(task_id)) is not None:
-                held.runner.halt(cancelled())
-                held.task.cancel()
+                held.runner.interrupt(cancelled())
         for task_id, held in self._held.items():
             if held.agent in self._off or task_id in orders.pause:
                 held.runner.halt(paused())

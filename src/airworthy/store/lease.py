@@ -38,12 +38,15 @@ def leave(tx: Tx, owner_id: str) -> None:
     tx.execute("DELETE FROM owners WHERE id = ?", (owner_id,))
 
 
-def take(tx: Tx, name: str, owner_id: str) -> Fence:
-    """Makes `owner_id` the holder at a new epoch, whoever held it before: ask `holder` first."""
+def take(tx: Tx, name: str, owner_id: str, now_us: int) -> Fence:
+    """Makes `owner_id` the holder at a new epoch, whoever held it before: ask `holder` first.
+
+    A name that was forgotten begins at the time, not at 1: a holder from before must not fit by chance.
+    """
     tx.execute(
-        "INSERT INTO claims (name, epoch, owner) VALUES (?, 1, ?) "
+        "INSERT INTO claims (name, epoch, owner) VALUES (?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET epoch = claims.epoch + 1, owner = excluded.owner",
-        (name, owner_id),
+        (name, now_us, owner_id),
     )
     row = tx.row("SELECT epoch FROM claims WHERE name = ?", (name,))
     assert row is not None
@@ -58,7 +61,7 @@ def release(tx: Tx, fence: Fence) -> None:
 
 
 def forget(tx: Tx, name: str) -> None:
-    """For names that will never be claimed again; a late write by an old holder is refused all the same."""
+    """Keeps the table small; a late write by an old holder is refused all the same."""
     tx.execute("DELETE FROM claims WHERE name = ?", (name,))
 
 

@@ -23,7 +23,7 @@ def _first(dialect: str) -> Sequence[str]:
         "claims",
         metadata,
         Column("name", String, primary_key=True),
-        Column("epoch", Integer, nullable=False),
+        Column("epoch", BigInteger, nullable=False),
         Column("owner", String),
         sqlite_with_rowid=False,
     )

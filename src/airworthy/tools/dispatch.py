@@ -8,7 +8,7 @@ from airworthy.store import lease as leases
 from airworthy.tools import outbox
 from airworthy.tools.guard import deadline_us
 from airworthy.tools.outbox import EffectRow, EffectState
-from airworthy.tools.tool import Tool
+from airworthy.tools.tool import SchemaBroken, Tool
 from airworthy.tools.toolbox import Toolbox
 
 DUE_AT_ONCE_MAX = 64
@@ -27,21 +27,22 @@ class Dispatcher:
         rows = await self._database.read(lambda tx: outbox.due(tx, self._clock.now_us(), DUE_AT_ONCE_MAX))
         return [row for row in rows if row.agent in self._boxes]
 
-    async def recover(self) -> None:
+    async def orphans(self) -> list[EffectRow]:
         """Delayed effects that a dead worker had started: again with the same key, or in doubt without one."""
         rows = await self._database.read(orphans)
-        for row in rows:
-            if row.agent in self._boxes:
-                await self.carry_out(row)
+        return [row for row in rows if row.agent in self._boxes]
 
     async def carry_out(self, row: EffectRow) -> None:
         """Twice at once, by two workers: the claim lets one through."""
         box = self._boxes[row.agent]
         tool = box.tools.get(row.tool)
+        try:
+            values = {} if tool is None else tool.read_arguments(row.arguments.encode())[0]
+        except SchemaBroken:
+            tool = None  # The tool has changed since the effect was accepted.
         fence = await self._database.write(lambda tx: self._begin(tx, row, tool))
         if fence is None or tool is None:
             return
-        values, _ = tool.read_arguments(row.arguments.encode())
         rule = box.rule(row.tool)
         until_us = deadline_us(
             self._clock, rule.timeout_s * rule.attempts + rule.retry_wait_s_max * rule.attempts
@@ -76,10 +77,14 @@ class Dispatcher:
                 tx, row.id, EffectState.IN_DOUBT, sets=(("note", "the worker died while it was under way"),)
             )
             return None
-        if now.state not in (EffectState.SCHEDULED, EffectState.STARTED) or tool is None:
+        if now.state not in (EffectState.SCHEDULED, EffectState.STARTED):
+            return None
+        if tool is None:
+            note = f"the code has no tool {row.tool} that takes these arguments any more"
+            outbox.move(tx, row.id, EffectState.HELD, sets=(("note", note),))
             return None
         outbox.move(tx, row.id, EffectState.STARTED, sets=(("started_us", self._clock.now_us()),))
-        return leases.take(tx, row.id, self._owner_id)
+        return leases.take(tx, row.id, self._owner_id, self._clock.now_us())
 
 
 def orphans(tx: Tx) -> list[EffectRow]:

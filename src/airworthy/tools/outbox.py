@@ -200,6 +200,14 @@ def cancel_unsent(tx: Tx, task_id: str, now_us: int, by: str) -> int:
     return count
 
 
+def doubt_started(tx: Tx, task_id: str, now_us: int) -> None:
+    """For a task that ends without having looked: what its dead worker had begun shows up as in doubt."""
+    for row in of_task(tx, task_id):
+        if row.state is EffectState.STARTED and row.due_us is None:
+            sets = (("ended_us", now_us), ("note", "its task ended while the result was unknown"))
+            move(tx, row.id, EffectState.IN_DOUBT, sets=sets)
+
+
 def hold_unsent(tx: Tx, task_id: str, why: str) -> int:
     """For a task that ended badly: a delayed effect of it waits for a person instead of for its time."""
     count = 0
