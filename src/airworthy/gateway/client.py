@@ -21,6 +21,7 @@ from airworthy.gateway.errors import (
 
 if TYPE_CHECKING:
     from pyreqwest.client import Client
+    from pyreqwest.exceptions import PyreqwestError
 
 REPLY_BYTES_MAX = 32 * 1024 * 1024
 OPENAI_URL = "https://api.openai.com/v1"
@@ -36,7 +37,7 @@ RetryAfter = Callable[[Mapping[str, str]], float | None]
 
 
 class ModelClient(Protocol):
-    """What the gateway needs of a provider; `airworthy.testing.ScriptedModel` is the fake."""
+    """What the gateway needs of a provider; `airworthy.testing.SimulatedModel` is the fake."""
 
     async def complete(self, body: bytes, timeout_s: float) -> bytes:
         """The provider's body of a 200. Raises: ModelError."""
@@ -77,25 +78,33 @@ class OpenAIClient:
         try:
             response = await request.timeout(timedelta(seconds=timeout_s)).build().send()
             raw = bytes(await response.bytes())
-        except (http.ConnectError, http.ConnectTimeoutError, http.PoolTimeoutError) as error:
-            raise ModelUnreachable(
-                f"No connection to the model server {self.endpoint.base_url}.",
-                mend="Check its address in the policy (base_url), and that it is running.",
-            ) from error
-        except http.RequestTimeoutError as error:
-            raise ModelTimeout(
-                f"No reply from {self.endpoint.base_url} within {timeout_s:g} s.",
-                mend="Raise timeout_s of the model, or name a fallback model.",
-                billed=True,
-            ) from error
         except http.PyreqwestError as error:
-            raise ModelTimeout(
-                f"The connection to {self.endpoint.base_url} broke before the reply was whole.", billed=True
-            ) from error
+            raise self._lost(error, timeout_s) from error
         if response.status != 200:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            raise self._classified(response.status, headers, raw)
+            raise classified(self.endpoint.base_url, response.status, raw, self._retry_after(headers))
         return raw
+
+    def _lost(self, error: "PyreqwestError", timeout_s: float) -> ModelError:
+        """No whole reply. The exception's class misleads: a connection that is reset after the request was sent is a
+        ConnectError too, and a slow reply a ConnectTimeoutError; only the causes tell what had been sent.
+        """
+        where = self.endpoint.base_url
+        causes = " ".join(
+            cause["message"] for cause in (getattr(error, "details", None) or {}).get("causes") or ()
+        )
+        if "client error (Connect)" in causes:
+            return ModelUnreachable(
+                f"No connection to the model server {where}.",
+                mend="Check its address in the policy (base_url), and that it is running.",
+            )
+        if "timed out" in causes or "timeout" in str(error):
+            return ModelTimeout(
+                f"No reply from {where} within {timeout_s:g} s.",
+                mend="Raise timeout_s of the model, or name a fallback model.",
+                billed=True,
+            )
+        return ModelTimeout(f"The connection to {where} broke before the reply was whole.", billed=True)
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
@@ -114,32 +123,31 @@ class OpenAIClient:
             )
         return self._client
 
-    def _classified(self, status: int, headers: Mapping[str, str], raw: bytes) -> ModelError:
-        where, detail = self.endpoint.base_url, _detail(raw)
-        says = f"{where} answered {status}: {detail}"
-        retry_after_s = self._retry_after(headers)
-        match status:
-            case 401 | 403:
-                return ModelAuthFailed(
-                    says,
-                    mend="Put a valid key for this server into the variable the policy names (api_key_env).",
-                )
-            case 404:
-                return ModelUnknown(says, mend="Check the model's name and base_url in the policy.")
-            case 408 | 409 | 425:
-                return ModelTimeout(says, retry_after_s=retry_after_s)
-            case 429:
-                if "quota" in detail.lower() or "billing" in detail.lower():
-                    return ModelAuthFailed(
-                        says, mend="The account is out of credit: top it up, or use another."
-                    )
-                return ModelRateLimited(says, retry_after_s=retry_after_s)
-            case 400 | 413 if any(word in detail.lower() for word in _OVERFLOW_WORDS):
-                return ContextOverflow(says, mend="Send less history, or use a model with a larger window.")
-            case _ if status >= 500:
-                return ModelOutage(says, retry_after_s=retry_after_s, billed=status != 503)
-            case _:
-                return ModelRefusedRequest(says, mend="Mend the request: the provider says what it dislikes.")
+
+def classified(where: str, status: int, raw: bytes, retry_after_s: float | None) -> ModelError:
+    """What an answer other than 200 means. `where` names the server for the reader."""
+    detail = _detail(raw)
+    says = f"{where} answered {status}: {detail}"
+    match status:
+        case 401 | 403:
+            return ModelAuthFailed(
+                says,
+                mend="Put a valid key for this server into the variable the policy names (api_key_env).",
+            )
+        case 404:
+            return ModelUnknown(says, mend="Check the model's name and base_url in the policy.")
+        case 408 | 409 | 425:
+            return ModelTimeout(says, retry_after_s=retry_after_s)
+        case 429:
+            if "quota" in detail.lower() or "billing" in detail.lower():
+                return ModelAuthFailed(says, mend="The account is out of credit: top it up, or use another.")
+            return ModelRateLimited(says, retry_after_s=retry_after_s)
+        case 400 | 413 if any(word in detail.lower() for word in _OVERFLOW_WORDS):
+            return ContextOverflow(says, mend="Send less history, or use a model with a larger window.")
+        case _ if status >= 500:
+            return ModelOutage(says, retry_after_s=retry_after_s, billed=status != 503)
+        case _:
+            return ModelRefusedRequest(says, mend="Mend the request: the provider says what it dislikes.")
 
 
 def _detail(raw: bytes) -> str:

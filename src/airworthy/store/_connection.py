@@ -20,20 +20,28 @@ STATEMENTS_CACHED = 256
 class Connection:
     """A transaction at a time; used by one thread at a time."""
 
-    def __init__(self, path: str, *, durable: bool = True, read_only: bool = False) -> None:
+    def __init__(
+        self, path: str, *, durable: bool = True, read_only: bool = False, busy_s: float = BUSY_S_MAX
+    ) -> None:
+        """`busy_s`: how long a lock of another process is waited for."""
         self.path = path
+        self.busy_s = busy_s
         try:
             self._raw = sqlite3.connect(
                 path,
-                timeout=BUSY_S_MAX,
+                timeout=busy_s,
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=STATEMENTS_CACHED,
             )
+        except sqlite3.Error as error:
+            raise translated(error, path, busy_s) from error
+        try:
             for pragma in _pragmas(durable=durable, read_only=read_only, in_memory=path == ":memory:"):
                 self._raw.execute(pragma)
         except sqlite3.Error as error:
-            raise translated(error, path) from error
+            self._raw.close()
+            raise translated(error, path, busy_s) from error
 
     def begin(self) -> None:
         self._guard("BEGIN IMMEDIATE")
@@ -58,23 +66,28 @@ class Connection:
         self._guard("ROLLBACK TO one")
         self._guard("RELEASE one")
 
+    @property
+    def in_transaction(self) -> bool:
+        """False also when the engine gave the transaction up by itself, as it may on a full or broken disk."""
+        return self._raw.in_transaction
+
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         try:
             return self._raw.execute(sql, params).rowcount
         except sqlite3.Error as error:
-            raise translated(error, self.path) from error
+            raise translated(error, self.path, self.busy_s) from error
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         try:
             return self._raw.execute(sql, params).fetchall()
         except sqlite3.Error as error:
-            raise translated(error, self.path) from error
+            raise translated(error, self.path, self.busy_s) from error
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         try:
             found: Row | None = self._raw.execute(sql, params).fetchone()
         except sqlite3.Error as error:
-            raise translated(error, self.path) from error
+            raise translated(error, self.path, self.busy_s) from error
         return found
 
     def close(self) -> None:
@@ -84,7 +97,7 @@ class Connection:
         try:
             self._raw.execute(statement)
         except sqlite3.Error as error:
-            raise translated(error, self.path) from error
+            raise translated(error, self.path, self.busy_s) from error
 
 
 def _pragmas(*, durable: bool, read_only: bool, in_memory: bool) -> list[str]:
@@ -103,12 +116,12 @@ def _pragmas(*, durable: bool, read_only: bool, in_memory: bool) -> list[str]:
     ]
 
 
-def translated(error: sqlite3.Error, path: str) -> StoreError:
+def translated(error: sqlite3.Error, path: str, busy_s: float = BUSY_S_MAX) -> StoreError:
     text = str(error)
     lowered = text.lower()
     if "locked" in lowered or "busy" in lowered:
         return StoreBusy(
-            f"The database {path} stayed locked by another process for {BUSY_S_MAX:.0f} s.",
+            f"The database {path} stayed locked by another process for {busy_s:g} s.",
             mend="Look for a stopped or hung airworthy process on this file and end it.",
         )
     if "full" in lowered:

@@ -1,11 +1,12 @@
 """The store without a disk or a thread: SQLite in memory, every write in place. For tests; passes the same suite."""
 
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from airworthy.store._connection import Connection
 from airworthy.store.database import Fence, StoreError, Tx
-from airworthy.store.writer import Job, run_batch
+from airworthy.store.writer import Job, nested, run_batch
 
 T = TypeVar("T")
 
@@ -17,6 +18,7 @@ class MemoryDatabase:
 
     def __init__(self) -> None:
         self._connection = Connection(":memory:")
+        self._turn = threading.RLock()  # Callers in threads take turns; a write inside a write is refused.
         self._closed = False
 
     async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
@@ -29,24 +31,29 @@ class MemoryDatabase:
         return self._write(op, None)
 
     def read_now(self, query: Callable[[Tx], T]) -> T:
-        if self._closed:
-            raise StoreError("The database is closed.", mend="Open it again before reading.")
-        self._connection.begin_read()
-        try:
-            return query(self._connection)
-        finally:
-            self._connection.rollback()
+        with self._turn:
+            if self._closed:
+                raise StoreError("The database is closed.", mend="Open it again before reading.")
+            self._connection.begin_read()
+            try:
+                return query(self._connection)
+            finally:
+                self._connection.rollback()
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._connection.close()
+        with self._turn:
+            if not self._closed:
+                self._closed = True
+                self._connection.close()
 
     def _write(self, op: Callable[[Tx], T], fence: Fence | None) -> T:
-        if self._closed:
-            raise StoreError("The database is closed.", mend="Open it again before writing.")
         job = Job(op, fence, None)
-        run_batch(self._connection, [job])
+        with self._turn:
+            if self._closed:
+                raise StoreError("The database is closed.", mend="Open it again before writing.")
+            if self._connection.in_transaction:
+                raise nested()
+            run_batch(self._connection, [job])
         if job.error is not None:
             raise job.error
         result: T = job.result

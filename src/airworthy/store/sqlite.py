@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from airworthy.store._connection import Connection
-from airworthy.store.database import Fence, StoreReadOnly, Tx
+from airworthy.store._connection import BUSY_S_MAX, Connection
+from airworthy.store.database import Fence, StoreError, StoreReadOnly, Tx
 from airworthy.store.writer import GroupWriter, Job
 
 T = TypeVar("T")
@@ -20,20 +20,24 @@ class SQLiteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: str | Path, *, durable: bool = True) -> None:
-        """`durable=False` skips fsync: for benchmarks of everything else, never for real tasks."""
+    def __init__(self, path: str | Path, *, durable: bool = True, busy_s: float = BUSY_S_MAX) -> None:
+        """`durable=False` skips fsync: for benchmarks of everything else, never for real tasks.
+
+        `busy_s`: how long another process's write lock is waited for before StoreBusy.
+        """
         self.path = str(path)
+        self._busy_s = busy_s
         parent = Path(self.path).resolve().parent
         if not parent.is_dir():
             raise StoreReadOnly(
                 f"The folder {parent} of the database does not exist.", mend=f"Make it: mkdir -p {parent}"
             )
-        self._writer = GroupWriter(Connection(self.path, durable=durable), self._announce)
+        self._writer = GroupWriter(Connection(self.path, durable=durable, busy_s=busy_s), self._announce)
         self._readers: list[Connection] = []
         self._readers_lock = threading.Lock()
         self._readers_free = threading.BoundedSemaphore(READERS_MAX)
-        self._waiting: list[Job] = []  # Touched only on the event loop's thread.
-        self._flush_due = False
+        # By event loop, each touched only on its loop's thread; a loop that ends early delays no other.
+        self._waiting: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._closed = False
 
     async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
@@ -41,22 +45,23 @@ class SQLiteDatabase:
         future: asyncio.Future[T] = loop.create_future()
         job = Job(op, fence, None)
         job.finished = _Reply(loop, future)
-        self._waiting.append(job)
-        if not self._flush_due:
+        waiting = self._waiting.get(loop)
+        if waiting is not None:
+            waiting.append(job)
+        else:
             # Two turns of the loop: everybody woken by the last commit gets to join this one.
-            self._flush_due = True
-            loop.call_soon(loop.call_soon, self._flush)
+            self._waiting[loop] = [job]
+            loop.call_soon(lambda: loop.call_soon(self._flush, loop))
         return await future
 
-    def _flush(self) -> None:
-        self._flush_due = False
-        jobs, self._waiting = self._waiting, []
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        jobs = self._waiting.pop(loop)
         try:
             self._writer.submit(jobs)
-        except Exception as error:  # noqa: BLE001  # A closed database: each caller is told, none is left waiting.
+        except StoreError as error:  # A closed database: each caller is told, none is left waiting.
             for job in jobs:
-                assert isinstance(job.finished, _Reply)
-                job.finished.future.set_exception(error)
+                job.error = error
+            _reply_all(jobs)
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         return await asyncio.to_thread(self.read_now, query)
@@ -74,9 +79,11 @@ class SQLiteDatabase:
     def read_now(self, query: Callable[[Tx], T]) -> T:
         with self._readers_free:
             with self._readers_lock:
+                if self._closed:
+                    raise StoreError("The database is closed.", mend="Open it again before reading.")
                 reader = self._readers.pop() if self._readers else None
             if reader is None:
-                reader = Connection(self.path, read_only=True)
+                reader = Connection(self.path, read_only=True, busy_s=self._busy_s)
             try:
                 reader.begin_read()
                 try:
@@ -84,18 +91,24 @@ class SQLiteDatabase:
                 finally:
                     reader.rollback()
             finally:
-                with self._readers_lock:
-                    self._readers.append(reader)
+                self._put_back(reader)
+
+    def _put_back(self, reader: Connection) -> None:
+        with self._readers_lock:
+            if self._closed:
+                reader.close()
+            else:
+                self._readers.append(reader)
 
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._writer.close()
         with self._readers_lock:
-            for reader in self._readers:
-                reader.close()
-            self._readers.clear()
+            if self._closed:
+                return
+            self._closed = True
+            idle, self._readers = self._readers, []
+        self._writer.close()
+        for reader in idle:
+            reader.close()
 
     @staticmethod
     def _announce(batch: list[Job]) -> None:

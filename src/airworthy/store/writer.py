@@ -18,6 +18,8 @@ class WriteConnection(Tx, Protocol):
     def savepoint(self) -> None: ...
     def release(self) -> None: ...
     def rollback_to(self) -> None: ...
+    @property
+    def in_transaction(self) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -55,6 +57,8 @@ class GroupWriter:
         self._thread.start()
 
     def submit(self, jobs: list[Job]) -> None:
+        if threading.current_thread() is self._thread:
+            raise nested()
         with self._wake:
             if self._closing:
                 raise StoreError("The database is closed.", mend="Open it again before writing.")
@@ -125,8 +129,10 @@ def _run_each(connection: WriteConnection, batch: list[Job]) -> list[Job]:
         if job.error is None:
             try:
                 job.result = job.op(connection)
-            except BaseException as error:  # noqa: BLE001  # Belongs to the caller who wrote the op; carried to it whole.
-                job.error = error
+            except BaseException as error:  # Belongs to the caller who wrote the op; carried to it whole.
+                if isinstance(error, StoreError) and not connection.in_transaction:
+                    raise  # The engine gave the whole transaction up, the neighbours' writes with it.
+                job.error = _carried(error)
         if job.error is None:
             connection.release()
         else:
@@ -134,6 +140,18 @@ def _run_each(connection: WriteConnection, batch: list[Job]) -> list[Job]:
             failed.append(job)
             connection.rollback_to()
     return failed
+
+
+def nested() -> StoreError:
+    return StoreError(
+        "A write was begun inside another write's operation.",
+        mend="Do both in one operation, or one after another.",
+    )
+
+
+def _carried(error: BaseException) -> BaseException:
+    # No future takes a StopIteration, so its caller, and everybody after it, would wait for ever.
+    return RuntimeError("the write raised StopIteration") if isinstance(error, StopIteration) else error
 
 
 def _stale(connection: Tx, fence: Fence | None) -> StaleFence | None:

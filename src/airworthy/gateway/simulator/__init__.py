@@ -1,6 +1,7 @@
 """A provider without a model behind it, so that agents can be tested offline."""
 
 from airworthy.gateway.simulator.faults import KINDS, Fault, FaultPlan
+from airworthy.gateway.simulator.in_process import SimulatedModel
 from airworthy.gateway.simulator.rules import Rules
 from airworthy.gateway.simulator.server import MODELS, Simulator
 from airworthy.gateway.simulator.serving import PortInUse, serving, serving_async
@@ -12,6 +13,7 @@ __all__ = [
     "FaultPlan",
     "PortInUse",
     "Rules",
+    "SimulatedModel",
     "Simulator",
     "serving",
     "serving_async",

@@ -101,9 +101,7 @@ class Simulator:
         if (method, path) == ("GET", "/sim/stats"):
             return wire.json_answer(self.stats())
         if not self._is_authorised(scope["headers"]):
-            return wire.error(
-                401, "Incorrect API key provided.", kind="invalid_request_error", code="invalid_api_key"
-            )
+            return wire.wrong_key()
         if (method, path) == ("POST", "/v1/chat/completions"):
             return self.answer(body)
         if (method, path) == ("GET", "/v1/models"):
@@ -197,11 +195,14 @@ class Simulator:
                 wire="context_length_exceeded",
             )
 
+    def accepts(self, api_key: str) -> bool:
+        return self._api_key is None or hmac.compare_digest(api_key.encode(), self._api_key.encode())
+
     def _is_authorised(self, headers: list[tuple[bytes, bytes]]) -> bool:
         if self._api_key is None:
             return True
         given = next((value for name, value in headers if name == b"authorization"), b"")
-        return hmac.compare_digest(given, f"Bearer {self._api_key}".encode())
+        return self.accepts(given.removeprefix(b"Bearer ").decode("latin-1"))
 
 
 def _opening(request: dict[str, Json]) -> bytes:

@@ -111,6 +111,10 @@ def error(
     return Answer(status, orjson.dumps(body), {"content-type": "application/json"})
 
 
+def wrong_key() -> Answer:
+    return error(401, "Incorrect API key provided.", kind="invalid_request_error", code="invalid_api_key")
+
+
 def refused(problem: BadRequest) -> Answer:
     return error(
         problem.status,
