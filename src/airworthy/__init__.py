@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airworthy.gateway import ModelError, ModelReply
     from airworthy.policy import Policy, load_policy
     from airworthy.runtime import Agent, Run, SyncRun
-    from airworthy.tools import Permanent, Tool, ToolError, Transient, http_error, tool
+    from airworthy.tools import Permanent, Tool, ToolError, Transient, http_error, tool, transport_error
 
 _HOMES = {
     "Agent": "airworthy.runtime",
@@ -43,6 +43,7 @@ _HOMES = {
     "passed": "airworthy.checks",
     "required_facts": "airworthy.checks",
     "tool": "airworthy.tools",
+    "transport_error": "airworthy.tools",
 }
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "passed",
     "required_facts",
     "tool",
+    "transport_error",
 ]
 
 __version__ = "0.1.0"

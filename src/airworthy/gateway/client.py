@@ -18,10 +18,10 @@ from airworthy.gateway.errors import (
     ModelUnknown,
     ModelUnreachable,
 )
+from airworthy.resilience import reached
 
 if TYPE_CHECKING:
     from pyreqwest.client import Client
-    from pyreqwest.exceptions import PyreqwestError
 
 REPLY_BYTES_MAX = 32 * 1024 * 1024
 OPENAI_URL = "https://api.openai.com/v1"
@@ -85,26 +85,24 @@ class OpenAIClient:
             raise classified(self.endpoint.base_url, response.status, raw, self._retry_after(headers))
         return raw
 
-    def _lost(self, error: "PyreqwestError", timeout_s: float) -> ModelError:
-        """No whole reply. The exception's class misleads: a connection that is reset after the request was sent is a
-        ConnectError too, and a slow reply a ConnectTimeoutError; only the causes tell what had been sent.
-        """
+    def _lost(self, error: Exception, timeout_s: float) -> ModelError:
         where = self.endpoint.base_url
-        causes = " ".join(
-            cause["message"] for cause in (getattr(error, "details", None) or {}).get("causes") or ()
-        )
-        if "client error (Connect)" in causes:
-            return ModelUnreachable(
-                f"No connection to the model server {where}.",
-                mend="Check its address in the policy (base_url), and that it is running.",
-            )
-        if "timed out" in causes or "timeout" in str(error):
-            return ModelTimeout(
-                f"No reply from {where} within {timeout_s:g} s.",
-                mend="Raise timeout_s of the model, or name a fallback model.",
-                billed=True,
-            )
-        return ModelTimeout(f"The connection to {where} broke before the reply was whole.", billed=True)
+        match reached(error):
+            case "no":
+                return ModelUnreachable(
+                    f"No connection to the model server {where}.",
+                    mend="Check its address in the policy (base_url), and that it is running.",
+                )
+            case "timeout":
+                return ModelTimeout(
+                    f"No reply from {where} within {timeout_s:g} s.",
+                    mend="Raise timeout_s of the model, or name a fallback model.",
+                    billed=True,
+                )
+            case "maybe":
+                return ModelTimeout(
+                    f"The connection to {where} broke before the reply was whole.", billed=True
+                )
 
     async def aclose(self) -> None:
         client, self._client = self._client, None

@@ -9,6 +9,7 @@ from airworthy.resilience.refused import Refused
 from airworthy.resilience.retry import DeadlinePassed, GaveUp, Retrier, Retry, RetryAccount, RetryBudget
 from airworthy.resilience.retry_after import parse_retry_after
 from airworthy.resilience.timeout import Abandoned, Ended, TimedOut, WorkCrashed, bounded, bounded_in_thread
+from airworthy.resilience.transport import reached
 
 __all__ = [
     "NO",
@@ -47,4 +48,5 @@ __all__ = [
     "bounded_in_thread",
     "by_error",
     "parse_retry_after",
+    "reached",
 ]

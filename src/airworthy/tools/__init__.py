@@ -11,6 +11,7 @@ from airworthy.tools.errors import (
     ToolUnavailable,
     Transient,
     http_error,
+    transport_error,
 )
 from airworthy.tools.outbox import EffectRow, EffectState, TransitionRefused
 from airworthy.tools.tool import Tool, ToolDefinitionError, tool
@@ -35,4 +36,5 @@ __all__ = [
     "TransitionRefused",
     "http_error",
     "tool",
+    "transport_error",
 ]

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from airworthy.core.errors import AirworthyError
 from airworthy.core.outcome import ErrorFact
+from airworthy.resilience import reached
 
 Happened = Literal["no", "maybe"]
 
@@ -119,6 +120,18 @@ def http_error(
     if status >= 500:
         return Transient(text, retry_after_s=retry_after_s, happened="maybe")
     return Permanent(text)
+
+
+def transport_error(error: Exception) -> Transient:
+    """What a failed exchange (an exception of pyreqwest) means for a tool call."""
+    came = reached(error)
+    if came == "no":
+        return Transient("The other side cannot be reached.", happened="no")
+    return Transient(
+        "No answer came in time."
+        if came == "timeout"
+        else "The connection broke before the answer was whole."
+    )
 
 
 def is_transient(error: BaseException) -> bool:
