@@ -1,6 +1,7 @@
 """SQLite in WAL mode: one writer thread with group commit, readers beside it."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,10 @@ class SQLiteDatabase:
         self.path = str(path)
         self._busy_s = busy_s
         parent = Path(self.path).resolve().parent
-        if not parent.is_dir():
+        if not os.path.isdir(parent):  # noqa: PTH112  # pathlib raises where it may not look
             raise StoreReadOnly(
-                f"The folder {parent} of the database does not exist.", mend=f"Make it: mkdir -p {parent}"
+                f"The folder {parent} of the database does not exist, or may not be entered.",
+                mend=f"Make it: mkdir -p {parent}",
             )
         self._writer = GroupWriter(Connection(self.path, durable=durable, busy_s=busy_s), self._announce)
         self._readers: list[Connection] = []

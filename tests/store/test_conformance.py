@@ -1,0 +1,327 @@
+"""What every engine promises, each promise as one test. A new engine joins by one line in ENGINES."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from airworthy.core.halt import Stop
+from airworthy.core.outcome import Outcome, Reason, ReasonCode
+from airworthy.store import (
+    Database,
+    Fence,
+    MemoryDatabase,
+    Migration,
+    SQLiteDatabase,
+    StaleFence,
+    StoreError,
+    Tx,
+    migrate,
+)
+from airworthy.store import lease as leases
+from airworthy.store.tables import MIGRATIONS as STORE
+
+Open = Callable[[], Database]
+
+ENGINES: dict[str, Callable[[Path], Open]] = {
+    "sqlite": lambda folder: lambda: SQLiteDatabase(folder / "a.db"),
+    "memory": lambda _: MemoryDatabase,
+}
+
+
+def notes_table(dialect: str) -> list[str]:
+    return ["CREATE TABLE notes (id INTEGER PRIMARY KEY, words VARCHAR NOT NULL)"]
+
+
+NOTES = Migration("notes", 1, "notes", notes_table)
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    return ENGINES[request.param](tmp_path)
+
+
+@pytest.fixture
+def database(opener: Open) -> Iterator[Database]:
+    database = opener()
+    migrate(database, (*STORE, NOTES))
+    yield database
+    database.close()
+
+
+def put(number: int, words: str = "x") -> Callable[[Tx], int]:
+    def op(tx: Tx) -> int:
+        return tx.execute("INSERT INTO notes (id, words) VALUES (?, ?)", (number, words))
+
+    return op
+
+
+def put_then(number: int, error: BaseException) -> Callable[[Tx], int]:
+    def op(tx: Tx) -> int:
+        put(number)(tx)
+        raise error
+
+    return op
+
+
+def ids(database: Database) -> list[int]:
+    return database.read_now(lambda tx: [row[0] for row in tx.rows("SELECT id FROM notes ORDER BY id")])
+
+
+async def test_a_write_answers_with_what_its_operation_answered_and_is_stored(database: Database) -> None:
+    answer = await database.write(put(1))
+
+    assert answer == 1
+    assert ids(database) == [1]
+    assert await database.read(lambda tx: tx.row("SELECT words FROM notes WHERE id = ?", (1,))) == ("x",)
+    assert await database.read(lambda tx: tx.row("SELECT words FROM notes WHERE id = ?", (9,))) is None
+
+
+FAILURES = [
+    (ValueError("mine"), ValueError, "an error of the caller's own"),
+    (Stop(Outcome.CANCELLED, Reason(code=ReasonCode.CANCELLED, text="c")), Stop, "a halt, which no framework catches"),
+    (StopIteration("odd"), RuntimeError, "what no future can carry is told as something it can"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "seen", "why"), FAILURES)
+async def test_an_operation_that_raises_stores_nothing_and_its_neighbours_are_stored(
+    database: Database, error: BaseException, seen: type[BaseException], why: str
+) -> None:
+    writes = [database.write(put(1)), database.write(put_then(2, error)), database.write(put(3))]
+    answers = await asyncio.gather(*(asyncio.ensure_future(w) for w in writes), return_exceptions=True)
+
+    assert answers[0] == answers[2] == 1, why
+    assert isinstance(answers[1], seen)
+    assert ids(database) == [1, 3]
+
+
+async def test_a_broken_statement_is_a_store_error_and_harms_no_neighbour(database: Database) -> None:
+    await database.write(put(1))
+    answers = await asyncio.gather(
+        database.write(put(2)), database.write(put(1)), database.write(put(3)), return_exceptions=True
+    )
+
+    assert isinstance(answers[1], StoreError)
+    assert ids(database) == [1, 2, 3]
+
+
+async def test_two_hundred_writes_at_once_are_all_stored_in_the_order_they_were_asked_for(
+    database: Database,
+) -> None:
+    order: list[int] = []
+
+    def op(number: int) -> Callable[[Tx], None]:
+        def run(tx: Tx) -> None:
+            put(number)(tx)
+            found = tx.row("SELECT COUNT(*) FROM notes")
+            assert found is not None
+            order.append(found[0])
+
+        return run
+
+    await asyncio.gather(*(database.write(op(number)) for number in range(200)))
+
+    assert order == list(range(1, 201))
+    assert ids(database) == list(range(200))
+
+
+async def test_a_write_with_the_newest_fence_is_stored_and_one_with_an_older_is_refused(
+    database: Database,
+) -> None:
+    old = await database.write(lambda tx: leases.take(tx, "task", "first", 1_000))
+    await database.write(put(1), fence=old)
+    new = await database.write(lambda tx: leases.take(tx, "task", "second", 2_000))
+    answers = await asyncio.gather(
+        database.write(put(2), fence=old), database.write(put(3), fence=new), return_exceptions=True
+    )
+
+    assert isinstance(answers[0], StaleFence)
+    assert "task" in str(answers[0])
+    assert answers[1] == 1
+    assert ids(database) == [1, 3]
+
+
+async def test_a_fence_on_a_name_nobody_ever_took_is_refused(database: Database) -> None:
+    with pytest.raises(StaleFence, match="newest epoch: none"):
+        await database.write(put(1), fence=Fence("nobody", 1))
+
+    assert ids(database) == []
+
+
+async def test_a_claim_taken_in_the_same_commit_counts_for_the_writes_behind_it(database: Database) -> None:
+    old = await database.write(lambda tx: leases.take(tx, "task", "first", 1_000))
+    answers = await asyncio.gather(
+        database.write(lambda tx: leases.take(tx, "task", "second", 2_000)),
+        database.write(put(1), fence=old),
+        return_exceptions=True,
+    )
+
+    assert isinstance(answers[1], StaleFence)
+    assert ids(database) == []
+
+
+async def test_a_read_sees_what_is_committed_and_changes_nothing(database: Database) -> None:
+    await database.write(put(1))
+
+    def meddle(tx: Tx) -> None:
+        put(2)(tx)
+
+    try:
+        await database.read(meddle)
+    except StoreError:
+        pass  # An engine may refuse it or forget it.
+
+    assert ids(database) == [1]
+
+
+async def test_a_read_that_raises_hands_the_error_on_and_the_next_one_works(database: Database) -> None:
+    def fail(tx: Tx) -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await database.read(fail)
+    with pytest.raises(StoreError):
+        await database.read(lambda tx: tx.rows("SELECT nothing FROM nowhere"))
+
+    assert ids(database) == []
+
+
+async def test_an_operation_run_a_second_time_leaves_no_trace_of_the_first(database: Database) -> None:
+    runs: list[int] = []
+
+    def counted(tx: Tx) -> int:
+        runs.append(1)
+        put(1)(tx)
+        return len(runs)
+
+    answers = await asyncio.gather(
+        database.write(counted), database.write(put_then(2, ValueError())), return_exceptions=True
+    )
+
+    # Twice where the two shared a commit; the answer is the last run's, and one row is stored.
+    assert answers[0] == len(runs)
+    assert ids(database) == [1]
+
+
+def test_writes_from_many_threads_are_all_stored(database: Database) -> None:
+    failed: list[BaseException] = []
+
+    def work(first: int) -> None:
+        try:
+            for number in range(first, first + 25):
+                database.write_now(put(number))
+                assert number in ids(database)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failed == []
+    assert len(ids(database)) == 200
+
+
+def test_write_now_hands_the_operations_error_to_its_caller(database: Database) -> None:
+    with pytest.raises(ValueError, match="mine"):
+        database.write_now(put_then(1, ValueError("mine")))
+
+    assert ids(database) == []
+
+
+def test_a_write_inside_a_writes_operation_is_refused_and_the_outer_one_still_whole(
+    database: Database,
+) -> None:
+    def outer(tx: Tx) -> None:
+        put(1)(tx)
+        with pytest.raises(StoreError, match="inside another"):
+            database.write_now(put(2))
+        put(3)(tx)
+
+    database.write_now(outer)
+
+    assert ids(database) == [1, 3]
+
+
+async def test_after_close_writes_and_reads_are_refused_and_close_twice_is_once(opener: Open) -> None:
+    database = opener()
+    migrate(database, (NOTES,))
+    database.close()
+    database.close()
+
+    for attempt in (
+        lambda: database.write_now(put(1)),
+        lambda: database.read_now(lambda tx: tx.rows("SELECT 1")),
+    ):
+        with pytest.raises(StoreError, match="closed"):
+            attempt()
+    with pytest.raises(StoreError, match="closed"):
+        await database.write(put(1))
+    with pytest.raises(StoreError, match="closed"):
+        await database.read(lambda tx: tx.rows("SELECT 1"))
+
+
+async def test_close_while_writes_wait_leaves_nobody_waiting(opener: Open) -> None:
+    database = opener()
+    migrate(database, (NOTES,))
+    writes = [asyncio.ensure_future(database.write(put(number))) for number in range(20)]
+    writes[3].cancel()
+    await asyncio.sleep(0)
+    database.close()
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+
+    assert all(answer == 1 or isinstance(answer, StoreError | asyncio.CancelledError) for answer in answers)
+
+
+async def test_a_caller_that_gives_up_harms_no_neighbour(database: Database) -> None:
+    gone = asyncio.ensure_future(database.write(put(1)))
+    stays = asyncio.ensure_future(database.write(put(2)))
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    assert await stays == 1
+    assert 2 in ids(database)
+
+
+def test_each_migration_is_applied_once_and_in_order(opener: Open) -> None:
+    database = opener()
+    later = Migration("notes", 2, "authors", lambda _: ["ALTER TABLE notes ADD COLUMN author VARCHAR"])
+
+    first = migrate(database, (NOTES,))
+    second = migrate(database, (NOTES, later))
+    third = migrate(database, (NOTES, later))
+    database.close()
+
+    assert first == ("notes 1: notes",)
+    assert second == ("notes 2: authors",)
+    assert third == ()
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(opener: Open) -> None:
+    database = opener()
+    broken = Migration("notes", 2, "broken", lambda _: ["CREATE TABLE half (id INTEGER)", "CREATE NONSENSE"])
+
+    with pytest.raises(StoreError):
+        migrate(database, (NOTES, broken))
+    with pytest.raises(StoreError):
+        database.read_now(lambda tx: tx.rows("SELECT * FROM half"))
+    applied = migrate(database, (NOTES,))
+    database.close()
+
+    assert applied == ("notes 1: notes",)
+
+
+def test_a_database_made_by_a_newer_version_is_refused_and_untouched(opener: Open) -> None:
+    database = opener()
+    migrate(database, (NOTES, Migration("notes", 2, "from tomorrow", lambda _: [])))
+
+    with pytest.raises(StoreError, match=r"newer airworthy.*notes step 2") as raised:
+        migrate(database, (NOTES,))
+    database.close()
+
+    assert raised.value.mend
