@@ -14,7 +14,7 @@ from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.redact import Redactor
 from airworthy.gateway import OPENAI_URL, Endpoint, Gateway, OpenAIClient
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.policy import NotReadyToGoLive, golive_gaps
+from airworthy.policy import Floating, NotReadyToGoLive, golive_gaps, pin_of
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.resilience import parse_retry_after
@@ -74,6 +74,24 @@ def worker(app: App, agents: Sequence[Agent], *, concurrency: int, owner: Owner 
         app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
         concurrency=concurrency,
     )  # fmt: skip
+
+
+def cautions(agent: Agent) -> list[str]:
+    """What is not an error while developing, and would be one live; a person should read it at the start."""
+    found = []
+    for rule in agent.policy.models:
+        pin = pin_of(rule.name)
+        if isinstance(pin, Floating) and not rule.pinned:
+            named = (
+                f" Name the dated version: {pin.suggestion}." if pin.suggestion else " Name a dated version."
+            )
+            found.append(f"The model of {agent.name} can change unnoticed: {pin.reason}{named}")
+    found += [
+        f"The policy of {agent.name} has rules for {name!r}, and the code has no such tool."
+        for name in agent.policy.tools
+        if name not in {tool.name for tool in agent.tools}
+    ]
+    return found
 
 
 def check_live(app: App, agent: Agent) -> None:

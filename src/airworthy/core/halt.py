@@ -38,6 +38,18 @@ class TryLater(Halt):
         self.seq = seq
 
 
+class NeedsMending(Halt):
+    """Something outside the task is set up wrongly (a key, a model's name) and would fail every task alike.
+
+    The agent is paused with this as the reason, and step `seq` is redone when somebody has mended it.
+    """
+
+    def __init__(self, fact: ErrorFact, seq: int) -> None:
+        super().__init__(fact.message)
+        self.fact = fact
+        self.seq = seq
+
+
 class Lost(Halt):
     """This run can record no more: another worker has taken the task over, or the store is broken.
 

@@ -8,9 +8,10 @@ from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import spend
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, supersede
-from airworthy.runtime import tasks
+from airworthy.runtime import switches, tasks
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, State
+from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Fence, Tx
 from airworthy.store import lease as leases
@@ -95,6 +96,20 @@ class Lifecycle:
         changes = {"waiting_for": waiting_for, "wake_us": due_us, "active_us": active_us}
         tasks.move(tx, task, Event.RETRY, now_us, failures=task.failures + 1, **changes)
         self._schedule(tx, task, due_us)
+        resource.release_all(tx, task.id)
+        leases.release(tx, claimed.fence)
+
+    def hold_agent(
+        self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, now_us: int, active_us: int
+    ) -> None:
+        """Every task would fail alike, so the agent is paused; this one goes on with it."""
+        task = claimed.task
+        why = f"{fact.message} {fact.mend}".strip()
+        supersede(tx, task.id, seq)
+        tasks.move(
+            tx, task, Event.PAUSE, now_us, waiting_for=f"somebody to mend it: {why}", active_us=active_us
+        )
+        switches.set_off(tx, Switch(switches.of_agent(task.agent), "airworthy", why, now_us))
         resource.release_all(tx, task.id)
         leases.release(tx, claimed.fence)
 

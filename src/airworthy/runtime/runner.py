@@ -12,10 +12,10 @@ from airworthy.checks import run_checks
 from airworthy.core.canonical import NotSerialisable, decode, encode
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import AirworthyError
-from airworthy.core.halt import Halt, Lost, Stop, Suspend, TryLater
+from airworthy.core.halt import Halt, Lost, NeedsMending, Stop, Suspend, TryLater
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
-from airworthy.gateway import Gateway, ModelError
+from airworthy.gateway import Gateway, ModelAuthFailed, ModelError, ModelUnknown
 from airworthy.policy.stops import stop
 from airworthy.recorder import Diverged, Journal, Payloads, StepState, read_steps
 from airworthy.resilience import TimedOut, WorkCrashed, bounded, bounded_in_thread
@@ -212,6 +212,8 @@ class Runner:
             case TimedOut():
                 text = f"The task has worked for {policy.limits.seconds:g} s, its limit, and was still busy."
                 return self.gate.stopping(stop(policy, "limit", ReasonCode.LIMIT_SECONDS, text))
+            case ModelAuthFailed() | ModelUnknown():
+                return NeedsMending(error.fact("model call", "the model", 1), error.seq)
             case ModelError() if error.retryable:
                 return TryLater(error.fact("model call", "the model", 1), error.seq)
             case ModelError():
@@ -241,6 +243,15 @@ class Runner:
                 return self._ended(None, f"waits for {halt.waiting_for}")
             case TryLater():
                 return await self._later(halt)
+            case NeedsMending():
+                await self._write(
+                    lambda tx, now_us: self._lifecycle.hold_agent(
+                        tx, self._claimed, halt.fact, halt.seq, now_us, self._active()
+                    )
+                )
+                return self._ended(
+                    None, f"and the whole agent are paused: {halt.fact.message} {halt.fact.mend}"
+                )
             case Stop():
                 return await self._close(halt, answer)
             case _:

@@ -203,7 +203,9 @@ class Worker:
             await asyncio.wait([held.task for held in self._held.values()])
 
     async def _anything_left(self) -> bool:
-        agents = list(self._desks)
+        agents = [name for name in self._desks if name not in self._off]
+        if not agents:
+            return False
         marks = ", ".join("?" for _ in agents)
         return await self._database.read(
             lambda tx: tx.row(f"SELECT 1 FROM wakes WHERE agent IN ({marks}) LIMIT 1", agents) is not None
