@@ -21,7 +21,7 @@ async def _run(order: Order) -> None:
 
     async def one(name: str) -> list[float]:
         """Claim, five records, release."""
-        fence = await database.write(lambda tx: lease.take(tx, name, "bench"))
+        fence = await database.write(lambda tx: lease.take(tx, name, "bench", clock.now_us()))
         journal = Journal(database, clock, payloads, TaskRef(name, "bench", "0" * 32), fence, 1)
         laps = []
         for number in range(STEPS_PER_TASK):

@@ -8,37 +8,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from airworthy.checks import BUILTIN
-from airworthy.core.clock import US_PER_S, SystemClock
-from airworthy.core.ids import Ids, process_nonce
+from airworthy.app.build import assembled
+from airworthy.app.build import worker as worker_of
+from airworthy.core.clock import US_PER_S
 from airworthy.core.outcome import Outcome
-from airworthy.gateway import Gateway
-from airworthy.gateway import tables as gateway_tables
 from airworthy.policy import Policy
-from airworthy.recorder import Payloads
-from airworthy.recorder import tables as recorder_tables
-from airworthy.runtime import tables as runtime_tables
-from airworthy.runtime.agent import Agent
-from airworthy.runtime.operations import Operations, Submission
-from airworthy.runtime.run import Run
-from airworthy.runtime.runner import Desk, Ended
-from airworthy.runtime.worker import Worker
-from airworthy.store import SQLiteDatabase, migrate
-from airworthy.store import tables as store_tables
-from airworthy.store.lease import Owner, this_host
-from airworthy.tools import Toolbox
-from airworthy.tools import tables as tools_tables
+from airworthy.runtime import Agent, Ended, Run, Submission, Worker
+from airworthy.store import SQLiteDatabase
 from benchmarks._disk import commit_laps
 from benchmarks._driving import STEPS_PER_TASK, Order, measure, measured, noop
 from benchmarks._figures import percentile
 
-MIGRATIONS = (
-    *store_tables.MIGRATIONS,
-    *recorder_tables.MIGRATIONS,
-    *gateway_tables.MIGRATIONS,
-    *tools_tables.MIGRATIONS,
-    *runtime_tables.MIGRATIONS,
-)
 SUBMITTED_AT_ONCE = 1000
 COMMITS_S = 0.2  # How long the disk is measured each time.
 
@@ -47,36 +27,19 @@ class House:
     """One database with one agent, and workers on it."""
 
     def __init__(self, path: Path, agent: Agent) -> None:
-        self.clock = SystemClock()
-        self.ids = Ids()
         self.agent = agent
         self.database = SQLiteDatabase(path)
-        migrate(self.database, MIGRATIONS)
-        self.operations = Operations(self.database, self.clock, self.ids, Payloads())
+        self.app = assembled(self.database, (agent,))
 
     def worker(self, concurrency: int) -> Worker:
-        policy = self.agent.policy
-        desk = Desk(
-            self.agent,
-            Gateway(policy, {}, self.clock),
-            Toolbox(policy, (), self.clock),
-            tuple(BUILTIN[name] for name in policy.checks.input),
-            tuple(BUILTIN[name] for name in policy.checks.output),
-        )
-        owner = Owner(process_nonce(), this_host(), 0, "")
-        return Worker(self.database, (desk,), self.clock, self.ids, owner=owner, concurrency=concurrency)
+        return worker_of(self.app, (self.agent,), concurrency=concurrency)
 
     async def submit(self, tasks: int) -> None:
+        policy, submit = self.agent.policy, self.app.operations.submit_in_loop
         for first in range(0, tasks, SUBMITTED_AT_ONCE):
             numbers = range(first, min(first + SUBMITTED_AT_ONCE, tasks))
-            await asyncio.gather(
-                *(
-                    self.operations.submit_in_loop(
-                        self.agent.policy, Submission(f"This is question number {n}.")
-                    )
-                    for n in numbers
-                )
-            )
+            questions = [Submission(f"This is question number {number}.") for number in numbers]
+            await asyncio.gather(*(submit(policy, question) for question in questions))
 
     def fsync(self) -> tuple[str, int]:
         """Read from the writing connection itself."""
@@ -115,10 +78,10 @@ async def _run(order: Order) -> None:
 
         def on_end(ended: Ended) -> None:
             assert ended.outcome is Outcome.ANSWERED, ended
-            ended_us.append(house.clock.now_us())
+            ended_us.append(house.app.clock.now_us())
 
         worker.on_end = on_end
-        began_us = house.clock.now_us()
+        began_us = house.app.clock.now_us()
         await worker.run(until_idle=True)
         assert len(ended_us) == tasks, f"{len(ended_us)} of {tasks} tasks ended"
         claimed = await house.database.read(

@@ -12,9 +12,7 @@ import sys
 from pathlib import Path
 
 from airworthy.policy import Policy
-from airworthy.runtime.agent import Agent
-from airworthy.runtime.run import Run
-from airworthy.runtime.runner import Ended
+from airworthy.runtime import Agent, Ended, Run
 from benchmarks._ours import House
 
 SLEEP_S = 86_400.0
