@@ -11,10 +11,20 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
-from pyreqwest import exceptions as http
 from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
 
-from airworthy import Agent, CheckContext, Permanent, Run, Transient, http_error, required_facts, tool
+from airworthy import (
+    Agent,
+    CheckContext,
+    Permanent,
+    Run,
+    Transient,
+    http_error,
+    required_facts,
+    tool,
+    transport_error,
+)
 from airworthy.checks import Fact
 
 HERE = Path(__file__).parent
@@ -135,10 +145,8 @@ class Shop:
         try:
             response = await request.build().send()
             raw = bytes(await response.bytes())
-        except (http.ConnectError, http.ConnectTimeoutError, http.PoolTimeoutError) as error:
-            raise Transient("The shop cannot be reached.", happened="no") from error
-        except http.PyreqwestError as error:
-            raise Transient("The connection to the shop broke before its answer was whole.") from error
+        except PyreqwestError as error:
+            raise transport_error(error) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         try:
             answer = json.loads(raw)

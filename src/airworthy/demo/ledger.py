@@ -114,6 +114,30 @@ def mails_by_ticket(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
+def keys_carried_out(connection: sqlite3.Connection) -> list[str]:
+    """The key of every effect, as often as there are effects under it; an effect without a key has none to list."""
+    rows = connection.execute("SELECT key FROM effects WHERE key IS NOT NULL ORDER BY seq")
+    return [row[0] for row in rows.fetchall()]
+
+
+def mail_texts_by_ticket(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Recipient, subject and body of every mail that went out, by the ticket it went out for."""
+    found: dict[str, list[str]] = {}
+    for ticket, text in connection.execute(
+        "SELECT ticket, recipient || char(10) || subject || char(10) || body FROM effects JOIN mail"
+        " ON mail.id = json_extract(CAST(answer AS TEXT), '$.mail_id')"
+        " WHERE kind = 'mail' AND ticket IS NOT NULL ORDER BY seq"
+    ):
+        found.setdefault(ticket, []).append(text)
+    return found
+
+
+def arrivals_of(connection: sqlite3.Connection, key: str) -> list[End]:
+    """How each arrival of one key ended, in order."""
+    rows = connection.execute("SELECT ended FROM arrivals WHERE key = ? ORDER BY seq", (key,))
+    return [row[0] for row in rows.fetchall()]
+
+
 def verify(connection: sqlite3.Connection) -> Ledger:
     """Counts from the rows alone; asks nobody who may have an interest in the answer."""
 
