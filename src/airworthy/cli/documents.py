@@ -1,0 +1,111 @@
+"""Tasks, steps and effects as JSON documents: stable names, times in UTC, money in USD. Prints nothing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from airworthy.cli.show import iso
+from airworthy.core.money import NANO_PER_USD
+from airworthy.recorder import Recorded
+from airworthy.runtime import TaskRow
+from airworthy.tools import EffectRow
+
+Document = dict[str, Any]
+
+
+def task_document(task: TaskRow) -> Document:
+    return {
+        "id": task.id,
+        "agent": task.agent,
+        "state": task.state.value,
+        "outcome": task.outcome.value if task.outcome is not None else None,
+        "reason": task.why.model_dump(mode="json") if task.why is not None else None,
+        "waiting_for": task.waiting_for or None,
+        "wake": iso(task.wake_us),
+        "session": task.session,
+        "user": task.user_id,
+        "feature": task.feature,
+        "source": task.source,
+        "key": task.idempotency_key,
+        "priority": task.priority,
+        "created": iso(task.created_us),
+        "changed": iso(task.changed_us),
+        "closed": iso(task.closed_us),
+        "discarded": iso(task.discarded_us),
+        "runs": task.run,
+        "steps": task.steps,
+        "tokens": task.tokens,
+        "cost_usd": _usd(task.cost_nano),
+        "seconds": task.active_us / 1e6,
+        "policy_hash": task.policy_hash,
+        "trace_id": task.trace_id,
+    }
+
+
+def step_document(step: Recorded) -> Document:
+    return {
+        "seq": step.seq,
+        "run": step.run,
+        "kind": step.kind,
+        "name": step.name,
+        "state": step.state.value,
+        "effect": step.effect,
+        "superseded": superseded(step),
+        "started": iso(step.started_us),
+        "ended": iso(step.ended_us),
+        "attempts": step.facts.attempts,
+        "model": step.facts.model,
+        "tokens_in": step.facts.tokens_in,
+        "tokens_out": step.facts.tokens_out,
+        "cost_usd": _usd(step.facts.cost_nano),
+        "resource": step.facts.resource,
+        "arguments": step.arguments,
+        "result": step.result,
+        "error": step.error.model_dump(mode="json") if step.error is not None else None,
+        "notes": list(step.facts.notes),
+    }
+
+
+def effect_document(effect: EffectRow) -> Document:
+    return {
+        "id": effect.id,
+        "task": effect.task_id,
+        "agent": effect.agent,
+        "tool": effect.tool,
+        "effect": effect.effect,
+        "state": effect.state.value,
+        "keyed": effect.keyed,
+        "arguments": parsed_arguments(effect),
+        "recipient": effect.recipient,
+        "created": iso(effect.created_us),
+        "due": iso(effect.due_us),
+        "started": iso(effect.started_us),
+        "ended": iso(effect.ended_us),
+        "decided_by": effect.decided_by,
+        "decided": iso(effect.decided_us),
+        "note": effect.note,
+    }
+
+
+def parsed_arguments(effect: EffectRow) -> Any:
+    import json
+
+    return json.loads(effect.arguments)
+
+
+def superseded(step: Recorded) -> bool:
+    """A later run does it anew; it stays as history. The input and the outcome never answer a replay."""
+    return step.key is None and step.kind not in ("input", "outcome")
+
+
+def answer_of(steps: Sequence[Recorded]) -> Any:
+    """What the last outcome holds; None for any outcome but answered."""
+    ends = [step for step in steps if step.kind == "outcome"]
+    return ends[-1].result if ends else None
+
+
+def input_of(steps: Sequence[Recorded]) -> Any:
+    return steps[0].arguments if steps else None
+
+
+def _usd(nano: int | None) -> float | None:
+    return None if nano is None else nano / NANO_PER_USD

@@ -1,0 +1,161 @@
+"""A worker in the foreground: what it says while it works, and what Ctrl-C means."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from airworthy.app.build import worker
+from airworthy.app.project import Project
+from airworthy.cli import show
+from airworthy.cli.exits import Exit
+from airworthy.runtime import Ended, State, Worker
+from airworthy.store import StoreError
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+TICK_S = 1.0
+TEXT_CHARS_MAX = 100
+
+
+async def worked(project: Project, concurrency: int, *, until_idle: bool, as_json: bool) -> Exit:
+    """Returns when the worker has stopped. Raises: WorkerStopped and StoreError when the store fails."""
+    made = worker(project.app, project.agents, concurrency=concurrency)
+    report = Report(project, made, as_json=as_json)
+    made.on_end = report.ended
+    interrupts = Interrupts(made, report.tell)
+    report.begin(concurrency)
+    with interrupts.caught(), report.live():
+        ticking = asyncio.create_task(report.tick())
+        try:
+            await made.run(until_idle=until_idle)
+        finally:
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+    report.end()
+    return Exit.INTERRUPTED if interrupts.by_hand else Exit.OK
+
+
+class Interrupts:
+    """Ctrl-C once: finish; twice: let go; a third time ends the process as if the power had gone."""
+
+    def __init__(self, worker: Worker, tell: Callable[[str], None]) -> None:
+        self._worker = worker
+        self._tell = tell
+        self._asked = False
+        self._aborted = False
+        self.by_hand = False
+
+    def pressed(self) -> None:
+        self.by_hand = True
+        if self._aborted:
+            os._exit(Exit.INTERRUPTED)
+        if not self._asked:
+            self.terminate()
+            return
+        self._aborted = True
+        count = show.counted(self._worker.running, "task")
+        self._tell(
+            f"Letting go of {count} now. Nothing is lost: each goes on from its record at the next start."
+        )
+        self._worker.abort()
+
+    def terminate(self) -> None:
+        if self._asked:
+            return
+        self._asked = True
+        count = show.counted(self._worker.running, "task")
+        self._tell(f"Finishing {count} under way, taking nothing new. Ctrl-C again lets go of them now.")
+        self._worker.stop()
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        wanted = ((signal.SIGINT, self.pressed), (signal.SIGTERM, self.terminate))
+        try:
+            for number, handler in wanted:
+                loop.add_signal_handler(number, handler)
+        except NotImplementedError:  # Windows: its loop takes no signals, Python itself does.
+            for number, handler in wanted:
+                signal.signal(number, lambda *_, act=handler: loop.call_soon_threadsafe(act))
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, _ in wanted:
+                loop.remove_signal_handler(number)
+
+
+class Report:
+    """A line for each run that ended; below them, on a terminal, one that follows the numbers."""
+
+    def __init__(self, project: Project, worker: Worker, *, as_json: bool) -> None:
+        self._app = project.app
+        self._worker = worker
+        self._names = [agent.name for agent in project.agents]
+        self._path = project.config.database_path
+        self._as_json = as_json
+        self._ends: Counter[str] = Counter()
+        self._live: Live | None = None
+
+    def begin(self, concurrency: int) -> None:
+        names = ", ".join(self._names)
+        count = show.counted(concurrency, "task")
+        self.tell(f"Working for {names} on {self._path}, {count} at once. Ctrl-C finishes what is under way.")
+
+    def ended(self, ended: Ended) -> None:
+        word = ended.outcome.value if ended.outcome is not None else "lost" if ended.lost else "open"
+        self._ends[word] += 1
+        if self._as_json:
+            outcome = ended.outcome.value if ended.outcome is not None else None
+            line = {"task": ended.task_id, "agent": ended.agent, "outcome": outcome, "text": ended.text}
+            show.emit({**line, "lost": ended.lost is not None}, line=True)
+            return
+        clock = show.when(self._app.clock.now_us())[11:19]
+        text = show.clipped(ended.text, TEXT_CHARS_MAX)
+        show.say(
+            f"{clock}  {word:<13}  {ended.task_id}  {ended.agent}  {text}", style=show.STYLES.get(word, "dim")
+        )
+
+    def tell(self, text: str) -> None:
+        show.note(text)
+
+    def end(self) -> None:
+        listed = ", ".join(f"{count} {word}" for word, count in sorted(self._ends.items()) if word != "open")
+        self.tell(f"Stopped. {listed or 'No task ended'}.")
+
+    @contextlib.contextmanager
+    def live(self) -> Iterator[None]:
+        out = show.console()
+        if self._as_json or not out.is_terminal:
+            yield
+            return
+        from rich.live import Live
+
+        # Transient: what stays on the screen are the lines of the tasks.
+        with Live(console=out, refresh_per_second=4, transient=True) as self._live:
+            yield
+
+    async def tick(self) -> None:
+        while self._live is not None:
+            with contextlib.suppress(StoreError):  # The worker itself reports a store that fails.
+                counts = await asyncio.to_thread(self._app.operations.counts)
+                off = [switch.scope for switch in await asyncio.to_thread(self._app.operations.switches)]
+                self._live.update(Text(_line(self._worker.running, counts, off), style="dim"))
+            await asyncio.sleep(TICK_S)
+
+
+def _line(running: int, counts: dict[State, int], off: list[str]) -> str:
+    parts = [f"{running} under way"]
+    parts += [
+        f"{counts.get(state, 0)} {state.value}" for state in (State.QUEUED, State.WAITING, State.PAUSED)
+    ]
+    parts += [f"{scope.removeprefix('agent:')} paused" for scope in off]
+    return show.plain(" · ".join(parts))

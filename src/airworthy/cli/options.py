@@ -1,0 +1,89 @@
+"""Options that many commands share, and what the shell completes for them. Knows no command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _folder_of(ctx: typer.Context) -> tuple[Path, str | None]:
+    return Path(ctx.params.get("folder") or "."), ctx.params.get("database")
+
+
+def agent_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """From the newest tasks and the policy beside them; no agent's code is imported for a completion."""
+    from airworthy.app.lookup import completion_agents
+
+    return [name for name in completion_agents(*_folder_of(ctx)) if name.startswith(incomplete)]
+
+
+def task_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The newest tasks, with their states."""
+    from airworthy.app.lookup import completion_tasks
+
+    return [(id_, state) for id_, state in completion_tasks(*_folder_of(ctx)) if id_.startswith(incomplete)]
+
+
+def effect_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """What is open in the outbox."""
+    from airworthy.app.lookup import completion_effects
+
+    return [(id_, text) for id_, text in completion_effects(*_folder_of(ctx)) if id_.startswith(incomplete)]
+
+
+Folder = Annotated[
+    Path,
+    typer.Option(
+        "--folder", "-C", exists=True, file_okay=False, metavar="DIR",
+        help="Working folder, with airworthy.toml, the agent and the database.",
+    ),
+]  # fmt: skip
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="FILE",
+        help="Database file instead of the configured one; a relative path starts at the working folder.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+TaskId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Task id, its beginning or end, or `last`.", autocompletion=task_ids),
+]
+TaskIds = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ID...", help="Task ids, or their beginnings or ends.", autocompletion=task_ids),
+]
+EffectId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Effect id, or its beginning or end.", autocompletion=effect_ids),
+]
+AgentArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="AGENT", help="Agent name; needless where there is only one.", autocompletion=agent_names
+    ),
+]
+AgentFilter = Annotated[
+    str, typer.Option("--agent", metavar="NAME", help="Only this agent's.", autocompletion=agent_names)
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", min=0, metavar="SECONDS", help="Give up waiting after so long; the task goes on."
+    ),
+]
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Asks on stderr. Raises: a usage error where nobody can answer, Exit where the answer is no."""
+    import sys
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} Nobody can be asked here: add --yes.", param_hint="--yes")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)

@@ -1,0 +1,176 @@
+"""`pause`, `resume` and `status`: the switches that people have in their hands, and what runs under them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from airworthy.cli import options, show
+
+app = typer.Typer(rich_markup_mode=None)
+
+Agent = Annotated[
+    str | None,
+    typer.Option("--agent", metavar="NAME", help="This agent.", autocompletion=options.agent_names),
+]
+All = Annotated[bool, typer.Option("--all", help="Every agent.")]
+
+
+@app.command(name="pause")
+def pause(
+    *,
+    agent: Agent = None,
+    all_: All = False,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason; shown wherever the pause is.")] = "",
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Stop an agent, or all of them, before their next step.
+
+    Every worker obeys within a second, on every machine; a running call is not broken off. Tasks are still accepted
+    and wait. No agent's code is needed for this.
+
+    \b
+    Examples:
+      airworthy pause --agent support --why "wrong prices"
+      airworthy pause --all
+    """
+    from airworthy.app.build import opened
+    from airworthy.app.config import load_config, person
+
+    scope = _scope(agent, every=all_)
+    with opened(load_config(folder, database=database)) as found:
+        changed = found.operations.pause(scope, person(), show.unicode_text(why))
+        if agent is not None and not found.operations.counts(show.unicode_text(agent)):
+            show.note(f"No task of an agent called {agent} is stored; check the name.", style="yellow")
+    if as_json:
+        show.emit({"scope": scope, "paused": True, "changed": changed})
+    else:
+        show.say(f"{_called(scope)} {'paused' if changed else 'paused already'}.")
+        show.say(f"Let go on with: airworthy resume {_option(scope)}")
+
+
+@app.command(name="resume")
+def resume(
+    *,
+    agent: Agent = None,
+    all_: All = False,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Let a paused agent, or all of them, go on.
+
+    --all takes back `pause --all`; an agent that was paused by its name stays paused until it is resumed by its name.
+
+    \b
+    Examples:
+      airworthy resume --agent support
+    """
+    from airworthy.app.project import stored
+    from airworthy.runtime.switches import ALL
+
+    scope = _scope(agent, every=all_)
+    with stored(folder, database) as found:
+        tasks = found.operations.resume(scope)
+        left = [switch.scope for switch in found.operations.switches()]
+    if as_json:
+        show.emit({"scope": scope, "paused": False, "changed": tasks is not None, "tasks": tasks or 0})
+    elif tasks is None:
+        show.say(f"{_called(scope)} not paused.")
+    else:
+        show.say(f"{_called(scope)} resumed; {show.counted(tasks, 'stopped task')} back in the queue.")
+    for other in left:
+        if ALL in (scope, other):
+            show.note(f"{_called(other)} paused still: airworthy resume {_option(other)}", style="yellow")
+
+
+@app.command(name="status")
+def status(
+    *,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Show what is paused, waits and works.
+
+    \b
+    Examples:
+      airworthy status
+      airworthy status --json
+    """
+    from airworthy.app.lookup import effect_counts, workers
+    from airworthy.app.project import stored
+    from airworthy.runtime import State
+
+    with stored(folder, database) as found:
+        off = found.operations.switches()
+        counts = found.operations.counts()
+        effects = effect_counts(found)
+        alive = workers(found)
+        path = found.database.path if hasattr(found.database, "path") else ""
+    waiting = {name: effects.get(name, 0) for name in ("held", "scheduled", "in_doubt")}
+    if as_json:
+        show.emit(
+            {
+                "paused": [
+                    {"scope": row.scope, "by": row.by_whom, "why": row.reason, "at": show.iso(row.at_us)}
+                    for row in off
+                ],
+                "tasks": {state.value: counts.get(state, 0) for state in State},
+                "effects": waiting,
+                "workers": [
+                    {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in alive
+                ],
+            }
+        )
+        return
+    for row in off:
+        why = f": {row.reason}" if row.reason else ""
+        show.say(
+            f"{_called(row.scope)} paused by {row.by_whom} since {show.when(row.at_us)}{why}",
+            style="bold magenta",
+        )
+    needed = counts.get(State.ESCALATED, 0) + waiting["held"] + waiting["in_doubt"]
+    show.facts(
+        [
+            ("Database", path),
+            (
+                "Workers",
+                ", ".join(f"pid {row.pid}" for row in alive) or "none; start one with: airworthy run",
+            ),
+            ("Open tasks", _listed({s.value: counts.get(s, 0) for s in State if s in _OPEN})),
+            ("Closed tasks", _listed({s.value: counts.get(s, 0) for s in State if s not in _OPEN})),
+            ("Outbox", _listed(waiting)),
+            (
+                "For people",
+                f"{needed} (airworthy task list -s escalated; airworthy outbox list)"
+                if needed
+                else "nothing",
+            ),
+        ]
+    )
+
+
+_OPEN = ("queued", "running", "waiting", "paused")
+
+
+def _scope(agent: str | None, *, every: bool) -> str:
+    from airworthy.runtime.switches import ALL, of_agent
+
+    if (agent is None) != every:
+        raise typer.BadParameter("Give --agent NAME or --all.")
+    return ALL if agent is None else of_agent(show.unicode_text(agent))
+
+
+def _called(scope: str) -> str:
+    return "All agents are" if scope == "all" else f"Agent {scope.removeprefix('agent:')} is"
+
+
+def _option(scope: str) -> str:
+    return "--all" if scope == "all" else f"--agent {scope.removeprefix('agent:')}"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"

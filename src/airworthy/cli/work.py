@@ -1,0 +1,156 @@
+"""`run` and `submit`: the two ends of the queue."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from airworthy.cli import options, show
+from airworthy.cli.exits import Exit
+from airworthy.core.errors import InputError
+
+if TYPE_CHECKING:
+    from airworthy.runtime import Accepted
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(name="run")
+def run(
+    *,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="Stop by itself once nothing is left to do.")
+    ] = False,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=10_000, metavar="N", help="Tasks under way at once.")
+    ] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--agent",
+            metavar="NAME",
+            help="Only this agent's tasks; repeatable.",
+            autocompletion=options.agent_names,
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Work on tasks in this terminal until told to stop.
+
+    Ctrl-C once finishes what is under way and takes nothing new; twice lets go of it at once, and every task goes on
+    from its record at the next start. SIGTERM is like one Ctrl-C. Several `airworthy run` may share a database.
+
+    With --until-idle it also waits for tasks that go on at a set time. With --json there is one line for each run of
+    a task that ended; outcome is null where the task is still open.
+
+    \b
+    Examples:
+      airworthy run
+      airworthy run --until-idle --concurrency 4
+      airworthy run --agent support --json
+    """
+    from airworthy.app.project import project
+    from airworthy.cli.foreground import worked
+
+    with project(folder, database, agent or ()) as found:
+        raise typer.Exit(
+            asyncio.run(
+                worked(found, concurrency or found.config.concurrency, until_idle=until_idle, as_json=as_json)
+            )
+        )
+
+
+@app.command(name="submit")
+def submit(
+    agent: options.AgentArgument = None,
+    dash: Annotated[str | None, typer.Argument(metavar="-", help="Read the input from stdin.")] = None,
+    *,
+    text: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="TEXT", help="The input itself.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", metavar="PATH", help="A file with the input.")
+    ] = None,
+    json_input: Annotated[bool, typer.Option("--json-input", help="The input is JSON, not text.")] = False,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Idempotency key: the same key and input is the same task."),
+    ] = None,
+    session: Annotated[str, typer.Option(metavar="ID", help="Conversation the task belongs to.")] = "",
+    user: Annotated[str, typer.Option(metavar="ID", help="User it is done for; budgets count by it.")] = "",
+    feature: Annotated[
+        str, typer.Option(metavar="NAME", help="Feature it is part of; budgets count by it.")
+    ] = "",
+    source: Annotated[
+        str, typer.Option(metavar="NAME", help="Where the input comes from; see the policy.")
+    ] = "",
+    priority: Annotated[int, typer.Option(help="Higher is worked on first.", min=-1000, max=1000)] = 0,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
+    timeout: options.Timeout = None,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Hand in a task and print its id.
+
+    The id is printed once the task is on disk. Input beyond the policy's bounds is accepted and declined, with the
+    reason; the exit code is then 1, as it is for every outcome but answered when you --wait.
+
+    \b
+    Examples:
+      airworthy submit --input "Where is order 1001?"
+      airworthy submit support --file letter.txt --key letter-17 --wait --timeout 60
+      echo '{"order": 1001}' | airworthy submit --json-input -
+    """
+    from airworthy.app.project import named, project
+    from airworthy.cli import outcome, reading
+    from airworthy.runtime import Submission
+
+    if agent == "-":
+        agent, dash = None, "-"
+    value = reading.input_of(text, file, dash)
+    given = _parsed(value) if json_input else value
+    whole = show.unicode_text
+    with project(folder, database) as found:
+        submission = Submission(
+            given, whole(key) if key is not None else None, whole(session), whole(user), whole(feature), whole(source),
+            priority,
+        )  # fmt: skip
+        accepted = found.app.operations.submit(named(found.agents, agent).policy, submission)
+        if wait or timeout is not None:
+            if not as_json:
+                show.say(accepted.task.id)
+            raise typer.Exit(outcome.awaited(found.app, accepted.task.id, timeout, as_json=as_json))
+        raise typer.Exit(_acknowledged(accepted, as_json=as_json))
+
+
+def _acknowledged(accepted: "Accepted", *, as_json: bool) -> Exit:
+    from airworthy.cli.documents import task_document
+
+    task = accepted.task
+    if as_json:
+        show.emit({**task_document(task), "repeated": accepted.repeated})
+    else:
+        show.say(task.id)
+    if accepted.repeated:
+        show.note("That key was used before with the same input; this is its task.")
+    if task.outcome is not None and task.why is not None and not accepted.repeated:
+        show.note(f"{task.outcome.value.capitalize()}: {task.why.text}", style="yellow")
+        return Exit.FAILED
+    if sys.stderr.isatty() and not as_json:
+        show.note(f"See what becomes of it: airworthy task show {task.id}")
+    return Exit.OK
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"The input is no JSON: {error}.", mend="Mend it, or leave out --json-input."
+        ) from error
