@@ -174,9 +174,9 @@ class Lifecycle:
         )
         found += [tasks.get(tx, row[0]) for row in rows]
         for task in found:
-            self._schedule(
-                tx, task, max(now_us, task.wake_us or 0) if task.state is State.WAITING else now_us
-            )
+            # What had its turn before goes before what still waits for one: its customer has waited longest.
+            due_us = max(now_us, task.wake_us or 0) if task.state is State.WAITING else task.created_us
+            self._schedule(tx, task, due_us)
         return len(found)
 
     def _schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
