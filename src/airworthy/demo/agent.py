@@ -8,9 +8,9 @@ from contextvars import ContextVar
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
@@ -61,9 +61,15 @@ _LETTER: ContextVar[Letter] = ContextVar("letter")
 
 
 class _Answer(BaseModel):
-    """What the shop sent, whole; the fields named in a class are those the agent cannot do without."""
+    """What the shop sends, whole; a class names the fields that the agent cannot do without.
+
+    An answer that lacks one never reaches the model; it is asked for again.
+    """
 
     model_config = ConfigDict(extra="allow")
+
+
+A = TypeVar("A", bound=_Answer)
 
 
 class Customer(_Answer):
@@ -76,10 +82,15 @@ class Customers(_Answer):
     customers: list[Customer]
 
 
+class Item(_Answer):
+    unit_price: str
+
+
 class Order(_Answer):
     id: int
     status: str
     status_text: str
+    items: list[Item]
     total: str
     refunded_cents: int
 
@@ -128,12 +139,12 @@ class Shop:
     def __init__(self) -> None:
         self._client: Client | None = None
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        return await self._ask("GET", path, query or {}, None, "")
+    async def get(self, form: type[A], path: str, query: Mapping[str, str] | None = None) -> A:
+        return _read(form, await self._ask("GET", path, query or {}, None, ""))
 
-    async def post(self, path: str, body: Mapping[str, Any], key: str) -> Any:
+    async def post(self, form: type[A], path: str, body: Mapping[str, Any], key: str) -> A:
         """`key` lets the shop recognise the same request when it comes again."""
-        return await self._ask("POST", path, {}, body, key)
+        return _read(form, await self._ask("POST", path, {}, body, key))
 
     async def _ask(
         self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None, key: str
@@ -172,6 +183,14 @@ class Shop:
         return str(settings["url"])
 
 
+def _read(form: type[A], answer: Any) -> A:
+    try:
+        return form.model_validate(answer)
+    except ValidationError as error:
+        lacking = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        raise Transient(f"The shop's answer is not whole: {lacking}.") from error
+
+
 def _seconds(text: str | None) -> float | None:
     return float(text) if text is not None and text.isdecimal() else None
 
@@ -186,40 +205,39 @@ shop = Shop()
 @tool(dependency="shop")
 async def find_customer(email: str) -> Customers:
     """Finds the customer with exactly this e-mail address; an empty list if there is none."""
-    return Customers.model_validate(await shop.get("/customers", {"email": email}))
+    return await shop.get(Customers, "/customers", {"email": email})
 
 
 @tool(dependency="shop", resource="order:{order_id}")
 async def get_order(order_id: int) -> Order:
     """Reads one order of the letter's writer: status, items, what was paid and refunded. Numbers have four digits."""
-    answer = await shop.get(f"/orders/{order_id}", {"email": _LETTER.get().sender})
-    return Order.model_validate(answer)
+    return await shop.get(Order, f"/orders/{order_id}", {"email": _LETTER.get().sender})
 
 
 @tool(dependency="shop")
 async def list_orders(customer_id: int) -> Orders:
     """Lists a customer's orders, the newest first."""
-    return Orders.model_validate(await shop.get("/orders", {"customer_id": str(customer_id)}))
+    return await shop.get(Orders, "/orders", {"customer_id": str(customer_id)})
 
 
 @tool(dependency="shop")
 async def find_products(query: str) -> Products:
     """Finds products by words of their name or category, with today's price and stock."""
-    return Products.model_validate(await shop.get("/products", {"query": query}))
+    return await shop.get(Products, "/products", {"query": query})
 
 
 @tool(dependency="shop")
 async def get_policy(topic: str) -> ShopPolicy:
     """Reads what the shop promises on a topic: returns, shipping, international, payment, warranty, damaged,
     gift_cards, cancellation, hours or privacy."""
-    return ShopPolicy.model_validate(await shop.get("/policies", {"topic": topic}))
+    return await shop.get(ShopPolicy, "/policies", {"topic": topic})
 
 
 @tool(effect="write", keyed=True, dependency="shop", resource="order:{order_id}")
 async def refund(order_id: int, amount_cents: int, reason: str, *, idempotency_key: str) -> Refund:
     """Pays back part or all of a paid order, in cents."""
     body = {"order_id": order_id, "amount_cents": amount_cents, "reason": reason}
-    return Refund.model_validate(await shop.post("/refunds", body, idempotency_key))
+    return await shop.post(Refund, "/refunds", body, idempotency_key)
 
 
 @tool(effect="send", keyed=True, dependency="shop")
@@ -228,7 +246,7 @@ async def send_reply(to: str, subject: str, body: str, *, idempotency_key: str) 
     if to.strip().casefold() != _LETTER.get().sender.casefold():
         raise Permanent("A reply goes to the writer of the letter and to nobody else.")
     mail = {"to": to, "subject": subject, "body": body}
-    return Mail.model_validate(await shop.post("/mail", mail, idempotency_key))
+    return await shop.post(Mail, "/mail", mail, idempotency_key)
 
 
 async def quoted_prices(reply: Mapping[str, Any], context: CheckContext) -> list[Fact]:
@@ -240,13 +258,14 @@ async def quoted_prices(reply: Mapping[str, Any], context: CheckContext) -> list
     for looked_up in context.facts:
         match looked_up.tool:
             case "find_products":
-                found = await _patiently("/products", {"query": str(looked_up.arguments["query"])})
-                listed |= {_amount(product["price"]) for product in found["products"]}
+                found = await _patiently(Products, "/products", {"query": str(looked_up.arguments["query"])})
+                listed |= {_amount(product.price) for product in found.products}
             case "get_order" | "refund":
-                order = await _patiently(f"/orders/{looked_up.arguments['order_id']}", {})
-                prices = [item["unit_price"] for item in order["items"]]
-                listed |= {_amount(price) for price in (*prices, order["total"])}
-                listed.add(Decimal(order["refunded_cents"]) / 100)
+                order = await _patiently(Order, f"/orders/{looked_up.arguments['order_id']}", {})
+                listed |= {
+                    _amount(price) for price in (*(item.unit_price for item in order.items), order.total)
+                }
+                listed.add(Decimal(order.refunded_cents) / 100)
     shown = ", ".join(f"{amount:.2f}" for amount in sorted(listed)) or None
     return [
         Fact(f"price {price}", stated, stated if stated in listed else shown)
@@ -254,14 +273,14 @@ async def quoted_prices(reply: Mapping[str, Any], context: CheckContext) -> list
     ]
 
 
-async def _patiently(path: str, query: Mapping[str, str]) -> Any:
+async def _patiently(form: type[A], path: str, query: Mapping[str, str]) -> A:
     """A check that cannot be finished blocks the answer, so a passing fault is worth a second try."""
     for _ in range(3):
         try:
-            return await shop.get(path, query)
+            return await shop.get(form, path, query)
         except Transient:
             continue
-    return await shop.get(path, query)
+    return await shop.get(form, path, query)
 
 
 def _amount(text: str) -> Decimal:

@@ -125,5 +125,6 @@ def _killed_at_work(evidence: Evidence) -> Iterator[Claim]:
         "All this held although the worker was killed in the middle of its work.",
         len(kills) == evidence.kills_planned and all(kill.under_way > 0 for kill in kills),
         f"SIGKILL {len(kills)} of {evidence.kills_planned} times, with {times}; {len(cut_off)} mails or refunds had "
-        f"been begun and not ended. The next worker went on with them under the same keys; the shop saw {arrived} of them.",
+        f"been begun and not ended. The next worker went on with them under the same keys; "
+        f"the shop knows {arrived} of them.",
     )

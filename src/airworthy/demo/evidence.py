@@ -86,9 +86,7 @@ class Course:
 
 def gathered(app: App, folder: Folder, course: Course) -> Evidence:
     tasks = app.operations.tasks(EVERYTHING)
-    spent = [
-        app.database.read_now(lambda tx, task=task: spend.spent(tx, f"task:{task.id}")) for task in tasks
-    ]
+    spent = _spent(app, [task.id for task in tasks])
     with closing(shop.connect(str(folder.shop))) as connection:
         return Evidence(
             letters=course.letters,
