@@ -18,6 +18,7 @@ from airworthy.tools import EffectState
 LAST = "last"  # No id holds an l.
 PART_CHARS_MIN = 4
 ALIKE_MAX = 6
+_LONG_ENOUGH = f"An id may be cut to {PART_CHARS_MIN} characters at either end. List them with"
 COMPLETIONS_MAX = 50
 OPEN_EFFECTS = (EffectState.HELD, EffectState.SCHEDULED, EffectState.IN_DOUBT)
 
@@ -50,7 +51,7 @@ def task_id(app: App, part: str) -> str:
             return newest[0].id
     found = _alike(app, "tasks", part)
     if not found:
-        raise NoSuchTask(f"There is no task {part!r}.", mend="List them with `airworthy task list`.")
+        raise NoSuchTask(f"There is no task {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy task list`.")
     return _only(found, part)
 
 
@@ -59,7 +60,7 @@ def effect_id(app: App, part: str) -> str:
     found = _alike(app, "effects", part)
     if not found:
         raise InputError(
-            f"There is no effect {part!r}.", mend="List them with `airworthy outbox list --all`."
+            f"There is no effect {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy outbox list --all`."
         )
     return _only(found, part)
 

@@ -12,6 +12,7 @@ from airworthy.core.outcome import ReasonCode
 
 app = typer.Typer(
     rich_markup_mode=None,
+    add_completion=False,
     no_args_is_help=True,
     help="Bring back tasks that could not be processed.",
 )
@@ -31,7 +32,7 @@ def list_(
     reason: Reason = None,
     discarded: Annotated[bool, typer.Option("--discarded", help="Those put away too.")] = False,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many.")
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
     ] = LIMIT_DEFAULT,
     before: Annotated[str, typer.Option(metavar="ID", help="Only tasks older than this one.")] = "",
     as_json: options.AsJson = False,

@@ -8,7 +8,7 @@ import typer
 
 from airworthy.cli import options, show
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 class Template(StrEnum):
@@ -17,7 +17,10 @@ class Template(StrEnum):
 
 @app.command(name="init")
 def init(
-    template: Annotated[Template, typer.Argument(help="What to start from.")],
+    template: Annotated[
+        Template,
+        typer.Argument(metavar="TEMPLATE", help="What to start from: `support`, a small support agent."),
+    ],
     directory: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="Folder to make; left out: the template's name.")
     ] = None,

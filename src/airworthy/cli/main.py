@@ -200,7 +200,7 @@ def _exists(module: str) -> bool:
 def _loaded(name: str, module_name: str) -> TyperCommand | TyperGroup | None:
     module = importlib.import_module(module_name)
     if hasattr(module, "register"):
-        holder = typer.Typer(rich_markup_mode=None)
+        holder = typer.Typer(rich_markup_mode=None, add_completion=False)
         holder.callback()(lambda: None)
         module.register(holder)
     else:

@@ -9,7 +9,10 @@ import typer
 from airworthy.cli import options, show
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Show, approve and check what an agent may do."
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Show, approve and check what an agent may do.",
 )
 
 
@@ -23,7 +26,9 @@ class Format(StrEnum):
 def show_one(
     agent: options.AgentArgument = None,
     *,
-    form: Annotated[Format, typer.Option("--format", help="Form of the document.")] = Format.TEXT,
+    form: Annotated[
+        Format, typer.Option("--format", metavar="FORM", help="text, markdown or html.")
+    ] = Format.TEXT,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")
     ] = None,

@@ -7,7 +7,7 @@ import typer
 
 from airworthy.cli import options, show
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 Agent = Annotated[
     str | None,

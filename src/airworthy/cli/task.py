@@ -10,16 +10,20 @@ from airworthy.core.outcome import ReasonCode
 from airworthy.runtime.machine import State
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Look at tasks; cancel, pause, resume and await them."
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Look at tasks; cancel, pause, resume and await them.",
 )
 LIMIT_DEFAULT = 50
+STATE_HELP = f"Only tasks in this state; repeatable. One of: {', '.join(State)}."
 
 
 @app.command(name="list")
 def list_(
     *,
     state: Annotated[
-        list[State] | None, typer.Option("--state", "-s", help="Only tasks in this state; repeatable.")
+        list[State] | None, typer.Option("--state", "-s", metavar="STATE", help=STATE_HELP)
     ] = None,
     agent: options.AgentFilter = "",
     reason: Annotated[
@@ -28,7 +32,7 @@ def list_(
     session: Annotated[str, typer.Option(metavar="ID", help="Only tasks of this session.")] = "",
     user: Annotated[str, typer.Option(metavar="ID", help="Only tasks of this user.")] = "",
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many.")
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
     ] = LIMIT_DEFAULT,
     before: Annotated[
         str, typer.Option(metavar="ID", help="Only tasks older than this one: the last of the page before.")

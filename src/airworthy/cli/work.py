@@ -15,7 +15,7 @@ from airworthy.core.errors import InputError
 if TYPE_CHECKING:
     from airworthy.runtime import Accepted
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(name="run")
@@ -89,7 +89,9 @@ def submit(
     source: Annotated[
         str, typer.Option(metavar="NAME", help="Where the input comes from; see the policy.")
     ] = "",
-    priority: Annotated[int, typer.Option(help="Higher is worked on first.", min=-1000, max=1000)] = 0,
+    priority: Annotated[
+        int, typer.Option(metavar="N", help="Higher is worked on first.", min=-1000, max=1000)
+    ] = 0,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
