@@ -20,6 +20,15 @@ class AirworthyError(Exception):
         return f"{self.message} {self.mend}".strip()
 
 
+def told(error: BaseException) -> str:
+    """The error in its own words, fit to be stored: `str` may fail, or hold what is no Unicode (odd file names)."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001  # a broken `__str__` is the least of its problems
+        words = "(its text cannot be read)"
+    return words.encode("utf-8", "backslashreplace").decode()
+
+
 class ConfigError(AirworthyError):
     """A setting or file of the user's cannot be used as it stands."""
 

@@ -207,13 +207,15 @@ class Operations:
         def op(tx: Tx, now_us: int) -> EffectRow:
             sets: list[tuple[str, Any]] = [("decided_by", by), ("decided_us", now_us)]
             if note:
-                sets.append(("note", note))
-            row = outbox.move(tx, effect_id, to, sets=sets)
-            if row.due_us is not None and row.state is EffectState.HELD and to is EffectState.APPROVED:
-                # It was held because its task ended badly; its time has come now, and no run asks for it.
+                clean, _ = self._payloads.redactor.redact_bytes(note.encode())
+                sets.append(("note", clean.decode()))
+            row = outbox.decide(tx, effect_id, to, sets=sets)
+            from_outbox = row.due_us is not None
+            if from_outbox and to is EffectState.APPROVED:
+                # Its run had handed it over before it was held or in doubt: no run asks for it, so its time is now.
                 outbox.move(tx, effect_id, EffectState.SCHEDULED, sets=(("due_us", now_us),))
             task = tasks.get(tx, row.task_id)
-            if task.state is State.ESCALATED and row.state is EffectState.IN_DOUBT:
+            if task.state is State.ESCALATED and row.state is EffectState.IN_DOUBT and not from_outbox:
                 self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
             else:
                 self._lifecycle.wake(tx, task.id, now_us)

@@ -9,9 +9,10 @@ from airworthy.core.errors import ConfigError
 from airworthy.core.halt import Lost
 from airworthy.core.ids import Ids
 from airworthy.recorder import Payloads
-from airworthy.runtime import switches
+from airworthy.runtime import switches, tasks
 from airworthy.runtime.engine import POLL_S, EmbeddedEngine, Engine
 from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.machine import State
 from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
@@ -73,7 +74,9 @@ class Worker:
         self._broken: Exception | None = None
         self._stopping = False
         boxes = {name: desk.toolbox for name, desk in self._desks.items()}
-        self._dispatcher = Dispatcher(database, clock, boxes, owner.id)
+        self._dispatcher = Dispatcher(
+            database, clock, boxes, owner.id, self._payloads.redactor, self._may_send
+        )
         self._sending: dict[str, asyncio.Task[None]] = {}
         self.on_end: Callable[[Ended], None] = lambda _: None
 
@@ -232,7 +235,13 @@ class Worker:
     async def _come_back(self) -> None:
         """Given up for dead while frozen: our tasks belong to others now, so we begin anew with none."""
         self._let_go(StaleFence("The worker was frozen for longer than its lease."))
-        await self._database.write(lambda tx: leases.join(tx, self._owner, self._clock.now_us()))
+
+        def op(tx: Tx) -> None:
+            # Whatever was claimed between the thaw and now has no runner, or one that was just let go.
+            leases.leave(tx, self._owner.id)
+            leases.join(tx, self._owner, self._clock.now_us())
+
+        await self._database.write(op)
 
     async def _sweep(self) -> None:
         def op(tx: Tx) -> int:
@@ -249,7 +258,7 @@ class Worker:
         while True:
             try:
                 orders = await self._database.read(self._read_orders)
-                due = await self._dispatcher.due()
+                due = await self._dispatcher.due([name for name in self._desks if name not in orders.off])
             except StoreError as error:
                 self._broken = error
                 self._engine.nudge()
@@ -258,8 +267,14 @@ class Worker:
                 self._off = orders.off
                 self._engine.nudge()
             self._obey(orders)
-            self._send([row for row in due if row.agent not in self._off])
+            self._send(due)
             await asyncio.sleep(POLL_S)
+
+    @staticmethod
+    def _may_send(tx: Tx, row: EffectRow) -> bool:
+        task = tasks.find(tx, row.task_id)
+        paused_alone = task is not None and (task.pause_asked or task.state is State.PAUSED)
+        return not paused_alone and switches.paused(tx, row.agent) is None
 
     def _send(self, rows: Iterable[EffectRow]) -> None:
         for row in rows:

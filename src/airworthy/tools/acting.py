@@ -19,7 +19,7 @@ from airworthy.tools.errors import error_from
 from airworthy.tools.guard import Tried
 from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState
 from airworthy.tools.resource import bump
-from airworthy.tools.rules import needs_approval, recipient_of, refusal
+from airworthy.tools.rules import needs_approval, recipient_of, refusal, storable
 
 if TYPE_CHECKING:
     from airworthy.tools.toolbox import Call, Toolbox
@@ -37,7 +37,7 @@ async def act(box: "Toolbox", call: "Call") -> Any:
             # The other side honours the key: the same call again is the same effect.
             return await _carry_out(box, call)
         case StepState.STARTED:
-            raise await _leave_in_doubt(box, call, Tried(attempts=0))
+            raise await _leave_in_doubt(box, call, Tried(attempts=0), recorded.facts)
         case StepState.IN_DOUBT:
             return await _settled(box, call)
         case _:
@@ -53,13 +53,19 @@ async def _new(box: "Toolbox", call: "Call") -> Any:
     if call.rule.dry_run:
         return await _rehearse(box, call)
     asked = needs_approval(call.rule, call.arguments)
-    if asked is not None:
+    if asked is not None and not await _approved_before(call):
         row = replace(_row(box, call), state=EffectState.HELD, note=asked)
         await call.run.journal.open(call.slot, StepState.HELD, also=lambda tx: outbox.insert(tx, row))
         raise _waits(call)
     if call.rule.delay_s > 0:
         return await _schedule(box, call)
     return await _carry_out(box, call)
+
+
+async def _approved_before(call: "Call") -> bool:
+    """A person approved this very call, and it failed in a way that may pass: nobody need be asked again."""
+    row = await call.run.journal.database.read(lambda tx: outbox.find(tx, call.effect_id))
+    return row is not None and row.state is EffectState.FAILED and row.decided_by is not None
 
 
 async def _decided(box: "Toolbox", call: "Call") -> Any:
@@ -141,25 +147,41 @@ async def _schedule(box: "Toolbox", call: "Call") -> Any:
             outbox.insert(tx, waiting, _caps(call))
         else:
             outbox.check_caps(tx, waiting, _caps(call))
-            outbox.move(tx, waiting.id, EffectState.SCHEDULED, sets=(("due_us", due_us),))
+            sets = (("due_us", due_us), ("day", waiting.day))
+            outbox.move(tx, waiting.id, EffectState.SCHEDULED, sets=sets)
 
     try:
         facts = StepFacts(notes=({"as_is": True, "delayed_s": call.rule.delay_s},))
         await call.run.journal.record(call.slot, StepState.DONE, result=result, facts=facts, also=accept)
     except CapReached as error:
-        return await box.refuse(call, error.message)
+        return await _refuse(box, call, error.message)
     call.run.gate.observe(call.fact, result)
     return orjson.loads(result)
 
 
+async def _refuse(box: "Toolbox", call: "Call", text: str, kind: str = "ToolRefused") -> Any:
+    """An approval that cannot be used any more must neither look as if it could nor count against a cap."""
+
+    def withdraw(tx: Tx) -> None:
+        row = outbox.find(tx, call.effect_id)
+        if row is not None and row.state is EffectState.APPROVED:
+            outbox.move(tx, row.id, EffectState.CANCELLED, sets=(("note", text),))
+
+    return await box.refuse(call, text, kind, withdraw)
+
+
 async def _carry_out(box: "Toolbox", call: "Call") -> Any:
-    version = await box.hold_resource(call)
-    resource = call.tool.resource_of(call.arguments)
+    async with box.holding(call) as version:
+        return await _carried_out(box, call, version)
+
+
+async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any:
+    resource = call.resource
     seen = call.run.seen.get(resource) if resource is not None else None
     again = call.slot.recorded is not None and call.slot.recorded.state is StepState.STARTED
     if version is not None and seen is not None and seen != version and not again:
         text = f"{resource} was changed by another task after this one read it. Read it again, then decide."
-        return await box.refuse(call, text, "ResourceChanged")
+        return await _refuse(box, call, text, "ResourceChanged")
     call.run.gate.check_halted()
     row = _row(box, call)
     intent = StepFacts(resource=resource, resource_version=None if version is None else version + 1)
@@ -172,7 +194,7 @@ async def _carry_out(box: "Toolbox", call: "Call") -> Any:
     try:
         await call.run.journal.open(call.slot, StepState.STARTED, facts=intent, also=begin)
     except CapReached as error:
-        return await box.refuse(call, error.message)
+        return await _refuse(box, call, error.message)
     if resource is not None and version is not None:
         version += 1
         call.run.seen[resource] = version
@@ -191,7 +213,7 @@ async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) 
             also=_ends(box, call, EffectState.DONE),
         )
         call.run.gate.observe(call.fact, tried.result)
-        return call.tool.read_result(tried.result)
+        return tried.value
     failure = box.failure(call, tried)
     if tried.returned and not tried.retryable:
         # It took place; only its result cannot be kept. Doing it again would be doing it twice.
@@ -200,7 +222,7 @@ async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) 
         )
         raise box.raised(call, failure)
     if tried.happened == "maybe":
-        raise await _leave_in_doubt(box, call, tried)
+        raise await _leave_in_doubt(box, call, tried, facts)
     call.run.gate.observe(call.fact, None)
     await journal.close(
         call.slot, StepState.FAILED, error=failure, facts=facts, also=_ends(box, call, EffectState.FAILED)
@@ -208,10 +230,11 @@ async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) 
     raise box.raised(call, failure)
 
 
-async def _leave_in_doubt(box: "Toolbox", call: "Call", tried: Tried) -> BaseException:
+async def _leave_in_doubt(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) -> BaseException:
+    # The facts name the version its intent made of the resource: whoever does it again must not meet itself as another.
     fact = box.failure(call, tried) if tried.error is not None else None
     await call.run.journal.close(
-        call.slot, StepState.IN_DOUBT, error=fact, facts=StepFacts(attempts=tried.attempts, notes=tuple(tried.notes)),
+        call.slot, StepState.IN_DOUBT, error=fact, facts=replace(facts, attempts=tried.attempts),
         also=_ends(box, call, EffectState.IN_DOUBT),
     )  # fmt: skip
     return _in_doubt_stop(box, call, fact)
@@ -256,7 +279,10 @@ def _row(box: "Toolbox", call: "Call") -> EffectRow:
         state=EffectState.STARTED,
         keyed=call.tool.keyed,
         arguments=call.slot.arguments.decode(),
-        recipient=recipient_of(call.rule, call.arguments),
+        recipient=storable(
+            recipient_of(call.rule, call.arguments),
+            recipient_of(call.rule, orjson.loads(call.slot.arguments)),
+        ),
         day=datetime.fromtimestamp(now_us / US_PER_S, UTC).strftime("%Y-%m-%d"),
         created_us=now_us,
         started_us=now_us,

@@ -1,8 +1,10 @@
 """Carries out what waited in the outbox, at its time: intent, act, result, and never after its cancellation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from airworthy.core.clock import Clock
+from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.errors import told
+from airworthy.core.redact import Redactor
 from airworthy.store import Database, Fence, StaleFence, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import outbox
@@ -12,20 +14,37 @@ from airworthy.tools.tool import SchemaBroken, Tool
 from airworthy.tools.toolbox import Toolbox
 
 DUE_AT_ONCE_MAX = 64
+PAUSED_S = 2.0  # How soon an effect that was due while it was paused is looked at again.
+NOTE_CHARS_MAX = 2000
 
 
 class Dispatcher:
-    """One per worker. `boxes` by agent's name; effects of other agents are left to other workers."""
+    """One per worker. `boxes` by agent's name; effects of other agents are left to other workers.
 
-    def __init__(self, database: Database, clock: Clock, boxes: Mapping[str, Toolbox], owner_id: str) -> None:
+    `may_send` is asked in the transaction that begins an effect: whether nobody has paused it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        boxes: Mapping[str, Toolbox],
+        owner_id: str,
+        redactor: Redactor,
+        may_send: Callable[[Tx, EffectRow], bool] = lambda _tx, _row: True,
+    ) -> None:
+        self._redactor = redactor
+        self._may_send = may_send
         self._database = database
         self._clock = clock
         self._boxes = boxes
         self._owner_id = owner_id
 
-    async def due(self) -> list[EffectRow]:
-        rows = await self._database.read(lambda tx: outbox.due(tx, self._clock.now_us(), DUE_AT_ONCE_MAX))
-        return [row for row in rows if row.agent in self._boxes]
+    async def due(self, agents: Sequence[str]) -> list[EffectRow]:
+        if not agents:
+            return []
+        now_us = self._clock.now_us()
+        return await self._database.read(lambda tx: outbox.due(tx, agents, now_us, DUE_AT_ONCE_MAX))
 
     async def orphans(self) -> list[EffectRow]:
         """Delayed effects that a dead worker had started: again with the same key, or in doubt without one."""
@@ -51,11 +70,12 @@ class Dispatcher:
             tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us
         )
         if tried.result is not None or (tried.returned and not tried.retryable):
-            state, note = EffectState.DONE, (tried.result or b"").decode()[:2000]
+            state, note = EffectState.DONE, (tried.result or b"").decode()
         else:
             state = EffectState.IN_DOUBT if tried.happened == "maybe" else EffectState.FAILED
-            note = f"{type(tried.error).__name__}: {tried.error}"[:2000]
-        sets = (("ended_us", self._clock.now_us()), ("note", note))
+            note = f"{type(tried.error).__name__}: {told(tried.error)}" if tried.error is not None else ""
+        clean = self._redactor.redact_text(note)[:NOTE_CHARS_MAX]
+        sets = (("ended_us", self._clock.now_us()), ("note", clean))
         claimed = fence
 
         def finish(tx: Tx) -> None:
@@ -78,6 +98,9 @@ class Dispatcher:
             )
             return None
         if now.state not in (EffectState.SCHEDULED, EffectState.STARTED):
+            return None
+        if not self._may_send(tx, now):
+            outbox.postpone(tx, now.id, self._clock.now_us() + round(PAUSED_S * US_PER_S))
             return None
         if tool is None:
             note = f"the code has no tool {row.tool} that takes these arguments any more"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airworthy.core.clock import US_PER_S, Clock
-from airworthy.core.errors import AirworthyError
+from airworthy.core.errors import AirworthyError, told
 from airworthy.policy import ToolRule
 from airworthy.resilience import (
     NO,
@@ -45,6 +45,7 @@ class Tried:
     """What a guarded call came to: `result` is JSON, or `error` is set."""
 
     result: bytes | None = None
+    value: Any = None  # The result as a replay will read it.
     error: Exception | None = None
     returned: bool = False  # The function came back normally, so the act took place.
     attempts: int = 1
@@ -58,7 +59,7 @@ class Tried:
 
     @property
     def happened(self) -> Happened:
-        if isinstance(self.error, Refused):
+        if isinstance(self.error, Refused) or self.attempts == 0:
             return "no"
         return happened(self.error) if self.error is not None else "maybe"
 
@@ -80,7 +81,7 @@ class Guards:
         """Never raises but for halts and cancellation: what went wrong is in the answer."""
         tried = Tried(attempts=0)
 
-        async def attempt() -> bytes:
+        async def attempt() -> tuple[bytes, Any]:
             tried.attempts += 1
             value = await self._act(tool, rule, values, key)
             tried.returned = True
@@ -98,7 +99,7 @@ class Guards:
                 if rule.rate is not None:
                     await self._pacer(tool, rule).wait(deadline_us)
                 await layers.enter_async_context(self.circuit(tool, rule).guard(_judge))
-                tried.result = await retrier.run(
+                tried.result, tried.value = await retrier.run(
                     attempt, classify=_classifier(tool), deadline_us=deadline_us, on_retry=note
                 )
         except GaveUp as gave_up:
@@ -154,9 +155,10 @@ def deadline_us(clock: Clock, seconds_left: float) -> int:
     return clock.now_us() + round(seconds_left * US_PER_S)
 
 
-def _checked(tool: Tool, rule: ToolRule, value: Any) -> bytes:
+def _checked(tool: Tool, rule: ToolRule, value: Any) -> tuple[bytes, Any]:
     try:
         result = tool.write_result(value)
+        read = tool.read_result(result)
     except SchemaBroken as error:
         # A service that answers nonsense once may answer well the next time.
         raise Transient(f"The result of {tool.name} breaks its schema: {error}.", happened="maybe") from error
@@ -165,7 +167,7 @@ def _checked(tool: Tool, rule: ToolRule, value: Any) -> bytes:
             f"The result of {tool.name} has {len(result)} bytes; {rule.result_bytes_max} are allowed.",
             mend="Make the tool return less, or raise result_bytes_max in the policy.",
         )
-    return result
+    return result, read
 
 
 def _classifier(tool: Tool) -> Callable[[Exception], Decision]:
@@ -189,4 +191,4 @@ def _judge(error: Exception) -> Result:
 
 
 def _shown(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+    return f"{type(error).__name__}: {told(error)}"[:300]

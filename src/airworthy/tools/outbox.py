@@ -35,6 +35,13 @@ TRANSITIONS: dict[EffectState, frozenset[EffectState]] = {
     _S.CANCELLED: frozenset(),
     _S.REHEARSED: frozenset(),
 }
+# What a person may say about an effect; the rest of the table is the runtime's alone.
+DECISIONS: dict[EffectState, frozenset[EffectState]] = {
+    _S.HELD: frozenset({_S.APPROVED, _S.REJECTED, _S.CANCELLED}),
+    _S.APPROVED: frozenset({_S.CANCELLED}),
+    _S.SCHEDULED: frozenset({_S.CANCELLED, _S.HELD}),
+    _S.IN_DOUBT: frozenset({_S.DONE, _S.FAILED, _S.APPROVED}),
+}
 # What counts against a daily cap: everything that happened, may have happened or is going to.
 COUNTED = (_S.APPROVED, _S.SCHEDULED, _S.STARTED, _S.DONE, _S.IN_DOUBT)
 
@@ -163,6 +170,17 @@ def move(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str, A
     return row
 
 
+def decide(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str, Any]]) -> EffectRow:
+    """A person's word; the row as it was before. Raises: TransitionRefused, also for what is under way."""
+    row = find(tx, effect_id)
+    if row is not None and to not in DECISIONS.get(row.state, frozenset()):
+        raise TransitionRefused(
+            f"Effect {effect_id} ({row.tool}) is {row.state}; nobody can make it {to} now.",
+            mend=f"Look at it with `airworthy outbox show {effect_id}`.",
+        )
+    return move(tx, effect_id, to, sets=sets)
+
+
 def find(tx: Tx, effect_id: str) -> EffectRow | None:
     row = tx.row(f"SELECT {_COLUMNS} FROM effects WHERE id = ?", (effect_id,))
     return None if row is None else _effect(row)
@@ -182,12 +200,19 @@ def listing(tx: Tx, states: Sequence[EffectState], limit: int) -> list[EffectRow
     return [_effect(row) for row in found]
 
 
-def due(tx: Tx, now_us: int, limit: int) -> list[EffectRow]:
+def due(tx: Tx, agents: Sequence[str], now_us: int, limit: int) -> list[EffectRow]:
+    marks = ", ".join("?" for _ in agents)
     found = tx.rows(
-        f"SELECT {_COLUMNS} FROM effects WHERE state = 'scheduled' AND due_us <= ? ORDER BY due_us LIMIT ?",
-        (now_us, limit),
+        f"SELECT {_COLUMNS} FROM effects WHERE state = 'scheduled' AND due_us <= ? AND agent IN ({marks})"
+        " ORDER BY due_us LIMIT ?",
+        (now_us, *agents, limit),
     )
     return [_effect(row) for row in found]
+
+
+def postpone(tx: Tx, effect_id: str, due_us: int) -> None:
+    """It stays scheduled; those behind it in the queue get their turn."""
+    tx.execute("UPDATE effects SET due_us = ? WHERE id = ? AND state = 'scheduled'", (due_us, effect_id))
 
 
 def cancel_unsent(tx: Tx, task_id: str, now_us: int, by: str) -> int:
@@ -200,12 +225,15 @@ def cancel_unsent(tx: Tx, task_id: str, now_us: int, by: str) -> int:
     return count
 
 
-def doubt_started(tx: Tx, task_id: str, now_us: int) -> None:
+def doubt_started(tx: Tx, task_id: str, now_us: int) -> int:
     """For a task that ends without having looked: what its dead worker had begun shows up as in doubt."""
+    count = 0
     for row in of_task(tx, task_id):
         if row.state is EffectState.STARTED and row.due_us is None:
             sets = (("ended_us", now_us), ("note", "its task ended while the result was unknown"))
             move(tx, row.id, EffectState.IN_DOUBT, sets=sets)
+            count += 1
+    return count
 
 
 def hold_unsent(tx: Tx, task_id: str, why: str) -> int:

@@ -6,6 +6,8 @@ the resource; the version tells, and the next effect on it is refused until the 
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from airworthy.recorder import Journal
 from airworthy.store import Tx
@@ -31,6 +33,11 @@ def bump(tx: Tx, resource: str) -> None:
     tx.execute("UPDATE resources SET version = version + 1 WHERE name = ?", (resource,))
 
 
+def release(tx: Tx, names: Iterable[str], task_id: str) -> None:
+    for name in names:
+        tx.execute("UPDATE resources SET holder = NULL WHERE name = ? AND holder = ?", (name, task_id))
+
+
 def release_all(tx: Tx, task_id: str) -> None:
     """In the transaction that parks or closes the task."""
     tx.execute("UPDATE resources SET holder = NULL WHERE holder = ?", (task_id,))
@@ -42,11 +49,12 @@ class Resources:
     def __init__(self) -> None:
         self._released: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
-    async def hold(self, journal: Journal, resource: str, held: set[str]) -> int:
+    async def hold(self, journal: Journal, resource: str, held: set[str], using: Mapping[str, int]) -> int:
         """Waits until the task holds the resource; answers with the version it has now.
 
         Wait-die keeps two tasks from waiting for each other: the younger one (the later id) gives up what it holds
-        before it waits for an older one. `held` is the run's own note of what it holds.
+        before it waits for an older one, but for what a parallel call of its own is `using`: that goes when the call
+        has ended. `held` is the run's own note of what it holds.
         """
         task_id = journal.task.id
         while True:
@@ -56,10 +64,13 @@ class Resources:
             if holder is None:
                 held.add(resource)
                 return version
-            if held and task_id > holder:
-                await journal.database.write(lambda tx: release_all(tx, task_id), fence=journal.fence)
-                self.released(held)
-                held.clear()
+            idle = {name for name in held if not using.get(name)}
+            if idle and task_id > holder:
+                held -= idle
+                await journal.database.write(
+                    partial(release, names=idle, task_id=task_id), fence=journal.fence
+                )
+                self.released(idle)
             event = self._released[resource]
             try:
                 await asyncio.wait_for(event.wait(), POLL_S)

@@ -5,22 +5,28 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from airworthy.core.canonical import digest
 from airworthy.policy import ToolRule
 
 
 def refusal(name: str, rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
     """Why the call may not be made, in a sentence; None when it may."""
-    if rule.amount_arg is not None and (rule.amount_max is not None or rule.approval_above is not None):
+    if rule.amount_arg is not None:
         amount = _number(arguments.get(rule.amount_arg))
         if amount is None:
-            return f"{name} needs a number in {rule.amount_arg!r}, because the policy bounds it."
+            return f"{name} needs a number in {rule.amount_arg!r}, where the policy looks for the amount."
         if rule.amount_max is not None and abs(amount) > rule.amount_max:
             return f"{rule.amount_arg} is {amount:g}; the policy allows at most {rule.amount_max:g}."
-    if rule.recipient_arg is not None and rule.recipients:
+    if rule.recipient_arg is not None:
         recipient = recipient_of(rule, arguments)
-        if recipient is None:
-            return f"{name} needs a recipient in {rule.recipient_arg!r}, because the policy names who may get it."
-        if not any(fnmatchcase(recipient, pattern.casefold()) for pattern in rule.recipients):
+        if not recipient:
+            return f"{name} needs a recipient in {rule.recipient_arg!r}, where the policy looks for it."
+        bounded = rule.recipients or rule.per_recipient_per_day is not None
+        if bounded and _is_several(arguments[rule.recipient_arg]):
+            return f"{name} takes one recipient a call; {recipient} may be several."
+        if rule.recipients and not any(
+            fnmatchcase(recipient, pattern.casefold()) for pattern in rule.recipients
+        ):
             return f"{recipient} is not among the recipients the policy allows for {name}."
     return None
 
@@ -37,13 +43,25 @@ def needs_approval(rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
 
 
 def recipient_of(rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
-    """One recipient, in one spelling. A list of several is refused by the allow-list, since no pattern fits it."""
+    """The recipient, in one spelling."""
     if rule.recipient_arg is None:
         return None
     value = arguments.get(rule.recipient_arg)
     if value is None:
         return None
     return str(value).strip().casefold()
+
+
+def storable(plain: str | None, clean: str | None) -> str | None:
+    """A name made of a call's arguments: its digest where those hold a secret, which `clean` was made without."""
+    return plain if plain is None or plain == clean else f"secret:{digest(plain.encode()).hex()}"
+
+
+def _is_several(value: Any) -> bool:
+    """Several would count as one against a cap, and one allowed name would let the others through a wildcard."""
+    if not isinstance(value, str):
+        return isinstance(value, list | dict)
+    return value.count("@") > 1 or any(char in ",;" or not char.isprintable() for char in value.strip())
 
 
 def _number(value: Any) -> float | None:

@@ -1,15 +1,18 @@
 """A tool: a plain function with declared facts and schemas. Knows no policy and calls nothing by itself."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from string import Formatter
 from typing import Any, Literal, TypeVar, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import PydanticSerializationError
 
-from airworthy.core.canonical import decode, encode
+from airworthy.core.canonical import NotSerialisable, decode, encode
 from airworthy.core.effect import Effect
 from airworthy.core.errors import ConfigError
 
@@ -17,6 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 EffectName = Literal["read", "write", "send", "delete"]
 
 KEY_PARAMETER = "idempotency_key"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,127}")  # As the policy can name it.
+_FIRST = re.compile(r"[.\[]")
 
 
 class ToolDefinitionError(ConfigError):
@@ -57,9 +62,19 @@ class Tool:
         return KEY_PARAMETER in inspect.signature(self.function).parameters
 
     @cached_property
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return get_type_hints(self.function, include_extras=True)
+        except (NameError, TypeError) as error:
+            raise ToolDefinitionError(
+                f"The types of tool {self.name!r} cannot be read: {error}.",
+                mend="Define them at the top of the module, above the tool.",
+            ) from error
+
+    @cached_property
     def arguments_model(self) -> type[BaseModel]:
         fields: dict[str, Any] = {}
-        hints = get_type_hints(self.function, include_extras=True)
+        hints = self._hints
         for parameter in inspect.signature(self.function).parameters.values():
             if parameter.name == KEY_PARAMETER:
                 continue
@@ -76,14 +91,22 @@ class Tool:
             default = ... if parameter.default is parameter.empty else parameter.default
             # By alias, because a field may not be called like a method of the model ("copy", "json").
             fields[f"arg_{parameter.name}"] = (hints[parameter.name], Field(default, alias=parameter.name))
-        return create_model(
-            f"{self.name}_arguments", __config__=ConfigDict(extra="forbid", populate_by_name=False), **fields
-        )
+        try:
+            return create_model(
+                f"{self.name}_arguments",
+                __config__=ConfigDict(extra="forbid", populate_by_name=False),
+                **fields,
+            )
+        except PydanticSchemaGenerationError as error:
+            raise ToolDefinitionError(
+                f"A parameter of tool {self.name!r} has a type without a schema: {error}",
+                mend="Take plain data, a dataclass or a pydantic model.",
+            ) from error
 
     @cached_property
     def result_adapter(self) -> TypeAdapter[Any] | None:
         """None when the function does not say what it returns."""
-        annotation = get_type_hints(self.function, include_extras=True).get("return", Any)
+        annotation = self._hints.get("return", Any)
         if annotation is Any:
             return None
         try:
@@ -120,13 +143,22 @@ class Tool:
             return encode(result)
         try:
             checked = self.result_adapter.validate_python(result)
-            return self.result_adapter.dump_json(checked)
+            return self.result_adapter.dump_json(checked, by_alias=True)
         except ValidationError as error:
             raise SchemaBroken(_problems(error)) from error
+        except PydanticSerializationError as error:
+            raise NotSerialisable(
+                f"The result of {self.name} has no JSON form: {error}.", mend="Return plain data."
+            ) from error
 
     def read_result(self, data: bytes) -> Any:
-        """The first run and every replay get their value through here, so both get the same."""
-        return decode(data) if self.result_adapter is None else self.result_adapter.validate_json(data)
+        """The first run and every replay get their value through here, so both get the same. Raises: SchemaBroken."""
+        if self.result_adapter is None:
+            return decode(data)
+        try:
+            return self.result_adapter.validate_json(data)
+        except ValidationError as error:
+            raise SchemaBroken(f"as JSON it reads otherwise: {_problems(error)}") from error
 
     def resource_of(self, arguments: Mapping[str, Any]) -> str | None:
         if self.resource is None:
@@ -195,6 +227,10 @@ def _check(declared: Tool) -> None:
             f"Tool {declared.name!r} has no docstring.",
             mend="Say in one sentence what it does; the model reads it.",
         )
+    if not _NAME.fullmatch(declared.name):
+        raise ToolDefinitionError(
+            f"{declared.name!r} is no name for a tool.", mend="Use letters, digits and _ . - : / only."
+        )
     if declared.keyed and not declared.takes_key:
         raise ToolDefinitionError(
             f"Tool {declared.name!r} is declared keyed but takes no idempotency key.",
@@ -205,3 +241,11 @@ def _check(declared: Tool) -> None:
             f"Tool {declared.name!r} only reads, so a key means nothing.", mend="Drop keyed=True."
         )
     _ = declared.arguments_model, declared.result_adapter
+    if isinstance(declared.resource, str):
+        known = declared.schema().get("properties", {})
+        for _, field, _, _ in Formatter().parse(declared.resource):
+            if field is not None and _FIRST.split(field)[0] not in known:
+                raise ToolDefinitionError(
+                    f"The resource {declared.resource!r} of tool {declared.name!r} names {field!r}: no parameter.",
+                    mend=f"Name one of: {', '.join(known) or 'none, for it has no parameters'}.",
+                )

@@ -1,6 +1,9 @@
 """The one door to the world for one agent: finds the tool, checks scope and schema, replays or calls, records."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +11,7 @@ import orjson
 
 from airworthy.core.canonical import NotSerialisable, digest, encode
 from airworthy.core.clock import Clock
-from airworthy.core.errors import ConfigError
+from airworthy.core.errors import AirworthyError, ConfigError, told
 from airworthy.core.gate import CallFact, Gate
 from airworthy.core.halt import TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
@@ -16,9 +19,11 @@ from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
+from airworthy.store import Tx
 from airworthy.tools.errors import ToolError, ToolFailed, ToolResultInvalid, ToolUnavailable, error_from
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.resource import Resources
+from airworthy.tools.rules import storable
 from airworthy.tools.tool import SchemaBroken, Tool
 
 _NO_RULE = ToolRule()
@@ -32,6 +37,7 @@ class RunTools:
     journal: Journal
     gate: Gate
     held: set[str] = field(default_factory=set)
+    using: Counter[str] = field(default_factory=Counter)  # Calls under way on each resource.
     seen: dict[str, int] = field(default_factory=dict)
 
     def recall(self, recorded: Iterable[Recorded]) -> None:
@@ -52,6 +58,7 @@ class Call:
     arguments: Mapping[str, Any]
     slot: Slot
     fact: CallFact
+    resource: str | None
 
     @property
     def effect_id(self) -> str:
@@ -114,7 +121,9 @@ class Toolbox:
             return await self._refuse(run, name, raw, "ToolArgumentsInvalid", text)
         slot = run.journal.slot("tool", name, canonical, effect=tool.effect.value)
         fact = CallFact("tool", name, slot.arguments, slot.occurrence, acts=tool.effect.acts)
-        call = Call(run, tool, self.rule(name), values, orjson.loads(canonical), slot, fact)
+        plain, clean = orjson.loads(canonical), orjson.loads(slot.arguments)
+        resource = storable(tool.resource_of(plain), tool.resource_of(clean))
+        call = Call(run, tool, self.rule(name), values, plain, slot, fact, resource)
         if tool.effect.acts:
             from airworthy.tools.acting import act
 
@@ -127,36 +136,43 @@ class Toolbox:
             return self.replayed(call, recorded)
         if recorded is None:
             call.run.gate.admit(call.fact)
-        version = await self.hold_resource(call)
-        tried = await self.try_call(call, key=None)
+        async with self.holding(call) as version:
+            tried = await self.try_call(call, key=None)
         facts = self.facts(call, tried, version)
         if tried.result is not None:
             if version is not None and facts.resource is not None:
                 call.run.seen[facts.resource] = version
             await call.run.journal.record(call.slot, StepState.DONE, result=tried.result, facts=facts)
             call.run.gate.observe(call.fact, tried.result)
-            return call.tool.read_result(tried.result)
+            return tried.value
         failure = self.failure(call, tried)
         call.run.gate.observe(call.fact, None)
         await call.run.journal.record(call.slot, StepState.FAILED, error=failure, facts=facts)
         raise self.raised(call, failure)
 
-    async def hold_resource(self, call: Call) -> int | None:
-        """The version of the call's resource, now held by the task; None when it names none."""
-        resource = call.tool.resource_of(call.arguments)
+    @contextlib.asynccontextmanager
+    async def holding(self, call: Call) -> AsyncIterator[int | None]:
+        """The version of the call's resource, which is the task's alone for this block; None when it names none."""
+        run, resource = call.run, call.resource
         if resource is None:
-            return None
-        import asyncio
-
+            yield None
+            return
+        run.using[resource] += (
+            1  # Before it is held: a parallel call of the task must not give it away again.
+        )
         try:
-            async with asyncio.timeout(call.run.gate.seconds_left()):
-                return await self.resources.hold(call.run.journal, resource, call.run.held)
-        except TimeoutError:
-            raise stop(
-                self.policy, "limit", ReasonCode.LIMIT_SECONDS,
-                f"The time for this task ran out while it waited for {resource}, which another task is using.",
-                evidence={"resource": resource},
-            ) from None  # fmt: skip
+            try:
+                async with asyncio.timeout(run.gate.seconds_left()):
+                    version = await self.resources.hold(run.journal, resource, run.held, run.using)
+            except TimeoutError:
+                raise stop(
+                    self.policy, "limit", ReasonCode.LIMIT_SECONDS,
+                    f"The time for this task ran out while it waited for {resource}, which another task is using.",
+                    evidence={"resource": resource},
+                ) from None  # fmt: skip
+            yield version
+        finally:
+            run.using[resource] -= 1
 
     async def try_call(self, call: Call, *, key: str | None) -> Tried:
         call.run.gate.check_halted()
@@ -166,7 +182,7 @@ class Toolbox:
     def facts(self, call: Call, tried: Tried, version: int | None) -> StepFacts:
         return StepFacts(
             attempts=tried.attempts,
-            resource=call.tool.resource_of(call.arguments) if version is not None else None,
+            resource=call.resource if version is not None else None,
             resource_version=version,
             notes=tuple(tried.notes),
         )
@@ -180,8 +196,8 @@ class Toolbox:
             kind = ToolUnavailable if tried.retryable else ToolFailed
         return ErrorFact(
             type=kind.__name__,
-            message=f"{call.tool.name}: {type(error).__name__}: {error}"[:2000],
-            mend=getattr(error, "mend", ""),
+            message=f"{call.tool.name}: {type(error).__name__}: {told(error)}"[:2000],
+            mend=error.mend if isinstance(error, AirworthyError) else "",
             step=f"tool call {call.slot.seq}",
             dependency=call.tool.dependency,
             attempt=tried.attempts,
@@ -202,12 +218,14 @@ class Toolbox:
             return recorded.result
         return call.tool.read_result(orjson.dumps(recorded.result))
 
-    async def refuse(self, call: Call, text: str, kind: str = "ToolRefused") -> Any:
+    async def refuse(
+        self, call: Call, text: str, kind: str = "ToolRefused", also: Callable[[Tx], None] | None = None
+    ) -> Any:
         """Records a refusal of a call that has its place in the journal, and raises it."""
         fact = ErrorFact(
             type=kind, message=text, step=f"tool call {call.slot.seq}", dependency=call.tool.dependency
         )
-        await call.run.journal.record(call.slot, StepState.REFUSED, error=fact)
+        await call.run.journal.record(call.slot, StepState.REFUSED, error=fact, also=also)
         call.run.gate.observe(call.fact, None)
         raise error_from(fact, call.slot.seq)
 
