@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from decimal import Decimal
@@ -57,6 +57,7 @@ class Letter(NamedTuple):
     sender: str
 
 
+_ORDER = re.compile(r"(?i)\border (\d+)")
 _LETTER: ContextVar[Letter] = ContextVar("letter")
 
 
@@ -249,28 +250,36 @@ async def send_reply(to: str, subject: str, body: str, *, idempotency_key: str) 
     return await shop.post(Mail, "/mail", mail, idempotency_key)
 
 
-async def quoted_prices(reply: Mapping[str, Any], context: CheckContext) -> list[Fact]:
-    """Each price the answer quotes, beside what the shop says today about the things that were looked up."""
-    quoted = reply.get("prices_quoted") or []
-    if not quoted:
-        return []
-    listed: set[Decimal] = set()
+async def stated_facts(reply: Mapping[str, Any], context: CheckContext) -> list[Fact]:
+    """Each price and order number that the answer states, beside what the shop says today about what was looked up."""
+    prices: set[Decimal] = set()
+    orders: set[str] = set()
     for looked_up in context.facts:
         match looked_up.tool:
             case "find_products":
                 found = await _patiently(Products, "/products", {"query": str(looked_up.arguments["query"])})
-                listed |= {_amount(product.price) for product in found.products}
+                prices |= {_amount(product.price) for product in found.products}
+            case "list_orders":
+                customer = {"customer_id": str(looked_up.arguments["customer_id"])}
+                orders |= {str(order.id) for order in (await _patiently(Orders, "/orders", customer)).orders}
             case "get_order" | "refund":
                 order = await _patiently(Order, f"/orders/{looked_up.arguments['order_id']}", {})
-                listed |= {
+                prices |= {
                     _amount(price) for price in (*(item.unit_price for item in order.items), order.total)
                 }
-                listed.add(Decimal(order.refunded_cents) / 100)
-    shown = ", ".join(f"{amount:.2f}" for amount in sorted(listed)) or None
+                prices.add(Decimal(order.refunded_cents) / 100)
+                orders.add(str(order.id))
+    quoted = [(price, _amount(price)) for price in reply["prices_quoted"]]
+    named = _ORDER.findall(reply["summary"])
     return [
-        Fact(f"price {price}", stated, stated if stated in listed else shown)
-        for price, stated in ((price, _amount(price)) for price in quoted)
+        *(Fact(f"price {price}", stated, _known(stated, prices)) for price, stated in quoted),
+        *(Fact(f"order {number}", number, _known(number, orders)) for number in named),
     ]
+
+
+def _known(stated: Decimal | str, actual: Collection[Decimal] | Collection[str]) -> object:
+    """What was stated, if the shop knows it; else what the shop knows, for the person who compares."""
+    return stated if stated in actual else ", ".join(map(str, sorted(actual))) or None
 
 
 async def _patiently(form: type[A], path: str, query: Mapping[str, str]) -> A:
@@ -291,7 +300,7 @@ def _amount(text: str) -> Decimal:
 agent = Agent(
     HERE / "policy.toml",
     tools=[find_customer, get_order, list_orders, find_products, get_policy, refund, send_reply],
-    checks=[required_facts(quoted_prices, name="quoted_prices")],
+    checks=[required_facts(stated_facts, name="stated_facts")],
 )
 
 

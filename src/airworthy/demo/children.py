@@ -52,8 +52,10 @@ class Child:
     def failure(self) -> ChildFailed:
         code = self._process.wait(STOP_S_MAX)
         said = self._log.read_text(encoding="utf-8", errors="replace")[-LOG_CHARS_SHOWN:].strip()
+        if "Traceback" in said:
+            said = said.splitlines()[-1]
         return ChildFailed(
-            f"The {self.name} ended with code {code}: {said or 'it said nothing'}.",
+            f"The {self.name} ended with code {code}: {said.rstrip('.') or 'it said nothing'}.",
             mend=f"Read {self._log}, then run the demo again.",
         )
 

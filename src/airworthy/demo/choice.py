@@ -85,7 +85,7 @@ def choose(model: str | None, base_url: str | None) -> Choice:
             f"There is no key for the model {model!r}.",
             mend="Set OPENAI_API_KEY or ANTHROPIC_API_KEY, or name its server with --base-url.",
         )
-    because = "--model simulated" if model == SIMULATED else "no key and no --base-url were given"
+    because = "--model says so" if model == SIMULATED else "no key and no base URL of a real one are set"
     return Choice(SIMULATED_NAMES, SIMULATED_PRICE, because, simulated=True)
 
 

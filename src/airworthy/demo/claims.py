@@ -9,8 +9,6 @@ from airworthy.core.money import usd_text
 from airworthy.demo.evidence import Evidence
 from airworthy.tools import EffectState
 
-SETTLED = frozenset({EffectState.DONE, EffectState.IN_DOUBT})
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -42,8 +40,8 @@ def _one_outcome(evidence: Evidence) -> Claim:
         "one_outcome",
         "Every task ended with exactly one outcome, and a reason.",
         closed == single == total,
-        f"Read back from the database after the last process had ended: {total} tasks, {closed} of them closed with a "
-        f"reason, {single} with exactly one outcome in their record.",
+        f"Read back once every process had ended: {total} tasks, {closed} closed with a reason, {single} with exactly "
+        "one outcome on record.",
     )
 
 
@@ -53,10 +51,10 @@ def _nothing_lost(evidence: Evidence) -> Claim:
     repeats = len(evidence.letters) - len(handed_in)
     return Claim(
         "nothing_lost",
-        "Nothing was lost on the way in, and nothing was taken in twice.",
+        "No letter was lost on the way in, and none became two tasks.",
         stored == handed_in and len(evidence.tasks) == len(handed_in),
-        f"The {len(handed_in)} different letters and the {len(stored)} tasks were compared by key and by digest of the "
-        f"text; {repeats} letters were handed in a second time and made no second task.",
+        f"{len(handed_in)} different letters and {len(evidence.tasks)} tasks, compared by key and by digest of the "
+        f"text; {repeats} came in twice.",
     )
 
 
@@ -66,10 +64,9 @@ def _nothing_twice(evidence: Evidence) -> Claim:
         "nothing_twice",
         "No customer was written to or paid twice for one letter.",
         shop.duplicates == shop.tickets_mailed_twice == shop.keyless == 0,
-        f"Counted by the shop, in its own file, as the one that was acted on: {shop.mails} mails and {shop.refunds} "
-        f"refunds, {shop.duplicates} of them a repeat (same key, or same letter and content), "
-        f"{shop.tickets_mailed_twice} letters with two mails. {shop.keys_retried} requests came more than once; "
-        f"{shop.replays} times the shop had acted already and knew the key.",
+        f"Counted where they arrive, in the shop's own file: {shop.mails} mails and {shop.refunds} refunds, "
+        f"{shop.duplicates} repeats (same key, or same letter and content). {shop.keys_retried} came again after a "
+        f"fault or a kill; {shop.replays} times the shop had acted already, knew the key, and did not act again.",
     )
 
 
@@ -83,8 +80,8 @@ def _records_agree(evidence: Evidence) -> Claim:
         "records_agree",
         "What the record says was done is what was done.",
         not missing and not unknown and all(count == 1 for count in at_shop.values()),
-        f"Compared one by one: {len(done)} effects recorded as done, {len(missing)} of them missing at the shop; "
-        f"{len(at_shop)} at the shop, {len(unknown)} of them unknown to the record.",
+        f"Compared one by one: {len(done)} mails and refunds recorded as done, {len(missing)} of them missing at the "
+        f"shop; {len(at_shop)} at the shop, {len(unknown)} of them not on record.",
     )
 
 
@@ -97,8 +94,8 @@ def _doubts_wait(evidence: Evidence) -> Claim:
         "doubts_wait",
         "Whatever may or may not have happened waits in the outbox for a person.",
         doubted == in_journal and open_ended == unsettled == 0,
-        f"{len(in_journal)} tasks have a step in doubt, {len(doubted)} have an effect in doubt in the outbox; "
-        f"{unsettled} effects were left begun without an end.",
+        f"{len(in_journal)} tasks have a step in doubt, {len(doubted)} an effect in doubt in the outbox; {unsettled} "
+        "effects were left begun without an end.",
     )
 
 
@@ -108,8 +105,7 @@ def _within_budget(evidence: Evidence) -> Claim:
         "within_budget",
         "The day's budget was not passed.",
         spent <= evidence.cap_nano,
-        f"{usd_text(evidence.billed_nano)} billed and at most {usd_text(evidence.unbilled_nano)} for calls whose bill "
-        f"was lost, of {usd_text(evidence.cap_nano)}.",
+        f"{usd_text(spent)} of {usd_text(evidence.cap_nano)}, calls whose bill was lost counted at their worst case.",
     )
 
 
@@ -117,14 +113,19 @@ def _killed_at_work(evidence: Evidence) -> Iterator[Claim]:
     if evidence.kills_planned == 0:
         return
     kills = evidence.kills
-    times = " and ".join(f"{kill.under_way} tasks under way" for kill in kills) or "nothing under way"
-    cut_off = [key for kill in kills for key in kill.cut_off]
+    cut_off = {key for kill in kills for key in kill.cut_off}
+    ended = sum(
+        1 for effect in evidence.effects if effect.id in cut_off and effect.state is not EffectState.STARTED
+    )
     arrived = sum(1 for key in cut_off if evidence.arrivals_cut_off.get(key))
+    at_work = " and ".join(str(kill.under_way) for kill in kills) or "no"
     yield Claim(
         "killed_at_work",
         "All this held although the worker was killed in the middle of its work.",
-        len(kills) == evidence.kills_planned and all(kill.under_way > 0 for kill in kills),
-        f"SIGKILL {len(kills)} of {evidence.kills_planned} times, with {times}; {len(cut_off)} mails or refunds had "
-        f"been begun and not ended. The next worker went on with them under the same keys; "
-        f"the shop knows {arrived} of them.",
+        len(kills) == evidence.kills_planned
+        and all(kill.under_way > 0 for kill in kills)
+        and ended == len(cut_off),
+        f"SIGKILL {len(kills)} of {evidence.kills_planned} times, with {at_work} tasks under way and {len(cut_off)} "
+        f"mails or refunds begun and not ended; the next worker ended {ended} of these under their own keys, {arrived} "
+        "of which the shop has seen.",
     )

@@ -115,10 +115,8 @@ def _asking(console: "Console") -> "Decide":
 def _say_model(console: "Console", choice: "Choice", letters: int) -> None:
     if choice.simulated:
         console.print(
-            "Model: simulated (because "
-            + choice.because
-            + "). It costs nothing and follows a script; what you will "
-            "see tested is everything around a model.",
+            f"Model: simulated, because {choice.because}. It costs nothing and follows a script; what is shown is "
+            "everything around a model.",
             markup=False,
         )
         return
@@ -131,7 +129,7 @@ def _say_model(console: "Console", choice: "Choice", letters: int) -> None:
         )
     else:
         cost = "It runs on a server of your own, so nothing is paid."
-    console.print(f"Model: {choice.name} (because {choice.because}). {cost}", markup=False)
+    console.print(f"Model: {choice.name}, because {choice.because}. {cost}", markup=False)
 
 
 def _say_report(console: "Console", wishes: "Wishes", report: "Report") -> None:
@@ -144,13 +142,16 @@ def _say_report(console: "Console", wishes: "Wishes", report: "Report") -> None:
     file = wishes.folder / REPORT
     file.write_bytes(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2) + b"\n")
     console.print()
-    for line in written(report, f"airworthy -C {wishes.folder}"):
+    for line in written(report, str(wishes.folder)):
         is_heading = bool(line) and not line.startswith(" ") and not line.endswith(".")
         style = "bold" if is_heading else "red" if line.startswith("  NO ") else ""
         console.print(line, markup=False, style=style)
     console.print()
     verdict = "All claims held." if report.held else "Not all claims held."
     console.print(f"{verdict} The same as data: {file}", markup=False, style="bold")
+    console.print(
+        "Shop and simulated model ran only for the demo; `airworthy init support` begins an agent of your own."
+    )
 
 
 @contextmanager

@@ -33,7 +33,7 @@ AIM_S_MAX: Final = 3.0
 WHOLE_S_MAX: Final = 1_200.0
 KILLS_AT: Final = (0.35, 0.6)
 KILLS_FROM_LETTERS: Final = 100  # Fewer letters leave no room for a second kill in the middle.
-STAND_IN: Final = "the demo, in place of a person"
+STAND_IN: Final = "the demo, in a person's place"
 STAND_IN_APPROVES_CENTS_MAX: Final = 15_000
 
 # What a person says to a refund that waits for them.
@@ -89,7 +89,9 @@ def play(wishes: Wishes, choice: Choice, view: View, decide: Decide | None) -> R
                 letters, stage.kills, len(wishes.kills), nano_from_usd(policy.budgets.day_usd or 0)
             )
             evidence = gathered(app, folder, course)
-    return Report.of(evidence, choice, stage.seconds, "a person" if decide is not None else STAND_IN)
+    return Report.of(
+        evidence, choice, stage.seconds, "you, at the terminal" if decide is not None else STAND_IN
+    )
 
 
 def _open_shop(wishes: Wishes, choice: Choice, folder: Folder, children: Children) -> Policy:

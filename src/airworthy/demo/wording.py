@@ -12,7 +12,7 @@ from airworthy.runtime import TaskRow
 from airworthy.tools import EffectRow, EffectState
 
 WIDTH: Final = 110
-MISMATCHES_SHOWN: Final = 6
+MISMATCHES_SHOWN: Final = 5
 _MEANING: Final = {
     Outcome.ANSWERED: "the customer got an answer, or their money",
     Outcome.DECLINED: "turned down politely, without a person",
@@ -48,13 +48,11 @@ _REASONS: Final = {
     ReasonCode.AGENT_ERROR: "the agent's own code failed",
     ReasonCode.CRASHED: "the worker died over it again and again",
 }
-_PRICE_CHECK: Final = "the answer quoted a price that the shop does not ask"
+_FACT_CHECK: Final = "the answer stated a price or an order that the shop does not have"
 
 
-def written(report: Report, command: str) -> Iterator[str]:
-    """Line by line; a line that ends in no punctuation and starts at the edge is a heading. `command` is how this
-    program is called for the demo's folder, as in `airworthy -C airworthy-demo`.
-    """
+def written(report: Report, folder: str) -> Iterator[str]:
+    """Line by line; a line that starts at the edge and ends without a full stop is a heading. `folder`: the demo's."""
     yield from _opening(report)
     yield ""
     yield from _outcomes(report)
@@ -63,7 +61,7 @@ def written(report: Report, command: str) -> Iterator[str]:
     yield from _claims(report)
     yield ""
     yield from _mismatches(report)
-    yield from _look(report, command)
+    yield from _look(report, folder)
 
 
 def _opening(report: Report) -> Iterator[str]:
@@ -71,28 +69,27 @@ def _opening(report: Report) -> Iterator[str]:
     repeats = len(evidence.letters) - len(evidence.tasks)
     letters = f"{len(evidence.letters)} letters came in, {repeats} of them a second time: {len(evidence.tasks)} tasks"
     yield f"{letters}, done in {report.seconds:.0f} s."
-    lost = (
-        f", and at most {usd_text(evidence.unbilled_nano)} for calls whose answer was lost"
-        if evidence.unbilled_nano
-        else ""
-    )
+    yield from folded(" ".join(_cost(report)).replace(" .", "."), "")
+
+
+def _cost(report: Report) -> Iterator[str]:
+    billed, lost = report.evidence.billed_nano, report.evidence.unbilled_nano
     if report.choice.simulated:
-        yield (
-            f"The model was simulated, so nothing was paid; at the price of a small model it would have cost "
-            f"{usd_text(evidence.billed_nano)}{lost}."
-        )
+        yield f"The model was simulated and nothing was paid. At a small model's price: {usd_text(billed)}"
     else:
-        unknown = "" if report.choice.price_known else " (its price is not known here, so 0 was counted)"
-        yield f"The model was {report.choice.name}. It cost {usd_text(evidence.billed_nano)}{lost}{unknown}."
+        yield f"The model was {report.choice.name}. It cost {usd_text(billed)}"
+    if lost:
+        yield f"and at most {usd_text(lost)} for calls whose answer was lost"
+    yield "." if report.choice.price_known else "(its price is not known here, so 0 was counted)."
 
 
 def _outcomes(report: Report) -> Iterator[str]:
     yield "What came of them"
     for outcome, count in report.outcomes.items():
-        yield f"  {count:4}  {outcome.value.replace('_', '-'):14} {_MEANING[outcome]}"
+        yield f"  {count:4}  {outcome.value.replace('_', '-'):14} {_MEANING[outcome] if count else ''}".rstrip()
         if outcome is not Outcome.ANSWERED:
             for reason, times in reasons(report, outcome):
-                yield f"        {times:4} {reason}"
+                yield f"        {times:4}  {reason}"
     if report.without_outcome:
         yield f"  {report.without_outcome:4}  still open     they reached no outcome"
 
@@ -110,8 +107,8 @@ def reason_of(task: TaskRow) -> str:
     check = str(why.evidence.get("check", ""))
     if why.code is ReasonCode.BLOCKED_INPUT:
         return _INPUT_BLOCKS.get(check, _REASONS[why.code])
-    if why.code is ReasonCode.BLOCKED_OUTPUT and check == "quoted_prices":
-        return _PRICE_CHECK
+    if why.code is ReasonCode.BLOCKED_OUTPUT and check == "stated_facts":
+        return _FACT_CHECK
     return _REASONS.get(why.code, why.code.value.replace("_", " "))
 
 
@@ -121,8 +118,8 @@ def _people(report: Report) -> Iterator[str]:
         return
     said_no = sum(1 for effect in asked if effect.state is EffectState.REJECTED)
     yield (
-        f"  {len(asked)} large refunds waited for a person. {report.decided_by[:1].upper()}{report.decided_by[1:]} "
-        f"approved {len(asked) - said_no} and rejected {said_no}."
+        f"  {len(asked)} large refunds waited for a yes or no; {report.decided_by}, said yes to {len(asked) - said_no} "
+        f"and no to {said_no}."
     )
 
 
@@ -141,7 +138,7 @@ def _mismatches(report: Report) -> Iterator[str]:
         return
     yield f"Not as a good support team would have it ({len(found)} of {len(report.evidence.tasks)})"
     if report.choice.simulated:
-        yield "  Most of these are models and services that were made to misbehave, and were caught."
+        yield "  Model and shop misbehave on purpose; a letter that such a fault hits goes to a person."
     for mismatch in found[:MISMATCHES_SHOWN]:
         line = f"  {mismatch.letter.key}  {mismatch.letter.kind.replace('_', ' ')}: {' '.join(mismatch.text.split())}"
         yield line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
@@ -150,13 +147,13 @@ def _mismatches(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _look(report: Report, command: str) -> Iterator[str]:
+def _look(report: Report, folder: str) -> Iterator[str]:
     yield "Worth a look"
     for why, task_id in worth_a_look(report):
-        yield f"  {command} task show {task_id}   {why}"
+        yield f"  airworthy task show -C {folder} {task_id}   {why}"
     if report.in_doubt:
-        yield f"  {command} outbox list   {report.in_doubt} effects in doubt, for you to settle"
-    yield f"  {command} task list --state escalated   what people would have on their desk"
+        yield f"  airworthy outbox list -C {folder}   what is in doubt, for you to settle"
+    yield f"  airworthy task list -C {folder} --state escalated   what people would have on their desks"
 
 
 def worth_a_look(report: Report) -> Iterator[tuple[str, str]]:
@@ -172,7 +169,10 @@ def worth_a_look(report: Report) -> Iterator[tuple[str, str]]:
             "waited for a person, then went on",
             [e.task_id for e in evidence.effects if e.decided_by is not None],
         ),
-        ("quoted a wrong price and was held back", [t.id for t in tasks if reason_of(t) == _PRICE_CHECK]),
+        (
+            "stated a wrong price or order and was held back",
+            [t.id for t in tasks if reason_of(t) == _FACT_CHECK],
+        ),
         (
             "repeated itself and was stopped",
             [t.id for t in tasks if (t.reason_code or "").startswith("loop")],
