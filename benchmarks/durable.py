@@ -93,6 +93,7 @@ def main() -> None:
         _one_round(plan, said.folder, pythons, findings)
         print(f"round {number} of {rounds} done", file=sys.stderr, flush=True)
     figures = _figures(findings) | _alone(plan, said.folder, findings)
+    where["load_1m_end"] = machine(said.folder)["load_1m"]
     figures |= {"rounds": rounds, "fsync": FSYNC, "machine": where, "notes": findings.notes}
     _table(findings, figures)
     print(json.dumps(figures))
