@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from airworthy.core.canonical import digest, encode
 from airworthy.core.money import usd_text
 from airworthy.demo.evidence import Evidence
+from airworthy.demo.plural import some
 from airworthy.tools import EffectState
 
 
@@ -64,9 +65,10 @@ def _nothing_twice(evidence: Evidence) -> Claim:
         "nothing_twice",
         "No customer was written to or paid twice for one letter.",
         shop.duplicates == shop.tickets_mailed_twice == shop.keyless == 0,
-        f"Counted where they arrive, in the shop's own file: {shop.mails} mails and {shop.refunds} refunds, "
-        f"{shop.duplicates} repeats (same key, or same letter and content). {shop.keys_retried} came again after a "
-        f"fault or a kill; {shop.replays} times the shop had acted already, knew the key, and did not act again.",
+        f"Counted where they arrive, in the shop's own file: {some(shop.mails, 'mail')} and "
+        f"{some(shop.refunds, 'refund')}, {some(shop.duplicates, 'repeat')} (same key, or same letter and content). "
+        f"{shop.keys_retried} came again after a fault or a kill; the shop had carried out {shop.replays} of them "
+        "already, knew the key, and did not act again.",
     )
 
 
@@ -80,7 +82,7 @@ def _records_agree(evidence: Evidence) -> Claim:
         "records_agree",
         "What the record says was done is what was done.",
         not missing and not unknown and all(count == 1 for count in at_shop.values()),
-        f"Compared one by one: {len(done)} mails and refunds recorded as done, {len(missing)} of them missing at the "
+        f"Compared one by one: {some(len(done), 'act')} recorded as done, {len(missing)} of them missing at the "
         f"shop; {len(at_shop)} at the shop, {len(unknown)} of them not on record.",
     )
 
@@ -94,8 +96,8 @@ def _doubts_wait(evidence: Evidence) -> Claim:
         "doubts_wait",
         "Whatever may or may not have happened waits in the outbox for a person.",
         doubted == in_journal and open_ended == unsettled == 0,
-        f"{len(in_journal)} tasks have a step in doubt, {len(doubted)} an effect in doubt in the outbox; {unsettled} "
-        "effects were left begun without an end.",
+        f"{some(len(in_journal), 'task')} with a step in doubt, {len(doubted)} with an effect in doubt in the outbox; "
+        f"{some(unsettled, 'effect')} left begun without an end.",
     )
 
 
@@ -125,7 +127,7 @@ def _killed_at_work(evidence: Evidence) -> Iterator[Claim]:
         len(kills) == evidence.kills_planned
         and all(kill.under_way > 0 for kill in kills)
         and ended == len(cut_off),
-        f"SIGKILL {len(kills)} of {evidence.kills_planned} times, with {at_work} tasks under way and {len(cut_off)} "
-        f"mails or refunds begun and not ended; the next worker ended {ended} of these under their own keys, {arrived} "
-        "of which the shop has seen.",
+        f"SIGKILL {len(kills)} of {evidence.kills_planned} times, with {at_work} tasks under way and "
+        f"{some(len(cut_off), 'mail or refund', 'mails or refunds')} begun and not ended; the next worker ended {ended} "
+        f"of these under their own keys, {arrived} of which the shop has seen.",
     )

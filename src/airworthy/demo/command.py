@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from airworthy.tools import EffectRow
 
 EXIT_CLAIM_BROKEN = 1
-EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
-COST_CAP_USD = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -59,10 +57,9 @@ def register(app: typer.Typer) -> None:
 
 
 def run(wishes: "Wishes", model: str | None, base_url: str | None, *, headless: bool) -> int:
-    """The exit code. Says on the terminal what a person should know; raises nothing."""
+    """The exit code. Raises: AirworthyError when it could not be run at all."""
     from rich.console import Console
 
-    from airworthy.core.errors import AirworthyError
     from airworthy.demo.choice import choose
 
     console = Console(highlight=False, soft_wrap=True)
@@ -74,9 +71,6 @@ def run(wishes: "Wishes", model: str | None, base_url: str | None, *, headless: 
             if attended and not choice.simulated and choice.price.tokens_in and not typer.confirm("Go on?"):
                 return 0
             report = _played(console, wishes, choice, attended=attended)
-    except AirworthyError as error:
-        console.print(f"The demo could not be run. {error}", markup=False, style="red")
-        return EXIT_FAILED
     except KeyboardInterrupt:
         console.print(
             f"Stopped. Nothing is left running; what was done so far is in {wishes.folder}.", markup=False
@@ -120,12 +114,16 @@ def _say_model(console: "Console", choice: "Choice", letters: int) -> None:
             markup=False,
         )
         return
+    from airworthy.demo.folder import policy_text
+    from airworthy.policy import parse_policy
+
+    cap_usd = parse_policy(policy_text(choice, None)).budgets.day_usd
     if not choice.price_known:
         cost = "Its price is not known here, so no cost is counted: if it is not free, watch its bill."
     elif choice.price.tokens_in:
         cost = (
             f"This costs real money: about {choice.estimate_usd(letters):.2f} USD, and never more than "
-            f"{COST_CAP_USD:.2f} USD."
+            f"{cap_usd:.2f} USD, where the policy stops it."
         )
     else:
         cost = "It runs on a server of your own, so nothing is paid."

@@ -19,6 +19,7 @@ from airworthy.demo.choice import Choice
 from airworthy.demo.evidence import EVERYTHING, Course, Kill, gathered
 from airworthy.demo.folder import Folder
 from airworthy.demo.inquiries import Inquiry, inquiries
+from airworthy.demo.plural import some
 from airworthy.demo.progress import progress_of
 from airworthy.demo.report import Report
 from airworthy.demo.view import View
@@ -135,7 +136,7 @@ class _Stage:
         self._children = children
         self._view = view
         self._letters = letters
-        self._kinds = {letter.key: letter.kind for letter in letters}
+        self._by_key = {letter.key: letter for letter in letters}
         self._kills_due = list(wishes.kills)
         self._started_s = time.monotonic()
         self._aside_s = 0.0
@@ -157,7 +158,7 @@ class _Stage:
         worker = self._worker()
         while self.seconds < WHOLE_S_MAX:
             tasks = self._app.operations.tasks(EVERYTHING)
-            progress = progress_of(tasks, self._kinds, self.seconds, len(self.kills))
+            progress = progress_of(tasks, self._by_key, self.seconds, len(self.kills))
             self._view.show(progress)
             if progress.closed == progress.total:
                 break
@@ -186,7 +187,7 @@ class _Stage:
         cut_off = tuple(effect.id for effect in operations.outbox([EffectState.STARTED], 1_000))
         closed = sum(count for state, count in states.items() if state.value in _CLOSED)
         self.kills.append(Kill(closed, states.get(State.RUNNING, 0), cut_off))
-        begun = f" and {len(cut_off)} mails or refunds begun" if cut_off else ""
+        begun = f" and {some(len(cut_off), 'mail or refund', 'mails or refunds')} begun" if cut_off else ""
         self._view.say(
             f"The worker was killed with SIGKILL after {closed} tasks, with {self.kills[-1].under_way} under way"
             f"{begun}. A new one takes over."

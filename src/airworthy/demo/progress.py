@@ -1,20 +1,21 @@
 """How far a demo is, as a value read from the tasks themselves."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airworthy.core.outcome import Outcome
+from airworthy.demo.inquiries import Inquiry
 from airworthy.runtime import State, TaskRow
 
 LATEST_SHOWN = 6
+ESCALATED_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A task that has just ended; `kind` is what sort of letter it was."""
+    """A letter whose task has just ended. `text`: the reason; for an answer, what was asked."""
 
-    task_id: str
     letter: str
     kind: str
     outcome: Outcome
@@ -23,7 +24,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`cost_nano`: of the closed tasks, calls with a lost bill at their worst case. `latest`: the newest first."""
+    """`cost_nano`: of the closed tasks, calls with a lost bill at their worst case. The newest first in the lists."""
 
     total: int
     closed: int
@@ -34,19 +35,23 @@ class Progress:
     seconds: float
     kills: int
     latest: tuple[Finished, ...]
+    escalated: tuple[Finished, ...]
 
     @property
     def share(self) -> float:
         return self.closed / self.total if self.total else 1.0
 
 
-def progress_of(tasks: Sequence[TaskRow], kinds: dict[str, str], seconds: float, kills: int) -> Progress:
-    """`kinds`: of letters, by key."""
+def progress_of(
+    tasks: Sequence[TaskRow], letters: Mapping[str, Inquiry], seconds: float, kills: int
+) -> Progress:
+    """`letters` by key."""
     closed = sorted(
         (task for task in tasks if task.outcome is not None), key=lambda task: -(task.closed_us or 0)
     )
     counted = Counter(task.outcome for task in closed)
     states = Counter(task.state for task in tasks)
+    escalated = [task for task in closed if task.outcome is Outcome.ESCALATED]
     return Progress(
         total=len(tasks),
         closed=len(closed),
@@ -56,12 +61,15 @@ def progress_of(tasks: Sequence[TaskRow], kinds: dict[str, str], seconds: float,
         cost_nano=sum(task.cost_nano or 0 for task in closed),
         seconds=seconds,
         kills=kills,
-        latest=tuple(_finished(task, kinds) for task in closed[:LATEST_SHOWN]),
+        latest=tuple(_finished(task, letters) for task in closed[:LATEST_SHOWN]),
+        escalated=tuple(_finished(task, letters) for task in escalated[:ESCALATED_SHOWN]),
     )
 
 
-def _finished(task: TaskRow, kinds: dict[str, str]) -> Finished:
+def _finished(task: TaskRow, letters: Mapping[str, Inquiry]) -> Finished:
     key = task.idempotency_key or ""
-    outcome, why = task.outcome, task.why
+    letter, outcome, why = letters.get(key), task.outcome, task.why
     assert outcome is not None
-    return Finished(task.id, key, kinds.get(key, ""), outcome, why.text if why is not None else "")
+    asked = letter.subject if letter is not None else ""
+    text = asked if outcome is Outcome.ANSWERED or why is None else why.text
+    return Finished(key, letter.kind if letter is not None else "", outcome, " ".join(text.split()))

@@ -122,7 +122,7 @@ def _mismatches(evidence: Evidence) -> list[Mismatch]:
         if said:
             found.append(Mismatch(letter, task, f"a mail said {said[0]!r}, which nobody outside may read"))
         elif task.state.value not in letter.expected:
-            why = task.why.text if task.why is not None else "it is still open"
+            why = "it is still open" if task.why is None else task.why.evidence.get("detail") or task.why.text
             wanted = " or ".join(sorted(letter.expected))
             found.append(Mismatch(letter, task, f"expected {wanted}, was {task.state.value}: {why}"))
     return found

@@ -104,22 +104,23 @@ def drawn(progress: Progress) -> RenderableType:
         counts.append(f"{_words(outcome)} {count}   ", style=_STYLES[outcome] if count else "dim")
     counts.append(f"waiting {progress.waiting}   ", style="blue" if progress.waiting else "dim")
     counts.append(f"kills {progress.kills}", style="red" if progress.kills else "dim")
-    return Group(head, counts, Text(), _latest(progress.latest))
+    desk = (
+        [Text("\nOn a person's desk", style="bold"), _listed(progress.escalated)]
+        if progress.escalated
+        else []
+    )
+    return Group(head, counts, Text("\nLast finished", style="bold"), _listed(progress.latest), *desk)
 
 
-def _latest(latest: tuple[Finished, ...]) -> RenderableType:
+def _listed(finished: tuple[Finished, ...]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    for task in latest:
+    for one in finished:
         # `Text` and not markup: what a letter or a model wrote must not style the terminal.
-        cells = (task.letter, task.kind.replace("_", " "))
-        table.add_row(
-            *(Text(cell, style="dim") for cell in cells),
-            Text(_words(task.outcome), style=_STYLES[task.outcome]),
-            Text(" ".join(task.text.split())),
-        )
+        cells = (Text(one.letter, style="dim"), Text(one.kind.replace("_", " "), style="dim"))
+        table.add_row(*cells, Text(_words(one.outcome), style=_STYLES[one.outcome]), Text(one.text))
     return table
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome, ReasonCode
 from airworthy.demo.folder import REPORT
+from airworthy.demo.plural import some
 from airworthy.demo.report import Report
 from airworthy.runtime import TaskRow
 from airworthy.tools import EffectRow, EffectState
@@ -117,10 +118,8 @@ def _people(report: Report) -> Iterator[str]:
     if not asked:
         return
     said_no = sum(1 for effect in asked if effect.state is EffectState.REJECTED)
-    yield (
-        f"  {len(asked)} large refunds waited for a yes or no; {report.decided_by}, said yes to {len(asked) - said_no} "
-        f"and no to {said_no}."
-    )
+    waited = f"{some(len(asked), 'large refund')} waited for a yes or no"
+    yield f"  {waited}; {report.decided_by}, said yes to {len(asked) - said_no} and no to {said_no}."
 
 
 def _claims(report: Report) -> Iterator[str]:
