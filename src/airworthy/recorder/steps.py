@@ -70,11 +70,17 @@ INSERT_STEP = (
     " error_type, model, tokens_in, tokens_out, cost_nano, resource, resource_version)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+INSERT_PLAIN_STEP = (  # Most steps have no more than this, and a narrow statement is a third faster.
+    "INSERT INTO steps (task_id, seq, run, kind, name, key, state, effect, exact, started_us, ended_us, attempts)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 UPDATE_STEP = (
     "UPDATE steps SET state = ?, exact = ?, ended_us = ?, attempts = ?, error_type = ?, model = ?, tokens_in = ?,"
     " tokens_out = ?, cost_nano = ?, resource = ?, resource_version = ? WHERE task_id = ? AND seq = ?"
 )
 INSERT_PAYLOAD = "INSERT INTO payloads (task_id, seq, body) VALUES (?, ?, ?)"
+RIDE_STEP = INSERT_PLAIN_STEP + " ON CONFLICT (task_id, seq) DO NOTHING"
+RIDE_PAYLOAD = INSERT_PAYLOAD + " ON CONFLICT (task_id, seq) DO NOTHING"
 UPDATE_PAYLOAD = "UPDATE payloads SET body = ? WHERE task_id = ? AND seq = ?"
 _COLUMNS = (
     "s.seq, s.run, s.kind, s.name, s.key, s.state, s.effect, s.exact, s.started_us, s.ended_us, s.error_type,"
@@ -110,6 +116,14 @@ def read_steps(tx: Tx, task_id: str, *, after: int = -1) -> list[Recorded]:
 def supersede(tx: Tx, task_id: str, seq: int) -> None:
     """The step no longer answers a replay, so that the next run does it again; it stays as history."""
     tx.execute("UPDATE steps SET key = NULL WHERE task_id = ? AND seq = ?", (task_id, seq))
+
+
+def doubt_started(tx: Tx, task_id: str) -> None:
+    """For a task that ends without having looked at what a dead worker had begun."""
+    tx.execute(
+        "UPDATE steps SET state = ? WHERE task_id = ? AND state = ?",
+        (StepState.IN_DOUBT, task_id, StepState.STARTED),
+    )
 
 
 def _recorded(row: tuple[Any, ...]) -> Recorded:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.errors import AirworthyError
 from airworthy.core.gate import CallFact
-from airworthy.core.halt import Halt
+from airworthy.core.halt import Halt, Lost
 from airworthy.policy import Policy
 from airworthy.policy.stops import stop
 from airworthy.recorder import Recorded
@@ -13,6 +14,12 @@ from airworthy.runtime.limits import Usage, passed
 from airworthy.runtime.loops import Made, circling, traceable
 
 KNOWN_BYTES_MAX = 4 * 1024 * 1024  # Of what was found, kept to trace values by.
+
+
+class RunOver(AirworthyError):
+    """A call came after the agent's function had ended."""
+
+    code = "run_over"
 
 
 class RunGate:
@@ -24,6 +31,7 @@ class RunGate:
         self.policy = policy
         self.halt: Halt | None = None
         self.on_halt: Callable[[], None] | None = None
+        self._over: Halt | None = None
         self._clock = clock
         self._usage = Usage()
         self._made: list[Made] = []
@@ -59,9 +67,17 @@ class RunGate:
     def check_halted(self) -> None:
         if self.halt is not None:
             raise self.halt
+        if self._over is not None:
+            raise self._over
+
+    def seal(self) -> None:
+        """The agent's function has ended: what it left running may begin nothing more."""
+        self._over = Lost(RunOver("The run is over; this call came from work its agent did not wait for."))
 
     def stopping(self, halt: Halt) -> Halt:
         """Makes `halt` the run's end, unless it has one; the first reason is the true one."""
+        if halt is self._over:
+            return halt
         if self.halt is None:
             self.halt = halt
             if self.on_halt is not None:

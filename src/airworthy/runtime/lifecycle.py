@@ -7,7 +7,7 @@ from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import spend
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
-from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, supersede
+from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, State
@@ -52,6 +52,7 @@ class Lifecycle:
             return None
         if task.pause_asked:
             tasks.move(tx, task, Event.PAUSE, now_us)
+            resource.release_all(tx, task.id)  # A dead worker's run may have held some.
             return None
         recorded = tuple(read_steps(tx, task.id))
         seq = recorded[-1].seq
@@ -76,15 +77,29 @@ class Lifecycle:
         state = tasks.move(tx, task, event, now_us, **changes)
         return Claimed(replace(task, state=state, **changes), fence, recorded)
 
-    def park(self, tx: Tx, claimed: Claimed, suspend: Suspend, now_us: int, active_us: int) -> None:
-        task = claimed.task
-        event = Event.PAUSE if suspend.paused else Event.SUSPEND
-        changes = {"waiting_for": suspend.waiting_for, "wake_us": suspend.wake_us, "active_us": active_us}
+    def park(self, tx: Tx, claimed: Claimed, suspend: Suspend, now_us: int, active_us: int) -> Outcome | None:
+        """Waiting or paused from now on, unless what people did meanwhile says otherwise: no word of theirs is lost.
+
+        They may have cancelled the task, lifted the pause, or decided on what it waits for while the run was still
+        on its way here. CANCELLED when it was closed instead.
+        """
+        task = tasks.get(tx, claimed.task.id)
+        if task.cancel_asked:
+            self._end(tx, task, Outcome.CANCELLED, _cancelled(), None, now_us, active_us)
+            leases.forget(tx, task.id)
+            return Outcome.CANCELLED
+        paused = suspend.paused and (task.pause_asked or switches.paused(tx, task.agent) is not None)
+        event = Event.PAUSE if paused else Event.SUSPEND
+        wake_us = suspend.wake_us
+        if not paused and (suspend.paused or (wake_us is None and _decided(tx, task.id))):
+            wake_us = now_us
+        changes = {"waiting_for": suspend.waiting_for, "wake_us": wake_us, "active_us": active_us}
         tasks.move(tx, task, event, now_us, failures=0, **changes)
-        if suspend.wake_us is not None and not suspend.paused:
-            self._schedule(tx, task, suspend.wake_us)
+        if wake_us is not None and not paused:
+            self._schedule(tx, task, wake_us)
         resource.release_all(tx, task.id)
         leases.release(tx, claimed.fence)
+        return None
 
     def retry(
         self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, due_us: int, now_us: int, active_us: int
@@ -208,7 +223,8 @@ class Lifecycle:
         resource.release_all(tx, task.id)
         if outcome is Outcome.CANCELLED:
             outbox.cancel_unsent(tx, task.id, now_us, "the cancellation of the task")
-        outbox.doubt_started(tx, task.id, now_us)
+        if outbox.doubt_started(tx, task.id, now_us):
+            doubt_started(tx, task.id)
         if outcome not in (Outcome.ANSWERED, Outcome.DECLINED, Outcome.CANCELLED):
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
 
@@ -236,6 +252,18 @@ def _worked_before_death(task: TaskRow, recorded: tuple[Recorded, ...]) -> int:
         return 0
     last_us = max((step.ended_us or step.started_us for step in recorded), default=0)
     return max(0, last_us - task.run_started_us)
+
+
+def _decided(tx: Tx, task_id: str) -> bool:
+    """Whether a person has decided on an effect that the run left as held."""
+    return (
+        tx.row(
+            "SELECT 1 FROM steps s JOIN effects e ON e.task_id = s.task_id AND e.seq = s.seq"
+            " WHERE s.task_id = ? AND s.state = 'held' AND e.state <> 'held' LIMIT 1",
+            (task_id,),
+        )
+        is not None
+    )
 
 
 def _cancelled(by: str = "", why: str = "") -> Reason:

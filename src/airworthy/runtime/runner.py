@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -27,6 +27,8 @@ from airworthy.runtime.loop import NoAnswer
 from airworthy.runtime.run import Run, SyncRun
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.tools import RunTools, Toolbox, ToolError
+
+T = TypeVar("T")
 
 TRACE_CHARS_MAX = 4000
 OVERTIME_S = 0.5  # A call's own deadline comes first, because it can say what it was waiting for.
@@ -92,6 +94,8 @@ class Runner:
         """Never raises for what the agent does. Nobody cancels this: whoever wants the run to end calls `interrupt`."""
         self._work = asyncio.ensure_future(self._worked())
         halt, answer = await self._work
+        # Branches that the agent left behind may begin nothing more: nobody would be there to record its result.
+        self.gate.seal()
         await self._run.drained()
         try:
             return await self._end(halt, answer)
@@ -156,7 +160,10 @@ class Runner:
                 lambda: agent.handler(SyncRun(self._run, loop)), timeout_s, name=name
             )
         await self._run.drained()
-        self.gate.check_halted()  # An agent that swallowed its halt has not answered.
+        self.gate.seal()
+        await self._run.drained()
+        if self.gate.halt is not None:  # An agent that swallowed its halt has not answered.
+            raise self.gate.halt
         self.journal.check_all_met()
         try:
             adapter = agent.output_adapter
@@ -237,9 +244,11 @@ class Runner:
             case Lost():
                 return self._ended(None, str(halt.error), lost=halt.error)
             case Suspend():
-                await self._write(
+                closed = await self._write(
                     lambda tx, now_us: self._lifecycle.park(tx, self._claimed, halt, now_us, self._active())
                 )
+                if closed is not None:
+                    return self._ended(closed, "The task was cancelled while it ran.")
                 return self._ended(None, f"waits for {halt.waiting_for}")
             case TryLater():
                 return await self._later(halt)
@@ -290,10 +299,11 @@ class Runner:
         )
         return self._ended(halt.outcome, reason.text)
 
-    async def _write(self, op: Callable[[Tx, int], None]) -> None:
+    async def _write(self, op: Callable[[Tx, int], T]) -> T:
         now_us = self._clock.now_us()
-        await self._database.write(lambda tx: op(tx, now_us), fence=self._claimed.fence)
+        written = await self._database.write(lambda tx: op(tx, now_us), fence=self._claimed.fence)
         self._lifecycle.engine.nudge()
+        return written
 
     def _active(self) -> int:
         return self.gate.active_us()
