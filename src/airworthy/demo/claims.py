@@ -128,6 +128,6 @@ def _killed_at_work(evidence: Evidence) -> Iterator[Claim]:
         and all(kill.under_way > 0 for kill in kills)
         and ended == len(cut_off),
         f"SIGKILL {len(kills)} of {evidence.kills_planned} times, with {at_work} tasks under way and "
-        f"{some(len(cut_off), 'mail or refund', 'mails or refunds')} begun and not ended; the next worker ended {ended} "
-        f"of these under their own keys, {arrived} of which the shop has seen.",
+        f"{some(len(cut_off), 'mail or refund', 'mails or refunds')} begun and not ended; the next worker ended "
+        f"{ended} of these under their own keys, {arrived} of which the shop has seen.",
     )

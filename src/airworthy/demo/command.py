@@ -97,10 +97,14 @@ def _asking(console: "Console") -> "Decide":
         import orjson
 
         from airworthy.demo.shop import euros
+        from airworthy.policy.chars import printable
 
         asked = orjson.loads(effect.arguments)
         amount = euros(int(asked["amount_cents"]))
-        console.print(f"The agent wants to refund {amount} on order {asked['order_id']}.", markup=False)
+        why = printable(" ".join(str(asked["reason"]).split()))[:200]
+        console.print(
+            f"The agent wants to refund {amount} on order {asked['order_id']}. {why}.", markup=False
+        )
         return typer.confirm("Do you approve?", default=False)
 
     return decide

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from airworthy.core.outcome import Outcome
 from airworthy.demo.inquiries import Inquiry
+from airworthy.policy.chars import printable
 from airworthy.runtime import State, TaskRow
 
 LATEST_SHOWN = 6
@@ -72,4 +73,6 @@ def _finished(task: TaskRow, letters: Mapping[str, Inquiry]) -> Finished:
     assert outcome is not None
     asked = letter.subject if letter is not None else ""
     text = asked if outcome is Outcome.ANSWERED or why is None else why.text
-    return Finished(key, letter.kind if letter is not None else "", outcome, " ".join(text.split()))
+    return Finished(
+        key, letter.kind if letter is not None else "", outcome, printable(" ".join(text.split()))
+    )

@@ -9,6 +9,7 @@ from airworthy.core.outcome import Outcome, ReasonCode
 from airworthy.demo.folder import REPORT
 from airworthy.demo.plural import some
 from airworthy.demo.report import Report
+from airworthy.policy.chars import printable
 from airworthy.runtime import TaskRow
 from airworthy.tools import EffectRow, EffectState
 
@@ -139,7 +140,8 @@ def _mismatches(report: Report) -> Iterator[str]:
     if report.choice.simulated:
         yield "  Model and shop misbehave on purpose; a letter that such a fault hits goes to a person."
     for mismatch in found[:MISMATCHES_SHOWN]:
-        line = f"  {mismatch.letter.key}  {mismatch.letter.kind.replace('_', ' ')}: {' '.join(mismatch.text.split())}"
+        kind, text = mismatch.letter.kind.replace("_", " "), printable(" ".join(mismatch.text.split()))
+        line = f"  {mismatch.letter.key}  {kind}: {text}"
         yield line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
     if len(found) > MISMATCHES_SHOWN:
         yield f"  and {len(found) - MISMATCHES_SHOWN} more, in {REPORT}"
