@@ -198,7 +198,7 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
     if resource is not None and version is not None:
         version += 1
         call.run.seen[resource] = version
-    tried = await box.try_call(call, key=call.effect_id if call.tool.keyed else None)
+    tried = await box.try_call(call, key=call.effect_id if call.tool.keyed else None, again=again)
     return await _finish(box, call, tried, box.facts(call, tried, version))
 
 

@@ -1,13 +1,16 @@
 """Carries out what waited in the outbox, at its time: intent, act, result, and never after its cancellation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
 
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import told
 from airworthy.core.redact import Redactor
 from airworthy.store import Database, Fence, StaleFence, Tx
 from airworthy.store import lease as leases
-from airworthy.tools import outbox
+from airworthy.tools import outbox, resource
 from airworthy.tools.guard import deadline_us
 from airworthy.tools.outbox import EffectRow, EffectState
 from airworthy.tools.tool import SchemaBroken, Tool
@@ -59,15 +62,15 @@ class Dispatcher:
             values = {} if tool is None else tool.read_arguments(row.arguments.encode())[0]
         except SchemaBroken:
             tool = None  # The tool has changed since the effect was accepted.
-        fence = await self._database.write(lambda tx: self._begin(tx, row, tool))
-        if fence is None or tool is None:
+        begun = await self._database.write(lambda tx: self._begin(tx, row, tool))
+        if begun is None or tool is None:
             return
         rule = box.rule(row.tool)
         until_us = deadline_us(
             self._clock, rule.timeout_s * rule.attempts + rule.retry_wait_s_max * rule.attempts
         )
         tried = await box.guards.run(
-            tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us
+            tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us, again=begun.again
         )
         if tried.result is not None or (tried.returned and not tried.retryable):
             state, note = EffectState.DONE, (tried.result or b"").decode()
@@ -76,26 +79,28 @@ class Dispatcher:
             note = f"{type(tried.error).__name__}: {told(tried.error)}" if tried.error is not None else ""
         clean = self._redactor.redact_text(note)[:NOTE_CHARS_MAX]
         sets = (("ended_us", self._clock.now_us()), ("note", clean))
-        claimed = fence
 
         def finish(tx: Tx) -> None:
             outbox.move(tx, row.id, state, sets=sets)
-            leases.release(tx, claimed)
+            resource.release_all(tx, row.id)
+            leases.release(tx, begun.fence)
 
         try:
-            await self._database.write(finish, fence=claimed)
+            await self._database.write(finish, fence=begun.fence)
         except StaleFence:
             return  # Another worker took this over after we were given up for dead; its record stands.
 
-    def _begin(self, tx: Tx, row: EffectRow, tool: Tool | None) -> Fence | None:
-        """Claims and marks as started; None when it was cancelled, taken, or may not be done again."""
+    def _begin(self, tx: Tx, row: EffectRow, tool: Tool | None) -> "_Begun | None":
+        """Claims and marks as started; None when it was cancelled, taken, may not be done again, or must wait."""
         now = outbox.find(tx, row.id)
         if now is None or leases.holder(tx, row.id) is not None:
             return None
-        if now.state is EffectState.STARTED and (not now.keyed or tool is None):
+        again = now.state is EffectState.STARTED
+        if again and (not now.keyed or tool is None):
             outbox.move(
                 tx, row.id, EffectState.IN_DOUBT, sets=(("note", "the worker died while it was under way"),)
             )
+            resource.release_all(tx, row.id)
             return None
         if now.state not in (EffectState.SCHEDULED, EffectState.STARTED):
             return None
@@ -106,8 +111,22 @@ class Dispatcher:
             note = f"the code has no tool {row.tool} that takes these arguments any more"
             outbox.move(tx, row.id, EffectState.HELD, sets=(("note", note),))
             return None
+        name = tool.resource_of(orjson.loads(row.arguments))
+        if name is not None:
+            # In the name of the effect, not of its task, which may be closed by now and cannot release it.
+            if resource.acquire(tx, name, row.id)[1] is not None:
+                return None  # A task is at it; due again at the next look.
+            resource.bump(tx, name)
         outbox.move(tx, row.id, EffectState.STARTED, sets=(("started_us", self._clock.now_us()),))
-        return leases.take(tx, row.id, self._owner_id, self._clock.now_us())
+        return _Begun(leases.take(tx, row.id, self._owner_id, self._clock.now_us()), again)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """`again`: a worker that died had begun it before, and nobody knows how far it came."""
+
+    fence: Fence
+    again: bool
 
 
 def orphans(tx: Tx) -> list[EffectRow]:

@@ -48,6 +48,7 @@ class Tried:
     value: Any = None  # The result as a replay will read it.
     error: Exception | None = None
     returned: bool = False  # The function came back normally, so the act took place.
+    doubtful: bool = False  # An earlier try may have acted: no later "no" can speak for it.
     attempts: int = 1
     notes: list[dict[str, Any]] = field(default_factory=list)
 
@@ -59,6 +60,8 @@ class Tried:
 
     @property
     def happened(self) -> Happened:
+        if self.doubtful:
+            return "maybe"
         if isinstance(self.error, Refused) or self.attempts == 0:
             return "no"
         return happened(self.error) if self.error is not None else "maybe"
@@ -76,10 +79,20 @@ class Guards:
         self._pacers: dict[str, Pacer] = {}
 
     async def run(
-        self, tool: Tool, rule: ToolRule, values: Mapping[str, Any], *, key: str | None, deadline_us: int
+        self,
+        tool: Tool,
+        rule: ToolRule,
+        values: Mapping[str, Any],
+        *,
+        key: str | None,
+        deadline_us: int,
+        again: bool = False,
     ) -> Tried:
-        """Never raises but for halts and cancellation: what went wrong is in the answer."""
-        tried = Tried(attempts=0)
+        """Never raises but for halts and cancellation: what went wrong is in the answer.
+
+        `again`: the act was begun before, by a run that never learned what came of it.
+        """
+        tried = Tried(attempts=0, doubtful=again)
 
         async def attempt() -> tuple[bytes, Any]:
             tried.attempts += 1
@@ -89,6 +102,7 @@ class Guards:
 
         def note(attempt: int, error: Exception, wait_s: float) -> None:
             tried.returned = False
+            tried.doubtful = tried.doubtful or happened(error) == "maybe"
             tried.notes.append({"attempt": attempt, "error": _shown(error), "wait_s": round(wait_s, 3)})
 
         retry = Retry(rule.attempts, rule.retry_wait_s, max(rule.retry_wait_s_max, rule.retry_wait_s))

@@ -6,7 +6,7 @@ the resource; the version tells, and the next effect on it is refused until the 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from airworthy.recorder import Journal
@@ -33,9 +33,20 @@ def bump(tx: Tx, resource: str) -> None:
     tx.execute("UPDATE resources SET version = version + 1 WHERE name = ?", (resource,))
 
 
-def release(tx: Tx, names: Iterable[str], task_id: str) -> None:
-    for name in names:
-        tx.execute("UPDATE resources SET holder = NULL WHERE name = ? AND holder = ?", (name, task_id))
+def give_way(tx: Tx, task_id: str, kept: frozenset[str]) -> set[str]:
+    """Releases all the task holds but `kept`; what a run of it held that died is on record here, and only here."""
+    freed = {row[0] for row in tx.rows("SELECT name FROM resources WHERE holder = ?", (task_id,))} - kept
+    for name in sorted(freed):
+        tx.execute("UPDATE resources SET holder = NULL WHERE name = ?", (name,))
+    return freed
+
+
+def _acquire_or_give_way(
+    tx: Tx, resource: str, task_id: str, kept: frozenset[str]
+) -> tuple[int, str | None, set[str]]:
+    version, holder = acquire(tx, resource, task_id)
+    freed = give_way(tx, task_id, kept) if holder is not None and task_id > holder else set()
+    return version, holder, freed
 
 
 def release_all(tx: Tx, task_id: str) -> None:
@@ -58,19 +69,17 @@ class Resources:
         """
         task_id = journal.task.id
         while True:
-            version, holder = await journal.database.write(
-                lambda tx: acquire(tx, resource, task_id), fence=journal.fence
+            # What calls of this run are using, those included that are about to hold it.
+            kept = frozenset(name for name, calls in using.items() if calls)
+            version, holder, freed = await journal.database.write(
+                partial(_acquire_or_give_way, resource=resource, task_id=task_id, kept=kept),
+                fence=journal.fence,
             )
+            held -= freed
+            self.released(freed)
             if holder is None:
                 held.add(resource)
                 return version
-            idle = {name for name in held if not using.get(name)}
-            if idle and task_id > holder:
-                held -= idle
-                await journal.database.write(
-                    partial(release, names=idle, task_id=task_id), fence=journal.fence
-                )
-                self.released(idle)
             event = self._released[resource]
             try:
                 await asyncio.wait_for(event.wait(), POLL_S)

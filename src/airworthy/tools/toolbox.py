@@ -137,6 +137,7 @@ class Toolbox:
         if recorded is None:
             call.run.gate.admit(call.fact)
         async with self.holding(call) as version:
+            call.run.gate.check_halted()
             tried = await self.try_call(call, key=None)
         facts = self.facts(call, tried, version)
         if tried.result is not None:
@@ -174,10 +175,12 @@ class Toolbox:
         finally:
             run.using[resource] -= 1
 
-    async def try_call(self, call: Call, *, key: str | None) -> Tried:
-        call.run.gate.check_halted()
+    async def try_call(self, call: Call, *, key: str | None, again: bool = False) -> Tried:
+        """Asks the gate nothing more: an act whose intent is on disk is tried, or it would be in doubt for no cause."""
         until_us = deadline_us(self.clock, call.run.gate.seconds_left())
-        return await self.guards.run(call.tool, call.rule, call.values, key=key, deadline_us=until_us)
+        return await self.guards.run(
+            call.tool, call.rule, call.values, key=key, deadline_us=until_us, again=again
+        )
 
     def facts(self, call: Call, tried: Tried, version: int | None) -> StepFacts:
         return StepFacts(
