@@ -105,7 +105,8 @@ def test_the_promised_keys_are_in_the_data() -> None:
     data = as_json(_report())
 
     assert list(data)[:9] == [
-        "tasks", "outcomes", "without_outcome", "duplicate_effects", "in_doubt", "kills", "cost_usd", "model", "seconds",
+        "tasks", "outcomes", "without_outcome", "duplicate_effects", "in_doubt", "kills", "cost_usd", "model",
+        "seconds",
     ]  # fmt: skip
     assert data["outcomes"] == {
         "answered": 1, "declined": 3, "escalated": 2, "dead_lettered": 0, "cancelled": 0

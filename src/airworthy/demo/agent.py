@@ -252,7 +252,7 @@ async def send_reply(to: str, subject: str, body: str, *, idempotency_key: str) 
 
 async def stated_facts(reply: Mapping[str, Any], context: CheckContext) -> list[Fact]:
     """Each price and order number that the answer states, beside what the shop says today about what was looked up."""
-    prices: set[Decimal] = set()
+    prices: set[str] = set()
     orders: set[str] = set()
     for looked_up in context.facts:
         match looked_up.tool:
@@ -267,7 +267,7 @@ async def stated_facts(reply: Mapping[str, Any], context: CheckContext) -> list[
                 prices |= {
                     _amount(price) for price in (*(item.unit_price for item in order.items), order.total)
                 }
-                prices.add(Decimal(order.refunded_cents) / 100)
+                prices.add(f"{order.refunded_cents / 100:.2f}")
                 orders.add(str(order.id))
     quoted = [(price, _amount(price)) for price in reply["prices_quoted"]]
     named = _ORDER.findall(reply["summary"])
@@ -277,9 +277,9 @@ async def stated_facts(reply: Mapping[str, Any], context: CheckContext) -> list[
     ]
 
 
-def _known(stated: Decimal | str, actual: Collection[Decimal] | Collection[str]) -> object:
+def _known(stated: str, actual: Collection[str]) -> str | None:
     """What was stated, if the shop knows it; else what the shop knows, for the person who compares."""
-    return stated if stated in actual else ", ".join(map(str, sorted(actual))) or None
+    return stated if stated in actual else ", ".join(sorted(actual)) or None
 
 
 async def _patiently(form: type[A], path: str, query: Mapping[str, str]) -> A:
@@ -292,9 +292,10 @@ async def _patiently(form: type[A], path: str, query: Mapping[str, str]) -> A:
     return await shop.get(form, path, query)
 
 
-def _amount(text: str) -> Decimal:
+def _amount(text: str) -> str:
+    """The number in "12.90 EUR", "EUR 12.9" or "1,299.00", to the cent."""
     found = re.search(r"\d+(?:\.\d+)?", text.replace(",", ""))
-    return Decimal(found[0]) if found else Decimal(0)
+    return f"{Decimal(found[0]):.2f}" if found else text
 
 
 agent = Agent(
