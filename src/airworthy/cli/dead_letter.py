@@ -112,8 +112,9 @@ def requeue(
     """
     from airworthy.app.project import stored
 
+    _check_choice(tasks, agent, reason, every=all_)
     with stored(folder, database) as found:
-        chosen = _chosen(found, tasks, agent, reason, every=all_)
+        chosen = _chosen(found, tasks, agent, reason)
         if all_ and chosen:
             options.confirmed(
                 f"Send {show.counted(len(chosen), 'dead letter')} back into the queue?", yes=yes
@@ -142,25 +143,28 @@ def discard(
     """
     from airworthy.app.project import stored
 
+    _check_choice(tasks, agent, reason, every=all_)
     with stored(folder, database) as found:
-        chosen = _chosen(found, tasks, agent, reason, every=all_)
+        chosen = _chosen(found, tasks, agent, reason)
         if all_ and chosen:
             options.confirmed(f"Put {show.counted(len(chosen), 'dead letter')} away?", yes=yes)
         _each(found, chosen, found.operations.discard, "discarded", as_json=as_json)
 
 
-def _chosen(
-    app: App, parts: list[str] | None, agent: str, reason: ReasonCode | None, *, every: bool
-) -> list[str]:
-    """Ids as they were typed, or all that the filters leave. Raises: a usage error for neither and for both."""
-    from airworthy.runtime import State, TaskQuery
-
+def _check_choice(parts: list[str] | None, agent: str, reason: ReasonCode | None, *, every: bool) -> None:
+    """Raises: a usage error for neither ids nor --all, and for both."""
     if bool(parts) == every:
         raise typer.BadParameter("Give one or more ids, or --all.")
-    if not every:
-        if agent or reason:
-            raise typer.BadParameter("--agent and --reason choose among --all, not among ids.")
-        return parts or []
+    if not every and (agent or reason):
+        raise typer.BadParameter("--agent and --reason choose among --all, not among ids.")
+
+
+def _chosen(app: App, parts: list[str] | None, agent: str, reason: ReasonCode | None) -> list[str]:
+    """Ids as they were typed, or all that the filters leave."""
+    from airworthy.runtime import State, TaskQuery
+
+    if parts:
+        return parts
     found: list[str] = []
     while True:
         query = TaskQuery(

@@ -172,12 +172,15 @@ def _told(error: Exception, *, debug: bool) -> int:
         ctx = getattr(error, "ctx", None)
         path = ctx.command_path if ctx is not None else "airworthy"
         message = error.format_message()
-        show.fail(message or f"{path} needs a command.", f"See `{path} --help`.")
+        if message.startswith("Usage: "):  # A group without a command: its help.
+            show.say_lines(message, stderr=True)
+        else:
+            show.fail(message, f"See `{path} --help`.")
         return Exit.USAGE
     if debug:
         import traceback
 
-        show.note("".join(traceback.format_exception(error)), style="")
+        show.say_lines("".join(traceback.format_exception(error)), stderr=True)
     if isinstance(error, AirworthyError):
         show.fail(error.message, error.mend)
         return exit_of(error)

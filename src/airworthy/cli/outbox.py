@@ -90,7 +90,8 @@ def show_one(
             ]
         )
         for step in about_effects([row]):
-            show.say(f"\n{step}")
+            show.say()
+            show.say(step)
 
 
 @app.command(name="approve")

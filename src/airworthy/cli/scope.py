@@ -66,7 +66,7 @@ def show_one(
             }
         )
     elif output is None:
-        show.say(text)
+        show.say_lines(text)
 
 
 @app.command(name="approve")

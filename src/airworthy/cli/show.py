@@ -64,20 +64,25 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: object = "", style: str = "") -> None:
-    console().print(Text("\n".join(plain_lines(text)), style=style), soft_wrap=True)
+    """One line on stdout; a line break inside is spelled out, so that no text can forge a line of ours."""
+    console().print(Text(plain(text), style=style), soft_wrap=True)
+
+
+def say_lines(text: object, *, style: str = "", stderr: bool = False) -> None:
+    """A document that stands alone, or lines that are indented already."""
+    console(stderr=stderr).print(Text("\n".join(plain_lines(text)), style=style), soft_wrap=True)
 
 
 def note(text: object, style: str = "dim") -> None:
-    """Beside the result, for people: to stderr, so that stdout stays what was asked for."""
-    console(stderr=True).print(Text("\n".join(plain_lines(text)), style=style), soft_wrap=True)
+    """Beside the result, for people: a line on stderr, so that stdout stays what was asked for."""
+    console(stderr=True).print(Text(plain(text), style=style), soft_wrap=True)
 
 
 def fail(message: object, mend: str = "") -> None:
-    """What broke, then the mend."""
-    text = Text("\n".join(plain_lines(message)), style="bold red")
+    """What broke, then the mend; further lines of either are indented."""
+    text = Text("\n  ".join(plain_lines(message)), style="bold red")
     if mend:
-        text.append("\n")
-        text.append("\n".join(plain_lines(mend)), style="default not bold")
+        text.append("\n" + "\n  ".join(plain_lines(mend)), style="default not bold")
     console(stderr=True).print(text, soft_wrap=True)
 
 

@@ -94,4 +94,4 @@ def _show_payload(label: str, value: object, *, full: bool) -> None:
         text = "\n".join([first, *(f"{INDENT}       {line}" for line in others)])
     else:
         text = show.clipped(show.readable(value), PAYLOAD_CHARS_MAX)
-    show.say(f"{INDENT}{label:<5}  {text}", style="red" if label == "error" else "")
+    show.say_lines(f"{INDENT}{label:<5}  {text}", style="red" if label == "error" else "")

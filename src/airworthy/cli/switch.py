@@ -38,6 +38,7 @@ def pause(
     """
     from airworthy.app.build import opened
     from airworthy.app.config import load_config, person
+    from airworthy.cli.overview import called
 
     scope = _scope(agent, every=all_)
     with opened(load_config(folder, database=database)) as found:
@@ -47,7 +48,7 @@ def pause(
     if as_json:
         show.emit({"scope": scope, "paused": True, "changed": changed})
     else:
-        show.say(f"{_called(scope)} {'paused' if changed else 'paused already'}.")
+        show.say(f"{called(scope)} {'paused' if changed else 'paused already'}.")
         show.say(f"Let go on with: airworthy resume {_option(scope)}")
 
 
@@ -69,6 +70,7 @@ def resume(
       airworthy resume --agent support
     """
     from airworthy.app.project import stored
+    from airworthy.cli.overview import called
     from airworthy.runtime.switches import ALL
 
     scope = _scope(agent, every=all_)
@@ -78,12 +80,12 @@ def resume(
     if as_json:
         show.emit({"scope": scope, "paused": False, "changed": tasks is not None, "tasks": tasks or 0})
     elif tasks is None:
-        show.say(f"{_called(scope)} not paused.")
+        show.say(f"{called(scope)} not paused.")
     else:
-        show.say(f"{_called(scope)} resumed; {show.counted(tasks, 'stopped task')} back in the queue.")
+        show.say(f"{called(scope)} resumed; {show.counted(tasks, 'stopped task')} back in the queue.")
     for other in left:
         if ALL in (scope, other):
-            show.note(f"{_called(other)} paused still: airworthy resume {_option(other)}", style="yellow")
+            show.note(f"{called(other)} paused still: airworthy resume {_option(other)}", style="yellow")
 
 
 @app.command(name="status")
@@ -100,60 +102,15 @@ def status(
       airworthy status
       airworthy status --json
     """
-    from airworthy.app.lookup import effect_counts, workers
     from airworthy.app.project import stored
-    from airworthy.runtime import State
+    from airworthy.cli.overview import Overview
 
     with stored(folder, database) as found:
-        off = found.operations.switches()
-        counts = found.operations.counts()
-        effects = effect_counts(found)
-        alive = workers(found)
-        path = found.database.path if hasattr(found.database, "path") else ""
-    waiting = {name: effects.get(name, 0) for name in ("held", "scheduled", "in_doubt")}
+        overview = Overview(found)
     if as_json:
-        show.emit(
-            {
-                "paused": [
-                    {"scope": row.scope, "by": row.by_whom, "why": row.reason, "at": show.iso(row.at_us)}
-                    for row in off
-                ],
-                "tasks": {state.value: counts.get(state, 0) for state in State},
-                "effects": waiting,
-                "workers": [
-                    {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in alive
-                ],
-            }
-        )
-        return
-    for row in off:
-        why = f": {row.reason}" if row.reason else ""
-        show.say(
-            f"{_called(row.scope)} paused by {row.by_whom} since {show.when(row.at_us)}{why}",
-            style="bold magenta",
-        )
-    needed = counts.get(State.ESCALATED, 0) + waiting["held"] + waiting["in_doubt"]
-    show.facts(
-        [
-            ("Database", path),
-            (
-                "Workers",
-                ", ".join(f"pid {row.pid}" for row in alive) or "none; start one with: airworthy run",
-            ),
-            ("Open tasks", _listed({s.value: counts.get(s, 0) for s in State if s in _OPEN})),
-            ("Closed tasks", _listed({s.value: counts.get(s, 0) for s in State if s not in _OPEN})),
-            ("Outbox", _listed(waiting)),
-            (
-                "For people",
-                f"{needed} (airworthy task list -s escalated; airworthy outbox list)"
-                if needed
-                else "nothing",
-            ),
-        ]
-    )
-
-
-_OPEN = ("queued", "running", "waiting", "paused")
+        show.emit(overview.document())
+    else:
+        overview.show()
 
 
 def _scope(agent: str | None, *, every: bool) -> str:
@@ -164,13 +121,5 @@ def _scope(agent: str | None, *, every: bool) -> str:
     return ALL if agent is None else of_agent(show.unicode_text(agent))
 
 
-def _called(scope: str) -> str:
-    return "All agents are" if scope == "all" else f"Agent {scope.removeprefix('agent:')} is"
-
-
 def _option(scope: str) -> str:
     return "--all" if scope == "all" else f"--agent {scope.removeprefix('agent:')}"
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"

@@ -13,6 +13,7 @@ from airworthy.cli.exits import Exit
 from airworthy.core.errors import InputError
 
 if TYPE_CHECKING:
+    from airworthy.app.build import App
     from airworthy.runtime import Accepted
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -100,8 +101,8 @@ def submit(
 ) -> None:
     """Hand in a task and print its id.
 
-    The id is printed once the task is on disk. Input beyond the policy's bounds is accepted and declined, with the
-    reason; the exit code is then 1, as it is for every outcome but answered when you --wait.
+    The id is printed once the task is on disk. Input beyond the policy's bounds is kept and declined, with the
+    reason; the exit code is then 1, as for every outcome but answered when you --wait.
 
     \b
     Examples:
@@ -110,25 +111,30 @@ def submit(
       echo '{"order": 1001}' | airworthy submit --json-input -
     """
     from airworthy.app.project import named, project
-    from airworthy.cli import outcome, reading
+    from airworthy.cli.reading import input_of
+    from airworthy.cli.show import unicode_text as whole
     from airworthy.runtime import Submission
 
     if agent == "-":
         agent, dash = None, "-"
-    value = reading.input_of(text, file, dash)
-    given = _parsed(value) if json_input else value
-    whole = show.unicode_text
+    value = input_of(text, file, dash)
+    submission = Submission(
+        _parsed(value) if json_input else value, key and whole(key), session=whole(session), user=whole(user),
+        feature=whole(feature), source=whole(source), priority=priority,
+    )  # fmt: skip
     with project(folder, database) as found:
-        submission = Submission(
-            given, whole(key) if key is not None else None, whole(session), whole(user), whole(feature), whole(source),
-            priority,
-        )  # fmt: skip
         accepted = found.app.operations.submit(named(found.agents, agent).policy, submission)
         if wait or timeout is not None:
-            if not as_json:
-                show.say(accepted.task.id)
-            raise typer.Exit(outcome.awaited(found.app, accepted.task.id, timeout, as_json=as_json))
+            raise typer.Exit(_awaited(found.app, accepted, timeout, as_json=as_json))
         raise typer.Exit(_acknowledged(accepted, as_json=as_json))
+
+
+def _awaited(app: "App", accepted: "Accepted", timeout_s: float | None, *, as_json: bool) -> Exit:
+    from airworthy.cli.outcome import awaited
+
+    if not as_json:
+        show.say(accepted.task.id)
+    return awaited(app, accepted.task.id, timeout_s, as_json=as_json)
 
 
 def _acknowledged(accepted: "Accepted", *, as_json: bool) -> Exit:

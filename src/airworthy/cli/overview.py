@@ -1,0 +1,66 @@
+"""A database at one moment: what is off, how many tasks and effects there are, who works on them."""
+
+from airworthy.app.build import App
+from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, workers
+from airworthy.cli import show
+from airworthy.cli.documents import Document
+from airworthy.runtime import State
+from airworthy.runtime.machine import OPEN
+from airworthy.runtime.switches import ALL
+
+
+class Overview:
+    """Read when it is made."""
+
+    def __init__(self, app: App) -> None:
+        counts, effects = app.operations.counts(), effect_counts(app)
+        self.off = app.operations.switches()
+        self.tasks = {state: counts.get(state, 0) for state in State}
+        self.effects = {state.value: effects.get(state.value, 0) for state in OPEN_EFFECTS}
+        self.workers = workers(app)
+        self.path = getattr(app.database, "path", "")
+
+    def document(self) -> Document:
+        return {
+            "paused": [
+                {"scope": row.scope, "by": row.by_whom, "why": row.reason, "at": show.iso(row.at_us)}
+                for row in self.off
+            ],
+            "tasks": {state.value: count for state, count in self.tasks.items()},
+            "effects": self.effects,
+            "workers": [
+                {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in self.workers
+            ],
+        }
+
+    def show(self) -> None:
+        for row in self.off:
+            why = f": {row.reason}" if row.reason else ""
+            since = show.when(row.at_us)
+            show.say(f"{called(row.scope)} paused by {row.by_whom} since {since}{why}", style="bold magenta")
+        needed = self.tasks[State.ESCALATED] + self.effects["held"] + self.effects["in_doubt"]
+        pids = ", ".join(f"pid {row.pid}" for row in self.workers)
+        show.facts(
+            [
+                ("Database", self.path),
+                ("Workers", pids or "none; start one with: airworthy run"),
+                ("Open tasks", _listed({s.value: count for s, count in self.tasks.items() if s in OPEN})),
+                (
+                    "Closed tasks",
+                    _listed({s.value: count for s, count in self.tasks.items() if s not in OPEN}),
+                ),
+                ("Outbox", _listed(self.effects)),
+                (
+                    "For people",
+                    needed and f"{needed} (airworthy task list -s escalated; airworthy outbox list)",
+                ),
+            ]
+        )
+
+
+def called(scope: str) -> str:
+    return "All agents are" if scope == ALL else f"Agent {scope.removeprefix('agent:')} is"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"
