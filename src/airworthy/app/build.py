@@ -12,7 +12,7 @@ from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.redact import Redactor
-from airworthy.gateway import OPENAI_URL, Endpoint, Gateway, OpenAIClient
+from airworthy.gateway import OPENAI_URL, Endpoint, Gateway, OpenAIClient, place_of
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, golive_gaps, pin_of
 from airworthy.recorder import Payloads
@@ -107,7 +107,7 @@ def desk(app: App, agent: Agent, resources: Resources | None = None) -> Desk:
     clients = agent.clients
     if clients is None:
         clients = {
-            rule.name: OpenAIClient(
+            place_of(rule): OpenAIClient(
                 Endpoint(rule.base_url or OPENAI_URL, secret(rule.api_key_env)),
                 lambda headers: parse_retry_after(headers, app.clock.now_us()),
             )

@@ -15,7 +15,7 @@ from airworthy.gateway.errors import (
     ModelUnreachable,
     Unpriced,
 )
-from airworthy.gateway.gateway import Gateway, ModelRequest
+from airworthy.gateway.gateway import Gateway, ModelRequest, place_of
 from airworthy.gateway.reply import ModelReply, ModelToolCall, Usage
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "OpenAIClient",
     "Unpriced",
     "Usage",
+    "place_of",
 ]

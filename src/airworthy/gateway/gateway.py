@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import orjson
-
 from airworthy.core.canonical import encode
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.gate import CallFact, Gate
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.gateway.client import ModelClient
-from airworthy.gateway.errors import ModelError, ModelNotAllowed, error_from
+from airworthy.gateway.errors import ContextOverflow, ModelError, ModelNotAllowed, error_from
 from airworthy.gateway.price import bound_nano, check_priced, cost_nano
 from airworthy.gateway.reply import ModelReply, read_chat_completion
 from airworthy.gateway.spend import Exceeded, Scope, reserve, scopes_of, settle
@@ -62,7 +60,7 @@ class ModelRequest:
         if rule.temperature is not None:
             body["temperature"] = rule.temperature
         body["max_tokens"] = self.output_bound(rule)
-        return orjson.dumps(body)
+        return encode(body)
 
     def output_bound(self, rule: ModelRule) -> int:
         return min(self.tokens_out_max or rule.output_tokens_max, rule.output_tokens_max)
@@ -83,20 +81,20 @@ class Gateway:
     """One per agent in a process; used from one event loop."""
 
     def __init__(self, policy: Policy, clients: Mapping[str, ModelClient], clock: Clock) -> None:
-        """`clients` by model name. Raises: Unpriced."""
+        """`clients` by `place_of` their rule, or by the model's name. Raises: Unpriced, ModelNotAllowed."""
         for rule in policy.models:
             check_priced(rule)
         self.policy = policy
-        self._clients = clients
+        self._clients = {place_of(rule): _client(clients, rule) for rule in policy.models}
         self._clock = clock
         self._retriers = {
-            rule.name: Retrier(
+            place_of(rule): Retrier(
                 Retry(attempts=rule.attempts), clock, account=RetryAccount(RetryBudget(), clock)
             )
             for rule in policy.models
         }
         self._places = {
-            rule.name: Compartment(Bulkhead(rule.concurrency, queue_max=10_000), clock, name=rule.name)
+            place_of(rule): Compartment(Bulkhead(rule.concurrency, queue_max=10_000), clock, name=rule.name)
             for rule in policy.models
         }
 
@@ -131,9 +129,12 @@ class Gateway:
                 slot, StepState.DONE, result=result, facts=_facts(call, reply, bill_nano),
                 also=partial(_settled, call, bill_nano),
             )  # fmt: skip
-            gate.observe(fact, result, reply.usage.tokens_in + reply.usage.tokens_out)
+            if slot.recorded is None:
+                gate.observe(fact, result, _tokens(fact, reply))
             return reply
         assert error is not None
+        if slot.recorded is None:
+            gate.observe(fact, None)
         raise await self._failed(journal, call, error, rules)
 
     def _candidates(self, wanted: str) -> Sequence[ModelRule]:
@@ -163,7 +164,7 @@ class Gateway:
 
         deadline_us = self._clock.now_us() + round(gate.seconds_left() * US_PER_S)
         try:
-            return await self._retriers[rule.name].run(
+            return await self._retriers[place_of(rule)].run(
                 lambda: self._attempt(journal, gate, call, request, rule),
                 classify=_classify, deadline_us=deadline_us, on_retry=note,
             )  # fmt: skip
@@ -181,6 +182,13 @@ class Gateway:
     ) -> tuple[ModelReply, int]:
         gate.check_halted()
         body = request.body(rule)
+        tokens, longest = len(body) // BYTES_PER_TOKEN, request.output_bound(rule)
+        if tokens + longest > rule.window:
+            raise ContextOverflow(
+                f"The conversation has about {tokens} tokens; with {longest} of output it does not fit the window of "
+                f"{rule.name}, {rule.window}.",
+                mend="Send less history, or use a model with a larger window.",
+            )
         bound = bound_nano(rule, len(body), request.output_bound(rule))
         call.attempts += 1
 
@@ -188,7 +196,7 @@ class Gateway:
             journal.confirm(tx)
             return reserve(tx, call.scopes, bound)
 
-        async with self._places[rule.name].hold():
+        async with self._places[place_of(rule)].hold():
             exceeded = await journal.database.write(take, fence=journal.fence)
             if exceeded is not None:
                 of_task = exceeded.scope is call.scopes[0]
@@ -197,7 +205,9 @@ class Gateway:
                     self.policy, "limit", code, exceeded.text, evidence={"budget": exceeded.scope.name}
                 )
             try:
-                raw = await self._clients[rule.name].complete(body, min(rule.timeout_s, gate.seconds_left()))
+                raw = await self._clients[place_of(rule)].complete(
+                    body, min(rule.timeout_s, gate.seconds_left())
+                )
                 reply = read_chat_completion(raw, rule.name)
             except ModelError as error:
                 # A call that may have been billed keeps its reservation: a crash must overcount, never undercount.
@@ -222,6 +232,26 @@ class Gateway:
         await journal.record(call.slot, StepState.FAILED, error=fact, facts=facts)
         error.seq = call.slot.seq
         return error
+
+
+def place_of(rule: ModelRule) -> str:
+    """The same version may be served at two addresses, the one as the other's fallback."""
+    return f"{rule.name} at {rule.base_url or 'its provider'}"
+
+
+def _client(clients: Mapping[str, ModelClient], rule: ModelRule) -> ModelClient:
+    found = clients.get(place_of(rule)) or clients.get(rule.name)
+    if found is None:
+        raise ModelNotAllowed(
+            f"No client was given for the model {rule.name!r}, which the policy names.",
+            mend=f"Add it to Agent(clients=...), which has: {', '.join(clients) or 'none'}.",
+        )
+    return found
+
+
+def _tokens(fact: CallFact, reply: ModelReply) -> int:
+    usage = reply.usage
+    return usage.tokens_in + usage.tokens_out if usage.known else fact.tokens_in + fact.tokens_out_max
 
 
 def _settled(call: _Call, bill_nano: int, tx: Tx) -> None:

@@ -1,12 +1,14 @@
 """What a model answered, as a value: read from the provider's body, stored in the journal, handed to the agent."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from airworthy.gateway.errors import ModelMalformed
 
+# A negative count would give money back, and an absurd one does not fit the record.
+Tokens = Annotated[int, Field(ge=0, le=10**9)]
 Finish = Literal["stop", "tool_calls", "length", "content_filter", "refusal"]
 
 
@@ -17,10 +19,10 @@ class _Frozen(BaseModel):
 class Usage(_Frozen):
     """Tokens as the provider counted them. `cached` is part of `tokens_in`, `reasoning` part of `tokens_out`."""
 
-    tokens_in: int
-    tokens_out: int
-    cached: int = 0
-    reasoning: int = 0
+    tokens_in: Tokens
+    tokens_out: Tokens
+    cached: Tokens = 0
+    reasoning: Tokens = 0
     known: bool = True  # False: the provider did not say, and the zeros mean nothing.
 
 
@@ -94,7 +96,7 @@ def read_chat_completion(raw: bytes, pin: str) -> ModelReply:
             fingerprint=body.get("system_fingerprint") or "",
             pin=pin,
         )
-    except (KeyError, IndexError, TypeError, AttributeError, ValidationError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ModelMalformed(
             f"The reply of {pin} is JSON but no chat completion ({type(error).__name__}: {error}).",
             billed=True,

@@ -63,6 +63,8 @@ class RunGate:
                 stop(self.policy, "loop", going_round.code, going_round.text, evidence=evidence)
             )
         self._usage.count(call.kind)
+        # Held until the reply tells how many there were: calls in parallel must not pass the bound together.
+        self._usage.tokens += _may_take(call)
 
     def check_halted(self) -> None:
         if self.halt is not None:
@@ -85,7 +87,7 @@ class RunGate:
         return self.halt
 
     def observe(self, call: CallFact, result: bytes | None, tokens: int = 0) -> None:
-        self._usage.tokens += tokens
+        self._usage.tokens += tokens - _may_take(call)
         if call.kind in ("tool", "refused"):
             self._remember(call, result)
 
@@ -104,3 +106,7 @@ class RunGate:
         self._made.append(Made(call.name, asked, came, well))
         if result is not None and len(self._known) < KNOWN_BYTES_MAX:
             self._known += result[: KNOWN_BYTES_MAX - len(self._known)]
+
+
+def _may_take(call: CallFact) -> int:
+    return call.tokens_in + call.tokens_out_max if call.kind == "model" else 0
