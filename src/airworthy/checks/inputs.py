@@ -43,7 +43,7 @@ def too_long(value: object, context: CheckContext) -> Answered:
     )
 
 
-@check(on="input")
+@check(on="input", inline=True)
 def garbled(value: object, context: CheckContext) -> Answered:  # noqa: ARG001 - every check takes both
     """Keys struck at random, wrong decodings, control characters, one character over and over."""
     sign = sign_of_garble(text_of(value))
@@ -56,13 +56,13 @@ def garbled(value: object, context: CheckContext) -> Answered:  # noqa: ARG001 -
     )
 
 
-@check(on="input")
+@check(on="input", inline=True)
 def language(value: object, context: CheckContext) -> Answered:
     """Only where the policy names languages. Too short or too unclear to tell: noted, not blocked."""
     return _in_languages(value, context, "Sorry, we can only answer messages in these languages: {}.")
 
 
-@check(on="output")
+@check(on="output", inline=True)
 def answer_language(value: object, context: CheckContext) -> Answered:
     return _in_languages(value, context, "The answer was not in one of these languages: {}.")
 

@@ -12,7 +12,7 @@ SEARCHED_CHARS_MAX = 200_000
 PLACES_MAX = 20
 
 
-@check(on="output")
+@check(on="output", inline=True)
 def schema(value: object, context: CheckContext) -> Answered:
     """The decoded answer has the declared type; `settings.validate` raises when it has not."""
     try:
@@ -58,7 +58,7 @@ def forbidden_patterns(value: object, context: CheckContext) -> Answered:
     return None
 
 
-@check(on="output")
+@check(on="output", inline=True)
 def secrets(value: object, context: CheckContext) -> Answered:  # noqa: ARG001 - every check takes both
     text = value if isinstance(value, str) else encode(value).decode()
     found = find(text)

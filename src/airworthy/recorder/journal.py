@@ -7,6 +7,7 @@ identical calls the run made before. Order plays no part, so parallel calls repl
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from airworthy.core.canonical import digest
 from airworthy.core.clock import Clock
@@ -16,8 +17,11 @@ from airworthy.core.task import TaskRef
 from airworthy.recorder.payload import Payloads
 from airworthy.recorder.steps import (
     INSERT_PAYLOAD,
+    INSERT_PLAIN_STEP,
     INSERT_STEP,
     NO_FACTS,
+    RIDE_PAYLOAD,
+    RIDE_STEP,
     UPDATE_PAYLOAD,
     UPDATE_STEP,
     Recorded,
@@ -66,6 +70,12 @@ class Slot:
     started_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Rider:
+    step: tuple[Any, ...]
+    payload: tuple[Any, ...]
+
+
 class Journal:
     """One per run; used from one event loop. Every write carries the run's fence."""
 
@@ -92,6 +102,7 @@ class Journal:
         self._unmet: dict[bytes, Recorded] = {}
         self._met = asyncio.Event()
         self._executing = 0
+        self._riders: list[_Rider] = []
         self._next_seq = 1  # Seq 0 is the input.
         for step in recorded:
             self._next_seq = max(self._next_seq, step.seq + 1)
@@ -134,19 +145,58 @@ class Journal:
             return
         packed, exact = self._pack(slot, result, error, facts)
         task_id, now_us = self.task.id, self.clock.now_us()
-        row = (
-            task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state, slot.effect, exact,
-            slot.started_us, now_us, facts.attempts, error.type if error else None, facts.model,
-            facts.tokens_in, facts.tokens_out, facts.cost_nano, facts.resource, facts.resource_version,
+        row: tuple[Any, ...] = (
+            task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state.value, slot.effect, exact,
+            slot.started_us, now_us, facts.attempts,
         )  # fmt: skip
+        insert = INSERT_PLAIN_STEP
+        if error is not None or facts is not NO_FACTS:
+            insert = INSERT_STEP
+            row += (
+                error.type if error else None, facts.model, facts.tokens_in, facts.tokens_out, facts.cost_nano,
+                facts.resource, facts.resource_version,
+            )  # fmt: skip
 
         def op(tx: Tx) -> None:
-            tx.execute(INSERT_STEP, row)
+            tx.execute(insert, row)
             tx.execute(INSERT_PAYLOAD, (task_id, slot.seq, packed))
             if also is not None:
                 also(tx)
 
-        await self.database.write(op, fence=self.fence)
+        await self._write(op)
+
+    def ride(self, slot: Slot, state: StepState, result: bytes) -> None:
+        """Records a new step with the run's next write instead of one of its own.
+
+        For what costs nothing to do again when a crash loses it. Whoever ends the run calls `board` in its last
+        transaction.
+        """
+        packed, exact = self._pack(slot, result, None, NO_FACTS)
+        row = (
+            self.task.id, slot.seq, self.run, slot.kind, slot.name, slot.key, state.value, slot.effect, exact,
+            slot.started_us, self.clock.now_us(), 1,
+        )  # fmt: skip
+        self._riders.append(_Rider(row, (self.task.id, slot.seq, packed)))
+
+    def board(self, tx: Tx) -> None:
+        """Writes the riders. Twice is once."""
+        for rider in self._riders:
+            tx.execute(RIDE_STEP, rider.step)
+            tx.execute(RIDE_PAYLOAD, rider.payload)
+
+    async def _write(self, op: Also) -> None:
+        if not self._riders:
+            await self.database.write(op, fence=self.fence)
+            return
+
+        def op_with_riders(tx: Tx) -> None:
+            self.board(tx)
+            op(tx)
+
+        riding = list(self._riders)
+        await self.database.write(op_with_riders, fence=self.fence)
+        # Only now: a write that failed took nobody along.
+        self._riders = [rider for rider in self._riders if rider not in riding]
 
     async def open(
         self, slot: Slot, state: StepState, *, facts: StepFacts = NO_FACTS, also: Also | None = None
@@ -159,7 +209,7 @@ class Journal:
         packed, exact = self._pack(slot, None, None, facts)
         task_id, known = self.task.id, slot.recorded is not None
         row = (
-            task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state, slot.effect, exact,
+            task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state.value, slot.effect, exact,
             slot.started_us, None, 0, None, None, None, None, None, facts.resource, facts.resource_version,
         )  # fmt: skip
 
@@ -170,13 +220,14 @@ class Journal:
                 also(tx)
             if known:
                 tx.execute(
-                    "UPDATE steps SET state = ? WHERE task_id = ? AND seq = ?", (state, task_id, slot.seq)
+                    "UPDATE steps SET state = ? WHERE task_id = ? AND seq = ?",
+                    (state.value, task_id, slot.seq),
                 )
                 return
             tx.execute(INSERT_STEP, row)
             tx.execute(INSERT_PAYLOAD, (task_id, slot.seq, packed))
 
-        await self.database.write(op, fence=self.fence)
+        await self._write(op)
 
     async def close(
         self,
@@ -192,7 +243,7 @@ class Journal:
         packed, exact = self._pack(slot, result, error, facts)
         task_id = self.task.id
         row = (
-            state, exact, self.clock.now_us(), facts.attempts, error.type if error else None, facts.model,
+            state.value, exact, self.clock.now_us(), facts.attempts, error.type if error else None, facts.model,
             facts.tokens_in, facts.tokens_out, facts.cost_nano, facts.resource, facts.resource_version,
             task_id, slot.seq,
         )  # fmt: skip
@@ -203,7 +254,7 @@ class Journal:
             if also is not None:
                 also(tx)
 
-        await self.database.write(op, fence=self.fence)
+        await self._write(op)
 
     def _pack(
         self, slot: Slot, result: bytes | None, error: ErrorFact | None, facts: StepFacts

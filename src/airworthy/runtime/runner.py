@@ -17,7 +17,7 @@ from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import Gateway, ModelAuthFailed, ModelError, ModelUnknown
 from airworthy.policy.stops import stop
-from airworthy.recorder import Diverged, Journal, Payloads, StepState, read_steps
+from airworthy.recorder import Diverged, Journal, Payloads, Slot, StepState, read_steps
 from airworthy.resilience import TimedOut, WorkCrashed, bounded, bounded_in_thread
 from airworthy.runtime import switches, tasks, verdicts
 from airworthy.runtime.agent import Agent
@@ -143,7 +143,7 @@ class Runner:
         if slot.recorded is not None:
             return
         report = await run_checks(self._desk.input_checks, value, context)
-        await self._guarded_record(slot, verdicts.report_facts(report))
+        self.journal.ride(slot, StepState.DONE, encode(verdicts.report_facts(report)))
         blocked = verdicts.stop_for(policy, report, "blocked_input")
         if blocked is not None:
             raise blocked
@@ -177,14 +177,18 @@ class Runner:
         context = verdicts.context_for(agent, task.id, self._claimed.input, "output", recorded)
         report = await run_checks(self._desk.output_checks, decode(answer), context)
         slot = self.journal.slot("check", "output", b"[]")
-        await self._guarded_record(slot, verdicts.report_facts(report))
+        facts = encode(verdicts.report_facts(report))
+        if slot.recorded is None:
+            self.journal.ride(slot, StepState.DONE, facts)
+        else:  # Checked before, in a run that did not get to its end.
+            await self._recorded_anew(slot, facts)
         blocked = verdicts.stop_for(agent.policy, report, "blocked_output")
         if blocked is not None:
             raise blocked
 
-    async def _guarded_record(self, slot: Any, facts: dict[str, Any]) -> None:
+    async def _recorded_anew(self, slot: Slot, facts: bytes) -> None:
         try:
-            await self.journal.record(slot, StepState.DONE, result=encode(facts))
+            await self.journal.record(slot, StepState.DONE, result=facts)
         except (StaleFence, StoreError) as error:
             raise self.gate.stopping(Lost(error)) from error
 
@@ -301,7 +305,12 @@ class Runner:
 
     async def _write(self, op: Callable[[Tx, int], T]) -> T:
         now_us = self._clock.now_us()
-        written = await self._database.write(lambda tx: op(tx, now_us), fence=self._claimed.fence)
+
+        def with_riders(tx: Tx) -> T:
+            self.journal.board(tx)
+            return op(tx, now_us)
+
+        written = await self._database.write(with_riders, fence=self._claimed.fence)
         self._lifecycle.engine.nudge()
         return written
 

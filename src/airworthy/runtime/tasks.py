@@ -105,7 +105,7 @@ def move(tx: Tx, row: TaskRow, event: Event, now_us: int, **sets: Any) -> State:
     columns = "".join(f", {name} = ?" for name in sets)
     changed = tx.execute(
         f"UPDATE tasks SET state = ?, changed_us = ?{columns} WHERE id = ? AND state = ?",
-        (state, now_us, *sets.values(), row.id, row.state),
+        (state.value, now_us, *sets.values(), row.id, row.state.value),
     )
     assert changed == 1, "a transaction saw two states of one task"
     return state

@@ -103,7 +103,7 @@ class Connection:
 def _pragmas(*, durable: bool, read_only: bool, in_memory: bool) -> list[str]:
     if in_memory:
         return ["PRAGMA temp_store = MEMORY"]
-    common = ["PRAGMA cache_size = -32000", "PRAGMA temp_store = MEMORY"]
+    common = ["PRAGMA cache_size = -8000", "PRAGMA temp_store = MEMORY"]
     if read_only:
         return [*common, "PRAGMA query_only = ON"]
     return [

@@ -87,14 +87,18 @@ class Guards:
         key: str | None,
         deadline_us: int,
         again: bool = False,
+        before: Callable[[], None] | None = None,
     ) -> Tried:
         """Never raises but for halts and cancellation: what went wrong is in the answer.
 
-        `again`: the act was begun before, by a run that never learned what came of it.
+        `before` is asked ahead of each try and may raise a halt. `again`: the act was begun before, by a run that
+        never learned what came of it.
         """
         tried = Tried(attempts=0, doubtful=again)
 
         async def attempt() -> tuple[bytes, Any]:
+            if before is not None:
+                before()
             tried.attempts += 1
             value = await self._act(tool, rule, values, key)
             tried.returned = True

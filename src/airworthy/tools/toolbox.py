@@ -176,10 +176,13 @@ class Toolbox:
             run.using[resource] -= 1
 
     async def try_call(self, call: Call, *, key: str | None, again: bool = False) -> Tried:
-        """Asks the gate nothing more: an act whose intent is on disk is tried, or it would be in doubt for no cause."""
+        """A read is not tried again once its run is over. An act is: its intent is on disk, and giving up between
+        two tries would leave it in doubt for no cause.
+        """
         until_us = deadline_us(self.clock, call.run.gate.seconds_left())
+        before = None if call.tool.effect.acts else call.run.gate.check_halted
         return await self.guards.run(
-            call.tool, call.rule, call.values, key=key, deadline_us=until_us, again=again
+            call.tool, call.rule, call.values, key=key, deadline_us=until_us, again=again, before=before
         )
 
     def facts(self, call: Call, tried: Tried, version: int | None) -> StepFacts:
