@@ -1,5 +1,7 @@
 """`scope`: a person sees what an agent may do, approves exactly that, and is told what is missing."""
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,21 @@ def test_an_approval_asks_first(airworthy: Airworthy) -> None:
 
     assert said.code == 2
     assert "Dana" not in airworthy("scope", "show").out
+
+
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("YES\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+def test_only_a_yes_is_a_yes(
+    typed: str, code: int, airworthy: Airworthy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = io.StringIO(typed)
+    person.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", person)  # somebody at a terminal
+
+    said = airworthy("scope", "approve", "--by", "Dana")
+
+    assert said.code == code
+    assert "[y/N]" in said.err
+    assert ("Dana" in airworthy("scope", "show").out) is (code == 0)
 
 
 def test_an_approval_needs_a_name(airworthy: Airworthy) -> None:

@@ -71,7 +71,11 @@ class Interrupts:
             return
         self._asked = True
         count = show.counted(self._worker.running, "task")
-        self._tell(f"Finishing {count} under way, taking nothing new. Ctrl-C again lets go of them now.")
+        self._tell(
+            f"Finishing {count} under way, taking nothing new. Ctrl-C again lets go now."
+            if self._worker.running
+            else "Stopping; nothing is under way."
+        )
         self._worker.stop()
 
     @contextlib.contextmanager

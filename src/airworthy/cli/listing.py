@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from airworthy.cli import documents, show
 from airworthy.core.money import usd_text
+from airworthy.core.outcome import Outcome
 from airworthy.runtime import TaskRow
 from airworthy.tools import EffectRow, EffectState
 
@@ -50,6 +51,8 @@ def show_effects(effects: Sequence[EffectRow], limit: int, *, as_json: bool) -> 
 
 
 def _why(task: TaskRow) -> str:
+    if task.outcome is Outcome.ANSWERED:
+        return ""
     return task.reason_code or (f"waits for {task.waiting_for}" if task.waiting_for else "")
 
 

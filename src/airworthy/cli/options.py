@@ -81,9 +81,13 @@ def confirmed(question: str, *, yes: bool) -> None:
     """Asks on stderr. Raises: a usage error where nobody can answer, Exit where the answer is no."""
     import sys
 
+    from airworthy.cli import show
+
     if yes:
         return
     if not sys.stdin.isatty():
         raise typer.BadParameter(f"{question} Nobody can be asked here: add --yes.", param_hint="--yes")
-    if not typer.confirm(question, err=True):
+    show.console(stderr=True).print(f"{show.plain(question)} [y/N] ", end="")
+    # Read here, because Typer's own question takes Ctrl-C for the end of input.
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise typer.Exit(1)
