@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -113,12 +114,11 @@ class OpenAIClient:
         if self._client is None:
             from pyreqwest.client import ClientBuilder
 
-            self._client = (
-                ClientBuilder()
-                .connect_timeout(timedelta(seconds=self._connect_timeout_s))
-                .user_agent("airworthy")
-                .build()
-            )
+            builder = ClientBuilder().connect_timeout(timedelta(seconds=self._connect_timeout_s))
+            if _is_loopback(self.endpoint.base_url):
+                # A proxy set for the outside world must not be asked for a server on this machine.
+                builder = builder.no_proxy()
+            self._client = builder.user_agent("airworthy").build()
         return self._client
 
 
@@ -146,6 +146,11 @@ def classified(where: str, status: int, raw: bytes, retry_after_s: float | None)
             return ModelOutage(says, retry_after_s=retry_after_s, billed=status != 503)
         case _:
             return ModelRefusedRequest(says, mend="Mend the request: the provider says what it dislikes.")
+
+
+def _is_loopback(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _detail(raw: bytes) -> str:

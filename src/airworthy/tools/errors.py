@@ -1,7 +1,10 @@
 """What can go wrong with a tool call, told apart by what the caller may do about it."""
 
 from collections.abc import Mapping
+from json import JSONDecodeError
 from typing import ClassVar, Literal
+
+from pydantic import ValidationError
 
 from airworthy.core.errors import AirworthyError
 from airworthy.core.outcome import ErrorFact
@@ -102,7 +105,6 @@ class Permanent(AirworthyError):
 
 
 NOT_DONE_STATUS = frozenset({408, 425, 429})
-MAYBE_DONE_STATUS = frozenset({500, 502, 503, 504})
 
 
 def http_error(
@@ -127,19 +129,15 @@ def transport_error(error: Exception) -> Transient:
     came = reached(error)
     if came == "no":
         return Transient("The other side cannot be reached.", happened="no")
-    return Transient(
-        "No answer came in time."
-        if came == "timeout"
-        else "The connection broke before the answer was whole."
-    )
+    if came == "timeout":
+        return Transient("No answer came in time.")
+    return Transient("The connection broke before the answer was whole.")
 
 
 def is_transient(error: BaseException) -> bool:
-    if isinstance(error, Transient):
-        return True
-    return isinstance(error, TimeoutError | ConnectionError | InterruptedError) and not isinstance(
-        error, Permanent
-    )
+    # Also a tool that could not read what came back: a service that answers nonsense once may answer well next time.
+    unreadable = isinstance(error, ValidationError | JSONDecodeError)
+    return unreadable or isinstance(error, Transient | TimeoutError | ConnectionError | InterruptedError)
 
 
 def happened(error: BaseException) -> Happened:
