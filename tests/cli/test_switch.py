@@ -11,12 +11,15 @@ def test_a_paused_agent_takes_nothing_until_it_is_resumed(airworthy: Airworthy) 
 
     status = airworthy("status", "--json").json
     shown = airworthy("task", "show", id_, "--json").json
+    idle = airworthy("run", "--until-idle")
     resumed = airworthy("resume", "--agent", "shop", "--json").json
     airworthy("run", "--until-idle")
 
     assert [(row["scope"], row["by"], row["why"]) for row in status["paused"]] == [
         ("agent:shop", "dana", "wrong prices")
     ]
+    assert (idle.code, idle.out) == (0, "")
+    assert "Agent shop is paused" in idle.err
     assert any("airworthy resume --agent shop" in step for step in shown["next"])
     assert resumed == {"scope": "agent:shop", "paused": False, "changed": True, "tasks": 0}
     assert airworthy("task", "wait", id_).out == "echo hello\n"

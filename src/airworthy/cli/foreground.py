@@ -14,7 +14,9 @@ from airworthy.app.build import worker
 from airworthy.app.project import Project
 from airworthy.cli import show
 from airworthy.cli.exits import Exit
+from airworthy.cli.overview import called
 from airworthy.runtime import Ended, State, Worker
+from airworthy.runtime.switches import ALL, of_agent
 from airworthy.store import StoreError
 
 if TYPE_CHECKING:
@@ -113,6 +115,11 @@ class Report:
         names = ", ".join(self._names)
         count = show.counted(concurrency, "task")
         self.tell(f"Working for {names} on {self._path}, {count} at once. Ctrl-C finishes what is under way.")
+        for switch in self._app.operations.switches():
+            if switch.scope in (ALL, *map(of_agent, self._names)):
+                self.tell(
+                    f"{called(switch.scope)} paused, and takes nothing until resumed: see airworthy status"
+                )
 
     def ended(self, ended: Ended) -> None:
         word = ended.outcome.value if ended.outcome is not None else "lost" if ended.lost else "open"
