@@ -3,7 +3,8 @@
 import sys
 
 from tests.simulation.invariants import broken
-from tests.simulation.test_worlds import random_setting, run_world
+from tests.simulation.test_worlds import random_setting
+from tests.simulation.world import run_world
 
 
 def main(seeds: list[int]) -> int:

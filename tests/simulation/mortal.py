@@ -153,6 +153,8 @@ class MortalDatabase:
         await self._pass_time()
         await self._life.point("before a commit")
         result = await self._inner.write(op, fence=fence)
+        if fence is not None:
+            self._life.world.written(fence)
         await self._life.point("after a commit")
         return result
 

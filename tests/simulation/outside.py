@@ -50,6 +50,10 @@ class Outside:
             return ""
         return chance.choice(faults)
 
+    def pace_s(self, label: str, *around: float) -> float:
+        """How long a part of a call takes."""
+        return self.chance("pace", label, self.calls[label], around).choice(around)
+
     async def read(self, label: str) -> str:
         """No crash points of its own: what happens to a read between two commits is nobody's harm."""
         life = life_here()
@@ -57,7 +61,7 @@ class Outside:
         life.world.check_not_done(label)
         fault = self.fault(label, ("lost before", "permanent before", "exit before", "slow before"))
         await _fail("before", fault)
-        await asyncio.sleep(self.chance("read", label, self.calls[label]).choice((0.0, 0.02, 0.2)))
+        await asyncio.sleep(self.pace_s(label, 0.0, 0.02, 0.2))
         return f"{label}/{self.calls[label]}"
 
     async def act(self, label: str, key: str | None, payload: Any, *, counter: str | None = None) -> str:
@@ -65,15 +69,14 @@ class Outside:
         life = life_here()
         slow = counter is None
         fault = self.fault(label, FAULTS if slow else tuple(f for f in FAULTS if not f.startswith("slow")))
-        chance = self.chance("pace", label, self.calls[label])
         await life.point(f"before the act {label}")
         await _fail("before", fault)
-        await asyncio.sleep(chance.choice((0.0, 0.05, 0.4)))
+        await asyncio.sleep(self.pace_s(label, 0.0, 0.05, 0.4))
         await life.alive()
         self._happens(label, key, orjson.dumps(payload), payload if counter is not None else None, counter)
         await life.point(f"after the act {label}")
         await _fail("after", fault)
-        await asyncio.sleep(chance.choice((0.0, 0.05, 0.3)))
+        await asyncio.sleep(self.pace_s(label, 0.0, 0.05, 0.3))
         return cast("str", 0) if fault == "nonsense after" else f"{label} done"
 
     def _happens(self, label: str, key: str | None, payload: bytes, value: Any, counter: str | None) -> None:
@@ -111,7 +114,7 @@ class Outside:
         chance = self.chance("model", label, self.calls[label])
         self.in_flight += 1
         try:
-            await asyncio.sleep(chance.choice((0.01, 0.2, 0.9)))
+            await asyncio.sleep(self.pace_s(label, 0.01, 0.2, 0.9))
             await life.alive()
         finally:
             self.in_flight -= 1

@@ -20,6 +20,7 @@ from tests.simulation.outside import INPUT_NANO, OUTPUT_NANO, WINDOW, Outside, O
 COUNTERS = ("a", "b", "c")
 INCREMENT_TRIES = 12
 DELAY_S = 2.0
+TIMEOUT_S = 1.0
 MODEL = "sim-2025-01-01"
 
 
@@ -351,7 +352,7 @@ POOR_USD = 0.006
 def _policy(flavour: str) -> Policy:
     rule: dict[str, Any] = {
         "retry_wait_s": 0.0,
-        "timeout_s": 1.0,
+        "timeout_s": TIMEOUT_S,
         "critical": flavour == "critical",
         "attempts": 2,
     }

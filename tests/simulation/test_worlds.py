@@ -1,8 +1,4 @@
-"""Five hundred random worlds, and a few small ones in which a worker dies at every single point.
-
-A failing world says how to see it again: `pytest tests/simulation/test_worlds.py --collect-only` lists nothing but
-seeds, and `python -m tests.simulation SEED` runs one and prints its story.
-"""
+"""Five hundred random worlds. One that fails says how to see it again: `python -m tests.simulation SEED`."""
 
 import random
 
@@ -11,8 +7,9 @@ import pytest
 from tests.simulation.invariants import broken
 from tests.simulation.mortal import Blow
 from tests.simulation.programs import random_program
-from tests.simulation.world import Setting, World
-from tests.virtual import VirtualLoop, run_virtual
+from tests.simulation.world import Setting, run_world
+
+pytestmark = pytest.mark.slow  # Twenty worlds a test, each about 40 ms.
 
 SEEDS = range(500)
 SEEDS_PER_TEST = 20
@@ -38,15 +35,6 @@ def random_setting(seed: int) -> Setting:
         acts_of_people_s=chance.choice((0.0, 0.0, 4.0, 8.0)),
         restart_s=chance.choice(((11.0,), (0.5,), (0.0, 4.0, 11.0))),
     )
-
-
-def run_world(setting: Setting) -> World:
-    async def story() -> World:
-        world = World(setting)
-        await world.run()
-        return world
-
-    return run_virtual(story(), loop=VirtualLoop(seconds_max=1e7))
 
 
 @pytest.mark.parametrize("first", SEEDS[::SEEDS_PER_TEST])

@@ -5,7 +5,7 @@ import contextvars
 import itertools
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from airworthy.core.errors import AirworthyError
 from airworthy.core.ids import Ids
 from airworthy.runtime import Operations, State, Submission
 from airworthy.runtime.machine import OPEN
-from airworthy.store import MemoryDatabase
+from airworthy.store import Fence, MemoryDatabase
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, EffectState
 from tests.simulation.mortal import (
@@ -28,7 +28,7 @@ from tests.simulation.mortal import (
 )
 from tests.simulation.outside import Outside
 from tests.simulation.programs import Program, agents
-from tests.virtual import LoopClock
+from tests.virtual import LoopClock, VirtualLoop, run_virtual
 
 LIVES_MAX = 60
 REST_S_MAX = 600.0
@@ -50,15 +50,16 @@ class Setting:
     workers: int = 1
     acts_of_people_s: float = 0.0  # For how long people interfere at random.
     restart_s: tuple[float, ...] = (11.0,)
+    people: "Callable[[World], Awaitable[None]] | None" = None  # Instead of random acts.
 
 
 class World:
     """Runs one setting. Afterwards `outside`, `operations` and the notes below tell what happened."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, outside: Outside | None = None) -> None:
         self.setting = setting
         self.programs = {program.number: program for program in setting.programs}
-        self.outside = Outside(setting.seed, setting.fault_share)
+        self.outside = outside if outside is not None else Outside(setting.seed, setting.fault_share)
         self.plan = Plan(setting.blows)
         self.chance = random.Random(setting.seed)
         self.database: MemoryDatabase = fresh_database()
@@ -66,6 +67,7 @@ class World:
         self.workers: list[tuple[Life, Any, asyncio.Task[None]]] = []
         self.task_ids: dict[int, str] = {}
         self.heard: dict[str, Any] = {}  # By label: what the agent was told, as it stood last.
+        self.epochs: dict[str, int] = {}
         self.scripts = 0  # Runs begun so far.
         self.done: dict[
             str, int
@@ -93,6 +95,13 @@ class World:
         if not isinstance(value, Exception):
             self.done.setdefault(label, self.scripts)
         self.heard[label] = value
+
+    def written(self, fence: Fence) -> None:
+        """A write that carried a claim is stored: nobody can have written under a newer one before."""
+        newest = self.epochs.setdefault(fence.name, fence.epoch)
+        if fence.epoch < newest:
+            self.violations.append(f"{fence.name} was written at epoch {fence.epoch} after {newest}")
+        self.epochs[fence.name] = max(newest, fence.epoch)
 
     def task_of(self, label: str) -> int:
         return int(label[1:].partition(".")[0])
@@ -226,6 +235,8 @@ class World:
     # People.
 
     async def _people(self) -> None:
+        if self.setting.people is not None:
+            await self.setting.people(self)
         until_s = asyncio.get_running_loop().time() + self.setting.acts_of_people_s
         while asyncio.get_running_loop().time() < until_s:
             await asyncio.sleep(self.chance.choice((0.05, 0.3, 0.7, 1.5)))
@@ -341,6 +352,15 @@ class World:
 
     def _forbid(self, row: EffectRow, why: str) -> None:
         self.outside.forbidden[label_of(row)] = why
+
+
+def run_world(setting: Setting, outside: Outside | None = None) -> World:
+    async def story() -> World:
+        world = World(setting, outside)
+        await world.run()
+        return world
+
+    return run_virtual(story(), loop=VirtualLoop(seconds_max=1e7))
 
 
 def label_of(row: EffectRow) -> str:

@@ -1,0 +1,74 @@
+"""Small agents, and a worker that dies, or freezes beyond its lease, at every single commit and act once."""
+
+import pytest
+
+from airworthy.runtime import State
+from airworthy.tools import EffectState
+from tests.simulation.invariants import broken
+from tests.simulation.mortal import Blow
+from tests.simulation.programs import UNKEYED, Choice, Group, Leaf, Node, Program
+from tests.simulation.world import Setting, World, label_of, run_world
+
+pytestmark = pytest.mark.slow  # Some sixty worlds a test.
+
+
+def leaf(kind: str, number: int, counter: str = "") -> Leaf:
+    return Leaf(kind, f"t1.{number}", counter=counter)
+
+
+def seq(*children: Node) -> Group:
+    return Group("seq", children)
+
+
+AGENTS: dict[str, Node] = {
+    "reads, then acts with a key": seq(leaf("look", 1), leaf("send", 2), leaf("look", 3)),
+    "acts without a key": seq(leaf("now", 1), leaf("post", 2), leaf("uuid", 3)),
+    "acts in parallel": Group("gather", (leaf("send", 1), leaf("post", 2), leaf("model", 3), leaf("send", 4))),
+    "hands over to the outbox": seq(leaf("later_send", 1), leaf("later_post", 2)),
+    "asks a person": seq(leaf("ask_send", 1), leaf("ask_post", 2)),
+    "asks a person, then waits": seq(leaf("ask_later", 1), leaf("sleep", 2), leaf("send", 3)),
+    "reads, changes and writes back": seq(leaf("increment", 1, "a"), leaf("increment", 2, "a")),
+    "goes either way": seq(
+        Choice((leaf("send", 1), leaf("post", 2))),
+        Group("group", (leaf("model", 3), seq(leaf("step", 4), leaf("send", 5)))),
+    ),
+}  # fmt: skip
+
+
+def lived(root: Node, blows: dict[int, Blow]) -> World:
+    return run_world(Setting(seed=7, programs=(Program(1, root),), blows=blows))
+
+
+def well_ended(world: World) -> list[str]:
+    """Stricter than the promises: one death alone costs nothing, but for what cannot be known."""
+    task_id = world.task_ids[1]
+    task, effects = world.operations.task(task_id), world.operations.effects(task_id)
+    doubtful = [row for row in effects if row.state is EffectState.IN_DOUBT]
+    found = broken(world)
+    if any(row.tool not in UNKEYED for row in doubtful):
+        found.append("an effect with a key is in doubt")
+    at_once = [row for row in doubtful if row.due_us is None]
+    if task.state is not (State.ESCALATED if at_once else State.ANSWERED):
+        found.append(f"the task is {task.state}: {task.why}")
+    decided_no = {EffectState.REJECTED, EffectState.CANCELLED}
+    if task.state is State.ANSWERED:
+        found += [
+            f"{label_of(row)} is {row.state} and happened {world.outside.effective[label_of(row)]} times"
+            for row in effects
+            if row.state not in decided_no
+            and row not in doubtful
+            and world.outside.effective[label_of(row)] != 1
+        ]
+    return found
+
+
+@pytest.mark.parametrize("blow", ["kill", "freeze"])
+@pytest.mark.parametrize("name", AGENTS)
+def test_one_death_at_any_point_costs_nothing_but_what_cannot_be_known(name: str, blow: Blow) -> None:
+    undisturbed = lived(AGENTS[name], {})
+    assert not well_ended(undisturbed)
+
+    for point, where in enumerate(undisturbed.plan.reached):
+        found = well_ended(lived(AGENTS[name], {point: blow}))
+
+        assert not found, f"{blow} at point {point}, {where}:\n" + "\n".join(found)

@@ -1,0 +1,240 @@
+"""Races between people and workers, one by one: each of these once left a task stuck, or a record untrue."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from airworthy.core.errors import AirworthyError
+from airworthy.core.outcome import ReasonCode
+from airworthy.recorder import StepState
+from airworthy.runtime import State
+from airworthy.tools import EffectState
+from tests.simulation.invariants import broken
+from tests.simulation.mortal import Blow
+from tests.simulation.outside import Outside
+from tests.simulation.programs import Group, How, Leaf, Node, Program
+from tests.simulation.world import Setting, World, run_world
+
+MOMENT_S = 0.001
+LONG_S = 0.45  # Twice in an act: longer than people and workers need to notice, shorter than its timeout.
+
+
+def leaf(kind: str, number: int, counter: str = "", task: int = 1) -> Leaf:
+    return Leaf(kind, f"t{task}.{number}", counter=counter)
+
+
+def group(how: How, *children: Node) -> Group:
+    return Group(how, children)
+
+
+def lived(
+    *roots: Node,
+    people: Callable[[World], Awaitable[None]] | None = None,
+    faults: dict[str, list[str]] | None = None,
+    slow: tuple[str, ...] = (),
+    blows: dict[int, Blow] | None = None,
+) -> World:
+    """A world whose services do exactly as told: `faults` by label and try, a long time for each `slow` label."""
+    programs = tuple(Program(number, root) for number, root in enumerate(roots, start=1))
+    setting = Setting(seed=1, programs=programs, people=people, blows=blows or {})
+    return run_world(setting, outside=Told(seed=1, fault_share=0.0, told=faults or {}, slow=slow))
+
+
+class Told(Outside):
+    def __init__(
+        self, seed: int, fault_share: float, told: dict[str, list[str]], slow: tuple[str, ...]
+    ) -> None:
+        super().__init__(seed, fault_share)
+        self.told = told
+        self.slow = slow
+
+    def fault(self, label: str, faults: tuple[str, ...]) -> str:
+        self.calls[label] += 1
+        planned = self.told.get(label, [])
+        return planned[self.calls[label] - 1] if self.calls[label] <= len(planned) else ""
+
+    def pace_s(self, label: str, *around: float) -> float:
+        return LONG_S if label in self.slow else 0.0
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():
+        await asyncio.sleep(MOMENT_S)
+
+
+def only_task(world: World) -> str:
+    return world.task_ids[1]
+
+
+def states(world: World) -> dict[str, EffectState]:
+    return {row.tool: row.state for row in world.operations.effects(only_task(world))}
+
+
+def step_of(world: World, tool: str) -> StepState:
+    return next(step.state for step in world.operations.steps(only_task(world)) if step.name == tool)
+
+
+def test_a_decision_that_comes_before_the_run_is_parked_is_not_lost() -> None:
+    async def people(world: World) -> None:
+        await until(lambda: states(world).get("ask_send") is EffectState.HELD)
+        held = world.operations.outbox((EffectState.HELD,), 1)[0]
+        world.operations.decide(held.id, EffectState.APPROVED, "pat")
+        assert world.operations.task(only_task(world)).state is State.RUNNING
+
+    world = lived(group("gather", leaf("send", 1), leaf("ask_send", 2)), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.operations.task(only_task(world)).state is State.ANSWERED
+    assert world.outside.effective["t1.2"] == 1
+
+
+def test_a_cancellation_that_comes_before_the_run_is_parked_is_not_lost() -> None:
+    async def people(world: World) -> None:
+        await until(lambda: states(world).get("ask_send") is EffectState.HELD)
+        assert not world.operations.cancel(only_task(world), "pat")
+
+    world = lived(group("gather", leaf("ask_send", 2), leaf("send", 1)), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.operations.task(only_task(world)).state is State.CANCELLED
+    assert states(world)["ask_send"] is EffectState.CANCELLED
+
+
+def test_a_pause_that_is_lifted_before_the_run_has_stopped_leaves_nothing_paused() -> None:
+    async def people(world: World) -> None:
+        await until(lambda: world.outside.calls["t1.1"] == 1)
+        world.operations.pause("all", "pat", "a look")
+        await asyncio.sleep(0.5)  # The worker has seen it by now and waits for the act under way.
+        world.operations.resume("all")
+        await asyncio.sleep(10.0)
+        task = world.operations.task(only_task(world))
+        if task.state is State.PAUSED:
+            world.violations.append("the task stays paused, and nobody paused it")
+
+    world = lived(group("seq", leaf("send", 1), leaf("send", 2)), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.operations.task(only_task(world)).state is State.ANSWERED
+
+
+def test_an_act_under_way_is_recorded_before_its_task_is_cancelled() -> None:
+    """Cancelling looks for its task every moment; only the first look may interrupt."""
+
+    async def people(world: World) -> None:
+        await until(lambda: world.outside.calls["t1.1"] == 1)
+        world.operations.cancel(only_task(world), "pat")
+
+    world = lived(group("seq", leaf("post", 1), leaf("post", 2)), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.operations.task(only_task(world)).state is State.CANCELLED
+    assert states(world) == {"post": EffectState.DONE}
+    assert dict(world.outside.effective) == {"t1.1": 1}
+
+
+def test_what_an_agent_left_running_begins_nothing_after_its_answer() -> None:
+    root = group("seq", group("stray", group("seq", leaf("look", 1), leaf("post", 2))), leaf("now", 3))
+
+    world = lived(root, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.operations.task(only_task(world)).state is State.ANSWERED
+    assert world.outside.effective["t1.2"] == 0
+
+
+def test_a_task_cancelled_over_a_dead_workers_act_says_that_the_act_is_in_doubt() -> None:
+    async def people(world: World) -> None:
+        await until(lambda: world.deaths == 1 or any(life.dead for life in world.lives))
+        world.operations.cancel(only_task(world), "pat")
+
+    undisturbed = lived(leaf("send", 1))
+    after_the_act = next(
+        i for i, where in enumerate(undisturbed.plan.reached) if where.startswith("after the act")
+    )
+    world = lived(leaf("send", 1), people=people, blows={after_the_act: "kill"})
+
+    assert not broken(world)
+    assert world.operations.task(only_task(world)).state is State.CANCELLED
+    assert states(world) == {"send": EffectState.IN_DOUBT}
+    assert step_of(world, "send") is StepState.IN_DOUBT
+
+
+def test_a_no_after_a_maybe_is_a_maybe() -> None:
+    world = lived(leaf("send", 1), faults={"t1.1": ["lost after", "permanent before"]})
+
+    assert not broken(world)
+    assert world.outside.effective["t1.1"] == 1
+    assert states(world) == {"send": EffectState.IN_DOUBT}
+    why = world.operations.task(only_task(world)).why
+    assert why is not None
+    assert why.code is ReasonCode.IN_DOUBT
+
+
+def test_a_no_to_a_delayed_act_that_a_dead_worker_had_begun_is_a_maybe() -> None:
+    undisturbed = lived(leaf("later_send", 1))
+    after_the_act = next(
+        i for i, where in enumerate(undisturbed.plan.reached) if where.startswith("after the act")
+    )
+    world = lived(
+        leaf("later_send", 1), blows={after_the_act: "kill"}, faults={"t1.1": ["", "permanent before"]}
+    )
+
+    assert not broken(world)
+    assert world.outside.effective["t1.1"] == 1
+    assert states(world) == {"later_send": EffectState.IN_DOUBT}
+
+
+def test_an_interrupted_change_is_not_interleaved_by_a_parallel_call_that_gives_way() -> None:
+    """The younger task gives way for `b` while its own change of `a` is under way: `a` must stay its own."""
+    both = [
+        group("gather", leaf("increment", 1, first, task), leaf("increment", 2, second, task))
+        for task, (first, second) in enumerate([("b", "a"), ("a", "b"), ("b", "a"), ("a", "b")], start=1)
+    ]
+    slow = tuple(
+        f"t{task}.{number}{kind}{again}"
+        for task in (1, 2, 3, 4)
+        for number in (1, 2)
+        for kind in "rw"
+        for again in range(4)
+    )
+
+    world = lived(*both, slow=slow)
+
+    assert not broken(world)
+    assert dict(world.outside.counters) == {"a": 4, "b": 4}
+
+
+def test_tasks_that_met_before_a_crash_do_not_wait_for_each_other_after_it() -> None:
+    """What a dead run held is held still; the younger task must give that way as well."""
+    one = group("seq", leaf("increment", 1, "a", 1), leaf("increment", 2, "b", 1))
+    two = group("seq", leaf("increment", 1, "b", 2), leaf("increment", 2, "a", 2))
+    slow = ("t1.1w0", "t2.1w0")
+    undisturbed = lived(one, two, slow=slow)
+    for point, where in enumerate(undisturbed.plan.reached):
+        if "t1.1w0" not in where and "t2.1w0" not in where:
+            continue
+        world = lived(one, two, slow=slow, blows={point: "kill"})
+
+        assert not broken(world)
+        assert {world.operations.task(task_id).state for task_id in world.task_ids.values()} == {
+            State.ANSWERED
+        }
+        assert dict(world.outside.counters) == {"a": 2, "b": 2}
+
+
+def test_two_people_at_once_on_one_effect_one_decides_and_the_other_is_told() -> None:
+    told: list[str] = []
+
+    async def people(world: World) -> None:
+        await until(lambda: states(world).get("ask_post") is EffectState.HELD)
+        held = world.operations.outbox((EffectState.HELD,), 1)[0]
+        for decision in (EffectState.REJECTED, EffectState.APPROVED, EffectState.CANCELLED):
+            try:
+                world.operations.decide(held.id, decision, "pat")
+            except AirworthyError as error:
+                told.append(error.code)
+
+    world = lived(leaf("ask_post", 1), people=people)
+
+    assert not broken(world)
+    assert told == ["transition_refused", "transition_refused"]
+    assert world.outside.effective["t1.1"] == 0
