@@ -77,17 +77,20 @@ class Lifecycle:
         state = tasks.move(tx, task, event, now_us, **changes)
         return Claimed(replace(task, state=state, **changes), fence, recorded)
 
-    def park(self, tx: Tx, claimed: Claimed, suspend: Suspend, now_us: int, active_us: int) -> Outcome | None:
-        """Waiting or paused from now on, unless what people did meanwhile says otherwise: no word of theirs is lost.
-
-        They may have cancelled the task, lifted the pause, or decided on what it waits for while the run was still
-        on its way here. CANCELLED when it was closed instead.
-        """
+    def cancelled_meanwhile(self, tx: Tx, claimed: Claimed, now_us: int, active_us: int) -> bool:
+        """Closes a task whose cancellation was asked for while its run was on the way to being parked."""
         task = tasks.get(tx, claimed.task.id)
         if task.cancel_asked:
             self._end(tx, task, Outcome.CANCELLED, _cancelled(), None, now_us, active_us)
             leases.forget(tx, task.id)
-            return Outcome.CANCELLED
+        return task.cancel_asked
+
+    def park(self, tx: Tx, claimed: Claimed, suspend: Suspend, now_us: int, active_us: int) -> None:
+        """Waiting or paused from now on, unless what people did meanwhile says otherwise: no word of theirs is lost.
+
+        They may have lifted the pause, or decided on what it waits for, while the run was still on its way here.
+        """
+        task = tasks.get(tx, claimed.task.id)
         paused = suspend.paused and (task.pause_asked or switches.paused(tx, task.agent) is not None)
         event = Event.PAUSE if paused else Event.SUSPEND
         wake_us = suspend.wake_us
@@ -99,7 +102,6 @@ class Lifecycle:
             self._schedule(tx, task, wake_us)
         resource.release_all(tx, task.id)
         leases.release(tx, claimed.fence)
-        return None
 
     def retry(
         self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, due_us: int, now_us: int, active_us: int

@@ -248,22 +248,18 @@ class Runner:
             case Lost():
                 return self._ended(None, str(halt.error), lost=halt.error)
             case Suspend():
-                closed = await self._write(
-                    lambda tx, now_us: self._lifecycle.park(tx, self._claimed, halt, now_us, self._active())
+                return await self._parked(
+                    lambda tx, now_us: self._lifecycle.park(tx, self._claimed, halt, now_us, self._active()),
+                    f"waits for {halt.waiting_for}",
                 )
-                if closed is not None:
-                    return self._ended(closed, "The task was cancelled while it ran.")
-                return self._ended(None, f"waits for {halt.waiting_for}")
             case TryLater():
                 return await self._later(halt)
             case NeedsMending():
-                await self._write(
+                return await self._parked(
                     lambda tx, now_us: self._lifecycle.hold_agent(
                         tx, self._claimed, halt.fact, halt.seq, now_us, self._active()
-                    )
-                )
-                return self._ended(
-                    None, f"and the whole agent are paused: {halt.fact.message} {halt.fact.mend}"
+                    ),
+                    f"and the whole agent are paused: {halt.fact.message} {halt.fact.mend}",
                 )
             case Stop():
                 return await self._close(halt, answer)
@@ -281,12 +277,24 @@ class Runner:
             )
         delay_s = min(policy.runtime.retry_delay_s * 2 ** (failures - 1), RETRY_DELAY_S_MAX)
         due_us = self._clock.now_us() + round(delay_s * US_PER_S)
-        await self._write(
+        return await self._parked(
             lambda tx, now_us: self._lifecycle.retry(
                 tx, self._claimed, halt.fact, halt.seq, due_us, now_us, self._active()
-            )
+            ),
+            f"is tried again in {delay_s:g} s: {halt.fact.message}",
         )
-        return self._ended(None, f"is tried again in {delay_s:g} s: {halt.fact.message}")
+
+    async def _parked(self, park: Callable[[Tx, int], None], text: str) -> Ended:
+        """Still open, unless somebody cancelled the task while the run was on its way here."""
+
+        def unless_cancelled(tx: Tx, now_us: int) -> Outcome | None:
+            if self._lifecycle.cancelled_meanwhile(tx, self._claimed, now_us, self._active()):
+                return Outcome.CANCELLED
+            park(tx, now_us)
+            return None
+
+        closed = await self._write(unless_cancelled)
+        return self._ended(closed, text if closed is None else "The task was cancelled while it ran.")
 
     async def _close(self, halt: Stop, answer: bytes | None) -> Ended:
         kept = answer if halt.outcome is Outcome.ANSWERED else None
