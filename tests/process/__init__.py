@@ -1,0 +1,1 @@
+"""Real worker processes on a real file, killed for real."""
