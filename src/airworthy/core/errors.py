@@ -26,7 +26,12 @@ def told(error: BaseException) -> str:
         words = str(error)
     except Exception:  # noqa: BLE001  # a broken `__str__` is the least of its problems
         words = "(its text cannot be read)"
-    return words.encode("utf-8", "backslashreplace").decode()
+    return storable_text(words)
+
+
+def storable_text(text: str) -> str:
+    """Python's text may hold halves of characters (from odd file names); no store and no JSON takes those."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class ConfigError(AirworthyError):

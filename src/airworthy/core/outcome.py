@@ -1,9 +1,13 @@
 """How a task ends, and why: five outcomes, each with a reason that code and people can both read."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from airworthy.core.canonical import NotSerialisable, decode, encode
+from airworthy.core.errors import storable_text
 
 
 class Outcome(StrEnum):
@@ -46,19 +50,37 @@ class ReasonCode(StrEnum):
     CANCELLED = "cancelled"
 
 
+def _words(value: object) -> object:
+    return storable_text(value) if isinstance(value, str) else value
+
+
+def _plain(value: object) -> object:
+    """Evidence is for people: what has no JSON form is shown as Python shows it, and costs no task its outcome."""
+    try:
+        return decode(encode(value))
+    except NotSerialisable:
+        if isinstance(value, Mapping):
+            return {storable_text(str(key)): _plain(each) for key, each in value.items()}
+        return f"{type(value).__name__} without a JSON form"
+
+
+Words = Annotated[str, BeforeValidator(_words)]
+Evidence = Annotated[dict[str, Any], BeforeValidator(_plain)]
+
+
 class ErrorFact(BaseModel):
     """An error as data: journaled, replayed, shown. Never carries a secret: it is redacted when written."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str
-    message: str
-    mend: str = ""
-    step: str = ""
-    dependency: str = ""
+    message: Words
+    mend: Words = ""
+    step: Words = ""
+    dependency: Words = ""
     attempt: int = 0
     retryable: bool = False
-    trace: str = ""
+    trace: Words = ""
 
 
 class Reason(BaseModel):
@@ -67,7 +89,7 @@ class Reason(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: ReasonCode
-    text: str
-    to: str = ""
-    evidence: dict[str, Any] = {}
+    text: Words
+    to: Words = ""
+    evidence: Evidence = {}
     error: ErrorFact | None = None

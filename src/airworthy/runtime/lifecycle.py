@@ -109,7 +109,7 @@ class Lifecycle:
         """The step that failed is to be done again; everything before it stands."""
         task = claimed.task
         supersede(tx, task.id, seq)
-        waiting_for = f"{fact.dependency or 'a dependency'} to recover: {fact.message}"
+        waiting_for = self._clean(f"{fact.dependency or 'a dependency'} to recover: {fact.message}")
         changes = {"waiting_for": waiting_for, "wake_us": due_us, "active_us": active_us}
         tasks.move(tx, task, Event.RETRY, now_us, failures=task.failures + 1, **changes)
         self._schedule(tx, task, due_us)
@@ -121,7 +121,7 @@ class Lifecycle:
     ) -> None:
         """Every task would fail alike, so the agent is paused; this one goes on with it."""
         task = claimed.task
-        why = f"{fact.message} {fact.mend}".strip()
+        why = self._clean(f"{fact.message} {fact.mend}".strip())
         supersede(tx, task.id, seq)
         tasks.move(
             tx, task, Event.PAUSE, now_us, waiting_for=f"somebody to mend it: {why}", active_us=active_us
@@ -195,6 +195,10 @@ class Lifecycle:
             due_us = max(now_us, task.wake_us or 0) if task.state is State.WAITING else task.created_us
             self._schedule(tx, task, due_us)
         return len(found)
+
+    def _clean(self, text: str) -> str:
+        """What others said may hold a secret, in a column as in a payload."""
+        return self.payloads.redactor.redact_text(text)
 
     def _schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
         self.engine.schedule(tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us)

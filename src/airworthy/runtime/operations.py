@@ -160,7 +160,8 @@ class Operations:
 
     def pause(self, scope: str, by: str, reason: str) -> bool:
         """`scope`: "all" or "agent:<name>". False when it was paused already."""
-        return self._change(lambda tx, now_us: switches.set_off(tx, Switch(scope, by, reason, now_us)))
+        clean = self._payloads.redactor.redact_text(reason)
+        return self._change(lambda tx, now_us: switches.set_off(tx, Switch(scope, by, clean, now_us)))
 
     def resume(self, scope: str) -> int | None:
         """Goes on, tasks that had been stopped on the way included; how many those were. None: it was not paused."""

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 from airworthy.core.canonical import decode, encode
 from airworthy.core.clock import US_PER_S
-from airworthy.core.errors import InputError
+from airworthy.core.errors import InputError, told
 from airworthy.core.gate import CallFact
 from airworthy.core.halt import Halt, Lost, Stop, Suspend
 from airworthy.core.ids import Ids
@@ -201,7 +201,7 @@ class Run:
                 value = await value
             result = encode(value)
         except Exception as error:
-            text = f"{name}: {type(error).__name__}: {error}"
+            text = f"{name}: {type(error).__name__}: {told(error)}"
             fact = ErrorFact(
                 type=type(error).__name__, message=text, step=f"step {slot.seq}", dependency=name
             )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from airworthy.checks import run_checks
 from airworthy.core.canonical import NotSerialisable, decode, encode
 from airworthy.core.clock import US_PER_S, Clock
-from airworthy.core.errors import AirworthyError
+from airworthy.core.errors import AirworthyError, told
 from airworthy.core.halt import Halt, Lost, NeedsMending, Stop, Suspend, TryLater
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
@@ -167,8 +168,10 @@ class Runner:
         self.journal.check_all_met()
         try:
             adapter = agent.output_adapter
-            return encode(value) if adapter is None else adapter.dump_json(adapter.validate_python(value))
-        except (ValidationError, NotSerialisable) as error:
+            if adapter is None:
+                return encode(value)
+            return adapter.dump_json(adapter.validate_python(value), by_alias=True)
+        except (ValidationError, PydanticSerializationError, NotSerialisable) as error:
             raise self._invalid(error) from error
 
     async def _check_output(self, answer: bytes) -> None:
@@ -194,7 +197,7 @@ class Runner:
 
     def _invalid(self, error: Exception) -> Stop:
         text = "The agent's answer is not of the declared form."
-        evidence = {"problem": str(error)[:TRACE_CHARS_MAX]}
+        evidence = {"problem": told(error)[:TRACE_CHARS_MAX]}
         return stop(
             self._desk.agent.policy, "blocked_output", ReasonCode.INVALID_OUTPUT, text, evidence=evidence
         )
@@ -240,7 +243,7 @@ class Runner:
                 return stop(policy, "tool_failure", ReasonCode.TOOL_FAILURE, text, error=error.fact)
             case _:
                 original = error.original if isinstance(error, WorkCrashed) else error
-                text = f"The agent's function failed with {type(original).__name__}: {original}"
+                text = f"The agent's function failed with {type(original).__name__}: {told(original)}"
                 return _dead(ReasonCode.AGENT_ERROR, text[:TRACE_CHARS_MAX], _fact(original))
 
     async def _end(self, halt: Halt, answer: bytes | None) -> Ended:
@@ -347,7 +350,7 @@ def _fact(error: BaseException) -> ErrorFact:
     trace = "".join(traceback.format_exception(error))[-TRACE_CHARS_MAX:]
     return ErrorFact(
         type=type(error).__name__,
-        message=str(error)[:TRACE_CHARS_MAX],
+        message=told(error)[:TRACE_CHARS_MAX],
         mend=error.mend if isinstance(error, AirworthyError) else "",
         trace=trace,
     )

@@ -195,9 +195,14 @@ class Worker:
         self.on_end(ended)
 
     async def _give_back(self, claimed: Claimed) -> None:
-        """The sweeper finds it without a holder; after a few times without progress it becomes a dead letter."""
+        """To be claimed again; after a few times without progress it becomes a dead letter."""
+
+        def op(tx: Tx) -> None:
+            leases.release(tx, claimed.fence)
+            self._lifecycle.sweep(tx, self._clock.now_us())
+
         try:
-            await self._database.write(lambda tx: leases.release(tx, claimed.fence), fence=claimed.fence)
+            await self._database.write(op, fence=claimed.fence)
         except (StaleFence, StoreError):
             pass  # Somebody else has it, or the lease ends by itself.
 
