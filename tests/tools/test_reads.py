@@ -76,6 +76,24 @@ async def test_a_tool_outside_the_scope_is_refused_recorded_and_never_called(
     assert [step.state for step in k.steps()] == [StepState.REFUSED]
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("rm\nrf\x1b[31m", "rm?rf?[31m"),
+        ("x" * 10_000, "x" * 128),
+        ("key ghp_abcdefghijklmnopqrstuvwxyz0123456789", "key [redacted:github_token]"),
+        ("\ud800", "\\ud800"),
+        ("", ""),
+    ],
+)
+async def test_a_name_a_model_made_up_is_kept_as_a_harmless_label(name: str, kept: str) -> None:
+    k = kit(reading(Script(1)))
+    with pytest.raises(ToolRefused):
+        await k.call(k.run(), name)
+
+    assert k.steps()[0].name == kept
+
+
 async def test_the_third_call_outside_the_scope_stops_the_task() -> None:
     k = kit(reading(Script(1)))
     run = k.run()

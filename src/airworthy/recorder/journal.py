@@ -11,7 +11,7 @@ from typing import Any
 
 from airworthy.core.canonical import digest
 from airworthy.core.clock import Clock
-from airworthy.core.errors import AirworthyError
+from airworthy.core.errors import AirworthyError, storable_text
 from airworthy.core.outcome import ErrorFact
 from airworthy.core.task import TaskRef
 from airworthy.recorder.payload import Payloads
@@ -33,6 +33,7 @@ from airworthy.store import Database, Fence, Tx
 
 # How long a new effect waits for parallel calls to meet what was recorded, once nothing else is under way.
 SETTLE_S = 1.0
+LABEL_CHARS_MAX = 128
 
 Also = Callable[[Tx], None]
 
@@ -128,6 +129,11 @@ class Journal:
             seq = self._next_seq
             self._next_seq += 1
         return Slot(seq, kind, name, key, clean, occurrence, effect, recorded, self.clock.now_us())
+
+    def label(self, name: str) -> str:
+        """A name that a model or a stranger chose, fit to stand in a column: short, printable, without a secret."""
+        clean = self._payloads.redactor.redact_text(storable_text(name[: 4 * LABEL_CHARS_MAX]))
+        return "".join(char if char.isprintable() else "?" for char in clean)[:LABEL_CHARS_MAX]
 
     async def record(
         self,

@@ -112,6 +112,7 @@ class Toolbox:
         if len(raw) > ARGUMENTS_BYTES_MAX:
             raw = encode({"too_large": len(raw)})
         if not self.allowed(name):
+            name = run.journal.label(name)
             return await self._refuse(run, name, raw, "ToolRefused", self._out_of_scope(name), off_scope=True)
         tool = self.tools[name]
         try:
