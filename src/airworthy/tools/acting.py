@@ -178,17 +178,23 @@ async def _carry_out(box: "Toolbox", call: "Call") -> Any:
 async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any:
     resource = call.resource
     seen = call.run.seen.get(resource) if resource is not None else None
-    again = call.slot.recorded is not None and call.slot.recorded.state is StepState.STARTED
+    recorded = call.slot.recorded
+    again = recorded is not None and recorded.state is StepState.STARTED
+    if again and recorded is not None and version != recorded.facts.resource_version:
+        # If it did not happen before the crash, it would now undo what others have changed since.
+        raise await _leave_in_doubt(box, call, Tried(attempts=0), recorded.facts)
     if version is not None and seen is not None and seen != version and not again:
         text = f"{resource} was changed by another task after this one read it. Read it again, then decide."
         return await _refuse(box, call, text, "ResourceChanged")
     call.run.gate.check_halted()
     row = _row(box, call)
-    intent = StepFacts(resource=resource, resource_version=None if version is None else version + 1)
+    if version is not None and not again:
+        version += 1
+    intent = StepFacts(resource=resource, resource_version=version)
 
     def begin(tx: Tx) -> None:
         outbox.begin(tx, row, _caps(call))
-        if resource is not None:
+        if resource is not None and not again:
             bump(tx, resource)
 
     try:
@@ -196,7 +202,6 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
     except CapReached as error:
         return await _refuse(box, call, error.message)
     if resource is not None and version is not None:
-        version += 1
         call.run.seen[resource] = version
     tried = await box.try_call(call, key=call.effect_id if call.tool.keyed else None, again=again)
     return await _finish(box, call, tried, box.facts(call, tried, version))
