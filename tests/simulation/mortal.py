@@ -38,6 +38,7 @@ class Life:
     number: int
     dead: bool = False
     frozen: bool = False
+    was_frozen: bool = False
     died: asyncio.Event = field(default_factory=asyncio.Event)
     thawed: asyncio.Event = field(default_factory=asyncio.Event)
     struck: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,7 +53,7 @@ class Life:
                 self.died.set()
                 self.struck.set()
             case "freeze":
-                self.frozen = True
+                self.frozen = self.was_frozen = True
                 self.thawed.clear()
                 self.struck.set()
                 asyncio.get_running_loop().call_later(FROZEN_S, self._thaw)

@@ -21,6 +21,7 @@ FAULTY_CALLS_MAX = 4  # Of one label; after that the service behaves, so that wo
 SLOW_S = 30.0
 INPUT_NANO, OUTPUT_NANO = 1_000, 10_000  # per token: 1 and 10 USD a million
 WINDOW = 8_000
+ADDED = -10  # The payload that adds ten to a counter instead of setting it.
 
 
 @dataclass(eq=False)
@@ -92,7 +93,9 @@ class Outside:
             self.violations.append(f"{label} happened after {self.forbidden[label]}")
         world.check_intended(label, key)
         self.effective[label] += 1
-        if counter is not None:
+        if counter is not None and value == ADDED:
+            self.counters[counter] += 10
+        elif counter is not None:
             if value != self.counters[counter] + 1:
                 self.violations.append(
                     f"{label} set {counter} to {value}, and it was {self.counters[counter]}: an update was lost"

@@ -15,7 +15,7 @@ from airworthy.policy.sections import ChecksRule
 from airworthy.runtime import Run, StepFailed, SyncRun
 from airworthy.tools import ToolError
 from tests.simulation.mortal import life_here
-from tests.simulation.outside import INPUT_NANO, OUTPUT_NANO, WINDOW, Outside, OutsideClient
+from tests.simulation.outside import ADDED, INPUT_NANO, OUTPUT_NANO, WINDOW, Outside, OutsideClient
 
 COUNTERS = ("a", "b", "c")
 INCREMENT_TRIES = 12
@@ -91,10 +91,16 @@ async def put(name: str, value: int, label: str, *, idempotency_key: str) -> str
     return await outside().act(label, idempotency_key, value, counter=name)
 
 
-TOOLS = (look, send, post, later_send, later_post, ask_send, ask_post, ask_later, peek, put)
+@tool(effect="write", keyed=True, resource="counter:{name}", dependency="later_add")
+async def later_add(name: str, label: str, *, idempotency_key: str) -> str:
+    """Adds to a counter, later."""
+    return await outside().act(label, idempotency_key, ADDED, counter=name)
+
+
+TOOLS = (look, send, post, later_send, later_post, ask_send, ask_post, ask_later, peek, put, later_add)
 LEAVES = (
     "look", "look", "send", "send", "post", "later_send", "later_post", "ask_send", "ask_post", "ask_later",
-    "now", "random", "uuid", "step", "model", "model", "increment", "increment", "nap", "sleep",
+    "now", "random", "uuid", "step", "model", "model", "increment", "increment", "later_add", "nap", "sleep",
 )  # fmt: skip
 UNKEYED = frozenset({"post", "later_post", "ask_post"})
 # Calls without arguments: among parallel branches they are interchangeable, so a replay may swap them.
@@ -122,7 +128,14 @@ class Choice:
     children: "tuple[Node, Node]"
 
 
-Node = Leaf | Group | Choice
+@dataclass(frozen=True)
+class Whim:
+    """What no agent should be: it goes one way in one run and the other way in the next."""
+
+    children: "tuple[Node, Node]"
+
+
+Node = Leaf | Group | Choice | Whim
 
 
 @dataclass(frozen=True)
@@ -141,8 +154,8 @@ def random_program(chance: random.Random, number: int) -> Program:
 
     def leaf() -> Leaf:
         kind = "model" if flavour == "poor" and chance.random() < 0.5 else chance.choice(LEAVES)
-        counter = next(counters, "") if kind == "increment" else ""
-        if kind == "increment" and not counter:
+        counter = next(counters, "") if kind in ("increment", "later_add") else ""
+        if kind in ("increment", "later_add") and not counter:
             kind = "send"
         patience_s = chance.choice((0.1, 0.5)) if chance.random() < 0.06 else None
         return Leaf(kind, f"t{number}.{next(leaves)}", chance.random() < 0.7, patience_s, counter)
@@ -153,6 +166,8 @@ def random_program(chance: random.Random, number: int) -> Program:
             return leaf()
         if drawn < 0.42:
             return Choice((node(depth - 1), node(depth - 1)))
+        if drawn < 0.45:
+            return Whim((node(depth - 1), node(depth - 1)))
         hows: tuple[How, ...] = ("seq", "gather", "group", "collect", "stray")
         how = "seq" if flavour == "sync" else chance.choices(hows, (45, 25, 12, 12, 6))[0]
         return Group(how, tuple(node(depth - 1) for _ in range(chance.randint(1, 4))))
@@ -207,6 +222,8 @@ def play_sync(run: SyncRun) -> list[Any]:
                     walk(child)
             case Choice(children=children):
                 walk(children[0] if run.random() < 0.5 else children[1])
+            case Whim(children=children):
+                walk(children[world.whim() % 2])
 
     walk(program.root)
     return _ended(run, program, found)
@@ -231,6 +248,8 @@ async def _node(script: Script, node: Node) -> None:
             await _leaf(script, node)
         case Choice(children=children):
             await _node(script, children[0] if await script.run.random() < 0.5 else children[1])
+        case Whim(children=children):
+            await _node(script, children[life_here().world.whim() % 2])
         case Group(how="seq", children=children):
             for child in children:
                 await _node(script, child)
@@ -295,6 +314,8 @@ async def _called(run: Run, leaf: Leaf) -> Any:
         "nap": lambda: run.sleep(0.3),
         "sleep": lambda: run.sleep(3.0),
     }
+    if leaf.kind == "later_add":
+        return await run.tool(later_add, name=leaf.counter, label=leaf.label)
     call = calls.get(leaf.kind)
     return await (call() if call is not None else run.tool(leaf.kind, label=leaf.label))
 
@@ -321,7 +342,7 @@ def _called_sync(run: SyncRun, leaf: Leaf) -> Any:
             return run.sleep(0.3)
         case "sleep":
             return run.sleep(3.0)
-        case "increment":
+        case "increment" | "later_add":
             return run.tool("look", label=leaf.label)
         case kind:
             return run.tool(kind, label=leaf.label)
@@ -360,6 +381,7 @@ def _policy(flavour: str) -> Policy:
     special: dict[str, dict[str, Any]] = {
         "later_send": {"delay_s": DELAY_S},
         "later_post": {"delay_s": DELAY_S},
+        "later_add": {"delay_s": DELAY_S},
         "ask_send": {"approval": "always"},
         "ask_post": {"approval": "always"},
         "ask_later": {"approval": "always", "delay_s": DELAY_S},

@@ -15,7 +15,7 @@ from airworthy.app.build import App, assembled, worker
 from airworthy.core.ids import Ids
 from airworthy.core.money import NANO_PER_USD, nano_from_usd
 from airworthy.core.outcome import ReasonCode
-from airworthy.policy import Budgets, Limits, ModelRule, Policy
+from airworthy.policy import Budgets, Limits, ModelRule, Policy, ToolRule
 from airworthy.policy.sections import ChecksRule
 from airworthy.runtime import Run, State, Submission, TaskQuery, Worker
 from airworthy.store.lease import Owner
@@ -78,7 +78,11 @@ async def glance(name: str) -> str:
 
 
 def agent_with(
-    limits: Limits, client: Dear, handler: Callable[[Run], Awaitable[Any]], budgets: Budgets | None = None
+    limits: Limits,
+    client: Dear,
+    handler: Callable[[Run], Awaitable[Any]],
+    budgets: Budgets | None = None,
+    tools: dict[str, ToolRule] | None = None,
 ) -> Agent:
     model = ModelRule(
         name=MODEL, api_key_env="", output_tokens_max=TOKENS_OUT_MAX, timeout_s=2.0, concurrency=CALLS,
@@ -86,7 +90,7 @@ def agent_with(
     )  # fmt: skip
     policy = Policy(
         agent="bounded", purpose="Tries to get past its limits.", limits=limits, budgets=budgets or Budgets(),
-        models=(model,), checks=ChecksRule(input=(), output=()),
+        models=(model,), checks=ChecksRule(input=(), output=()), tools=tools or {},
     )  # fmt: skip
     agent = Agent(policy, tools=[touch, glance], clients={MODEL: client})
     agent.task(handler)
@@ -215,6 +219,21 @@ async def test_what_was_used_before_a_pause_counts_after_it() -> None:
 
     assert done.total() == 5
     assert reason_of(app) is ReasonCode.LIMIT_TOOL_CALLS
+
+
+async def test_tasks_at_once_cannot_pass_what_a_tool_may_do_in_a_day() -> None:
+    async def handle(run: Run) -> Any:
+        await asyncio.gather(
+            *(run.tool("touch", name=f"{run.input['n']}/{number}") for number in range(5)),
+            return_exceptions=True,
+        )
+        return "done"
+
+    agent = agent_with(limits(), Dear(), handle, tools={"touch": ToolRule(per_day=13, critical=False)})
+
+    await all_done(agent, tasks=10, workers=2)
+
+    assert done.total() == 13
 
 
 async def test_no_work_goes_on_past_the_time_of_a_task() -> None:

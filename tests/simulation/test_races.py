@@ -11,7 +11,7 @@ from airworthy.tools import EffectState
 from tests.simulation.invariants import broken
 from tests.simulation.mortal import Blow
 from tests.simulation.outside import Outside
-from tests.simulation.programs import Group, How, Leaf, Node, Program
+from tests.simulation.programs import Group, How, Leaf, Node, Program, Whim
 from tests.simulation.world import Setting, World, run_world
 
 MOMENT_S = 0.001
@@ -238,3 +238,111 @@ def test_two_people_at_once_on_one_effect_one_decides_and_the_other_is_told() ->
     assert not broken(world)
     assert told == ["transition_refused", "transition_refused"]
     assert world.outside.effective["t1.1"] == 0
+
+
+def first_point(world: World, start: str) -> int:
+    return next(point for point, where in enumerate(world.plan.reached) if where.startswith(start))
+
+
+def test_a_run_that_takes_another_path_after_a_crash_does_not_act_anew() -> None:
+    root = group("seq", Whim((leaf("send", 1), leaf("send", 2))), leaf("now", 3))
+    undisturbed = lived(root)
+
+    world = lived(root, blows={first_point(undisturbed, "after the act") + 2: "kill"})
+
+    assert not broken(world)
+    assert world.outside.effective.total() == 1
+    why = world.operations.task(only_task(world)).why
+    assert why is not None
+    assert why.code is ReasonCode.DIVERGENCE
+
+
+def test_a_run_that_ends_without_what_it_had_done_is_no_answer() -> None:
+    root = group("seq", Whim((leaf("now", 1), leaf("send", 2))), leaf("now", 3))
+    undisturbed = lived(root)
+
+    world = lived(root, blows={first_point(undisturbed, "after the act") + 2: "kill"})
+
+    assert not broken(world)
+    assert world.outside.effective.total() == 1
+    why = world.operations.task(only_task(world)).why
+    assert why is not None
+    assert why.code is ReasonCode.DIVERGENCE
+
+
+def test_no_act_begins_between_a_cancellation_and_its_being_noticed() -> None:
+    async def people(world: World) -> None:
+        await until(lambda: world.outside.calls["t1.1"] == 1)
+        await asyncio.sleep(LONG_S - MOMENT_S)  # A moment before the read ends and the act would begin.
+        world._cancel(only_task(world))
+
+    world = lived(group("seq", leaf("look", 1), leaf("post", 2)), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.outside.effective.total() == 0
+    assert world.operations.task(only_task(world)).state is State.CANCELLED
+
+
+def test_nothing_enters_the_outbox_between_a_cancellation_and_its_being_noticed() -> None:
+    async def people(world: World) -> None:
+        await until(lambda: world.outside.calls["t1.1"] == 1)
+        await asyncio.sleep(LONG_S - MOMENT_S)
+        world._cancel(only_task(world))
+
+    world = lived(group("seq", leaf("look", 1), leaf("later_post", 2)), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.operations.effects(only_task(world)) == []
+
+
+def test_a_delayed_change_never_falls_between_anothers_read_and_write() -> None:
+    reads_long = group("seq", leaf("nap", 1, task=2), leaf("nap", 2, task=2), leaf("increment", 3, "a", 2))
+    for naps in range(2, 7):
+        wait = tuple(leaf("nap", number, task=2) for number in range(1, naps))
+        reads_long = group("seq", *wait, leaf("increment", 9, "a", 2))
+        world = lived(leaf("later_add", 1, "a"), reads_long, slow=("t2.9r0", "t2.9w0", "t1.1"))
+
+        assert not broken(world)
+        assert world.outside.counters["a"] == 11
+
+
+def test_a_worker_that_thaws_claims_nothing_for_the_dead_owner_it_was() -> None:
+    """Between the thaw and the first heartbeat it may claim; such a claim must not outlive its coming back."""
+    roots = [group("seq", leaf("look", 1, task=task), leaf("send", 2, task=task)) for task in (1, 2)]
+    undisturbed = lived(*roots)
+    for point in range(len(undisturbed.plan.reached)):
+
+        async def people(world: World) -> None:
+            await until(lambda: any(life.frozen for life in world.lives) or world.quiet())
+            for _ in range(40):
+                await asyncio.sleep(0.5)
+                for task_id in world.task_ids.values():
+                    if world.operations.task(task_id).state is State.RUNNING:
+                        world._wake(world.operations.task(task_id))
+
+        world = lived(*roots, people=people, blows={point: "freeze"})
+
+        assert not broken(world), f"frozen at point {point}"
+
+
+def test_a_change_that_a_crash_cut_off_is_not_made_over_what_others_changed_since() -> None:
+    """While its task was paused it held nothing. Whether it had happened nobody knows, so a person is asked."""
+    slow = group(
+        "seq", *(leaf("nap", number, task=2) for number in range(1, 9)), leaf("increment", 9, "a", 2)
+    )
+    mine = leaf("increment", 1, "a")
+    undisturbed = lived(mine, slow)
+
+    async def people(world: World) -> None:
+        await until(lambda: any(life.dead for life in world.lives))
+        world.operations.pause_task(only_task(world))
+        await until(lambda: world.operations.task(world.task_ids[2]).state is State.ANSWERED)
+        world.operations.resume_task(only_task(world))
+
+    world = lived(
+        mine, slow, people=people, blows={first_point(undisturbed, "before the act t1.1w0"): "kill"}
+    )
+
+    assert not broken(world)
+    assert world.outside.counters["a"] == 1
+    assert states(world)["put"] is EffectState.IN_DOUBT

@@ -12,7 +12,8 @@ from typing import Any
 from airworthy.app.build import assembled, worker
 from airworthy.core.errors import AirworthyError
 from airworthy.core.ids import Ids
-from airworthy.runtime import Operations, State, Submission
+from airworthy.runtime import Operations, State, Submission, TaskRow
+from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.machine import OPEN
 from airworthy.store import Fence, MemoryDatabase
 from airworthy.store.lease import Owner
@@ -24,6 +25,7 @@ from tests.simulation.mortal import (
     MortalDatabase,
     Plan,
     fresh_database,
+    life_here,
     note_births,
 )
 from tests.simulation.outside import Outside
@@ -103,12 +105,17 @@ class World:
             self.violations.append(f"{fence.name} was written at epoch {fence.epoch} after {newest}")
         self.epochs[fence.name] = max(newest, fence.epoch)
 
+    def whim(self) -> int:
+        """Another number in every run."""
+        return SCRIPT.get()
+
     def task_of(self, label: str) -> int:
         return int(label[1:].partition(".")[0])
 
     def check_not_done(self, label: str) -> None:
-        # A run that began earlier may still be at it, left behind or frozen; a replay begins later and must not.
-        if label in self.done and SCRIPT.get() > self.done[label]:
+        # A run that began earlier may still be at it, and a worker that was frozen begins with what it read before;
+        # a replay begins later and knows better.
+        if label in self.done and SCRIPT.get() > self.done[label] and not life_here().was_frozen:
             self.violations.append(f"{label} was called again although its result had been given")
 
     def check_intended(self, label: str, key: str | None) -> None:
@@ -253,7 +260,7 @@ class World:
 
     def _interfere(self) -> None:
         operations, chance = self.operations, self.chance
-        task_id = chance.choice(list(self.task_ids.values()))
+        task_id: str = chance.choice(list(self.task_ids.values()))
         match chance.choice(
             (
                 "decide",
@@ -267,6 +274,7 @@ class World:
                 "unsend",
                 "doubt",
                 "submit",
+                "wake",
             )
         ):
             case "decide":
@@ -290,6 +298,8 @@ class World:
                     self._forbid(row, "its cancellation")
             case "doubt":
                 self._settle_doubt()
+            case "wake":  # An engine may wake a task once too often.
+                self._wake(operations.task(task_id))
             case "submit":  # The sender lost our answer and sends again.
                 program = chance.choice(self.setting.programs)
                 known = operations.submit(
@@ -300,6 +310,16 @@ class World:
                     self.violations.append(f"a repeated submission became {known.task.id}")
             case _:
                 pass
+
+    def _wake(self, task: TaskRow) -> None:
+        if task.state not in (State.QUEUED, State.RUNNING):
+            return
+        now_us = self.clock.now_us()
+        self.database.write_now(
+            lambda tx: EmbeddedEngine().schedule(
+                tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
+            )
+        )
 
     def _settle(self) -> None:
         operations = self.operations
