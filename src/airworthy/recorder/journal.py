@@ -226,8 +226,8 @@ class Journal:
                 also(tx)
             if known:
                 tx.execute(
-                    "UPDATE steps SET state = ? WHERE task_id = ? AND seq = ?",
-                    (state.value, task_id, slot.seq),
+                    "UPDATE steps SET state = ?, resource = ?, resource_version = ? WHERE task_id = ? AND seq = ?",
+                    (state.value, facts.resource, facts.resource_version, task_id, slot.seq),
                 )
                 return
             tx.execute(INSERT_STEP, row)
