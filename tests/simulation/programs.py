@@ -97,14 +97,34 @@ async def later_add(name: str, label: str, *, idempotency_key: str) -> str:
     return await outside().act(label, idempotency_key, ADDED, counter=name)
 
 
-TOOLS = (look, send, post, later_send, later_post, ask_send, ask_post, ask_later, peek, put, later_add)
+@tool(effect="write", keyed=True, resource="counter:{name}", dependency="ask_add")
+async def ask_add(name: str, label: str, *, idempotency_key: str) -> str:
+    """Adds to a counter when a person says so."""
+    return await outside().act(label, idempotency_key, ADDED, counter=name)
+
+
+TOOLS = (
+    look,
+    send,
+    post,
+    later_send,
+    later_post,
+    ask_send,
+    ask_post,
+    ask_later,
+    peek,
+    put,
+    later_add,
+    ask_add,
+)
 LEAVES = (
     "look", "look", "send", "send", "post", "later_send", "later_post", "ask_send", "ask_post", "ask_later",
-    "now", "random", "uuid", "step", "model", "model", "increment", "increment", "later_add", "nap", "sleep",
+    "now", "random", "uuid", "step", "model", "model", "increment", "increment", "later_add", "ask_add", "nap", "sleep",
 )  # fmt: skip
 UNKEYED = frozenset({"post", "later_post", "ask_post"})
 # Calls without arguments: among parallel branches they are interchangeable, so a replay may swap them.
 UNNAMED = frozenset({"now", "random", "uuid", "nap", "sleep"})
+COUNTING = frozenset({"increment", "later_add", "ask_add"})
 How = Literal["seq", "gather", "group", "collect", "stray"]
 
 
@@ -154,8 +174,8 @@ def random_program(chance: random.Random, number: int) -> Program:
 
     def leaf() -> Leaf:
         kind = "model" if flavour == "poor" and chance.random() < 0.5 else chance.choice(LEAVES)
-        counter = next(counters, "") if kind in ("increment", "later_add") else ""
-        if kind in ("increment", "later_add") and not counter:
+        counter = next(counters, "") if kind in COUNTING else ""
+        if kind in COUNTING and not counter:
             kind = "send"
         patience_s = chance.choice((0.1, 0.5)) if chance.random() < 0.06 else None
         return Leaf(kind, f"t{number}.{next(leaves)}", chance.random() < 0.7, patience_s, counter)
@@ -314,8 +334,8 @@ async def _called(run: Run, leaf: Leaf) -> Any:
         "nap": lambda: run.sleep(0.3),
         "sleep": lambda: run.sleep(3.0),
     }
-    if leaf.kind == "later_add":
-        return await run.tool(later_add, name=leaf.counter, label=leaf.label)
+    if leaf.kind in ("later_add", "ask_add"):
+        return await run.tool(leaf.kind, name=leaf.counter, label=leaf.label)
     call = calls.get(leaf.kind)
     return await (call() if call is not None else run.tool(leaf.kind, label=leaf.label))
 
@@ -342,7 +362,7 @@ def _called_sync(run: SyncRun, leaf: Leaf) -> Any:
             return run.sleep(0.3)
         case "sleep":
             return run.sleep(3.0)
-        case "increment" | "later_add":
+        case "increment" | "later_add" | "ask_add":
             return run.tool("look", label=leaf.label)
         case kind:
             return run.tool(kind, label=leaf.label)
@@ -384,6 +404,7 @@ def _policy(flavour: str) -> Policy:
         "later_add": {"delay_s": DELAY_S},
         "ask_send": {"approval": "always"},
         "ask_post": {"approval": "always"},
+        "ask_add": {"approval": "always"},
         "ask_later": {"approval": "always", "delay_s": DELAY_S},
     }
     for name, more in special.items():
