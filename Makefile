@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help demo test lint bench docs clean
 
 help:
-	@echo "make demo    the support agent on a small shop: 200 inquiries, one kill -9, one report"
+	@echo "make demo    the support agent on a small shop: 200 inquiries, kill -9 in the middle, one report"
 	@echo "make test    every test"
 	@echo "make lint    ruff, mypy, import rules"
 	@echo "make docs    regenerate the reference pages from the code"

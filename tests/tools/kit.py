@@ -65,10 +65,16 @@ class Kit:
         (row,) = self.effects(task)
         return row
 
-    def decide(self, effect_id: str, to: EffectState, note: str | None = None, by: str = "dana") -> None:
+    def decide(
+        self,
+        effect_id: str,
+        to: EffectState,
+        note: str | None = None,
+        by: str = "dana",
+        result: str | None = None,
+    ) -> None:
         sets: list[tuple[str, Any]] = [("decided_by", by)]
-        if note is not None:
-            sets.append(("note", note))
+        sets += [(name, value) for name, value in (("note", note), ("result", result)) if value is not None]
         self.database.write_now(lambda tx: outbox.decide(tx, effect_id, to, sets=sets))
 
     def dispatcher(

@@ -208,18 +208,18 @@ async def test_crash_between_act_and_record_leaves_an_unkeyed_effect_in_doubt_an
 SETTLED = [
     (EffectState.DONE, None, None, "it happened; nothing came back"),
     (EffectState.DONE, '{"id": 7}', {"id": 7}, "it happened; the person read the result off the other side"),
-    (EffectState.DONE, "they got it", "they got it", "it happened, in words"),
+    (EffectState.DONE, '"they got it"', "they got it", "it happened, in words"),
     (EffectState.FAILED, None, ToolFailed, "it did not happen"),
     (EffectState.APPROVED, None, "ok", "do it again"),
 ]
 
 
-@pytest.mark.parametrize(("to", "note", "comes", "why"), SETTLED)
+@pytest.mark.parametrize(("to", "result", "comes", "why"), SETTLED)
 async def test_a_person_settles_a_doubt_once_and_every_replay_says_the_same(
-    to: EffectState, note: str | None, comes: Any, why: str
+    to: EffectState, result: str | None, comes: Any, why: str
 ) -> None:
     k, mail, acts = await in_doubt()
-    k.decide(k.effect().id, to, note)
+    k.decide(k.effect().id, to, "a word for the record", result=result)
 
     for _ in range(2):
         if isinstance(comes, type):

@@ -95,7 +95,7 @@ async def test_a_delayed_call_is_accepted_at_once_and_sent_at_its_time_and_not_b
     assert answer["effect"] == effect.id
     assert (early, due, later) == (0, 1, 0)
     assert [(to, key) for _, to, key in sent] == [("a", effect.id)]
-    assert (effect.state, effect.note) == (S.DONE, '"ok"')
+    assert (effect.state, effect.result) == (S.DONE, '"ok"')
 
 
 async def test_cancelled_within_the_delay_it_never_happened() -> None:
@@ -196,8 +196,8 @@ async def test_a_secret_in_the_answer_of_a_delayed_effect_is_not_kept() -> None:
     await asyncio.sleep(301)
     await send_due(k)
 
-    assert "[redacted:" in (k.effect().note or "")
-    assert "ghp_" not in (k.effect().note or "")
+    assert "[redacted:" in (k.effect().result or "")
+    assert "ghp_" not in (k.effect().result or "")
 
 
 async def test_a_call_whose_arguments_hold_a_secret_cannot_wait_where_it_would_be_stored() -> None:

@@ -83,6 +83,7 @@ def effect_document(effect: EffectRow) -> Document:
         "decided_by": effect.decided_by,
         "decided": iso(effect.decided_us),
         "note": effect.note,
+        "result": effect.result,
     }
 
 

@@ -16,7 +16,6 @@ app = typer.Typer(
     help="Decide on effects that wait or are in doubt.",
 )  # fmt: skip
 LIMIT_DEFAULT = 50
-NOTHING = "null"  # As a note it says "no result", so that no older note is taken for one.
 
 
 @app.command(name="list")
@@ -87,6 +86,7 @@ def show_one(
                 ("Decided by", row.decided_by),
                 ("Decided", show.when(row.decided_us)),
                 ("Note", row.note),
+                ("Result", row.result),
             ]
         )
         for step in about_effects([row]):
@@ -193,9 +193,7 @@ def settle(
             ) from error
     to = EffectState.DONE if happened else EffectState.FAILED if not_happened else EffectState.APPROVED
     settled = (EffectState.IN_DOUBT,)
-    _decide(
-        effect, to, (result or NOTHING) if happened else "", (folder, database), as_json=as_json, only=settled
-    )
+    _decide(effect, to, "", (folder, database), as_json=as_json, only=settled, result=result or "")
 
 
 def _decide(
@@ -206,6 +204,7 @@ def _decide(
     *,
     as_json: bool,
     only: "tuple[EffectState, ...]" = (),
+    result: str = "",
 ) -> None:
     from airworthy.app.config import person
     from airworthy.app.lookup import effect_id
@@ -216,7 +215,9 @@ def _decide(
         id_ = effect_id(found, part)
         before = found.operations.effect(id_)
         _check(before, to, only)
-        row = found.operations.decide(id_, to, person(), show.unicode_text(note))
+        row = found.operations.decide(
+            id_, to, person(), show.unicode_text(note), show.unicode_text(result).encode()
+        )
         task = found.operations.task(row.task_id)
     if as_json:
         show.emit({**documents.effect_document(row), "task_state": task.state.value})

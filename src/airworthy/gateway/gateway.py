@@ -1,6 +1,7 @@
 """The one door to models, in process: journal, limits, budget, retry, fallback, record; the wire is the client's."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from airworthy.resilience import (
 )
 from airworthy.store import Tx
 
+RESERVE_POLL_S, RESERVE_POLL_S_MAX = 0.05, 1.0
 BYTES_PER_TOKEN = 4  # English text and JSON; only an estimate for limits, never for money.
 
 
@@ -197,7 +199,7 @@ class Gateway:
             return reserve(tx, call.scopes, bound)
 
         async with self._places[place_of(rule)].hold():
-            exceeded = await journal.database.write(take, fence=journal.fence)
+            exceeded = await self._reserved(journal, gate, rule, take)
             if exceeded is not None:
                 of_task = exceeded.scope is call.scopes[0]
                 code = ReasonCode.LIMIT_COST if of_task else ReasonCode.BUDGET
@@ -223,6 +225,23 @@ class Gateway:
             )
         # Without a count of tokens the bill is unknown, and the whole reservation counts as spent.
         return reply, cost_nano(rule, reply.usage) if reply.usage.known else bound
+
+    async def _reserved(
+        self, journal: Journal, gate: Gate, rule: ModelRule, take: Callable[[Tx], Exceeded | None]
+    ) -> Exceeded | None:
+        """Waits while only the reservations of other calls are in the way: they are the worst case, and will shrink.
+
+        Not for longer than such a call may take; a reservation whose bill never comes stays.
+        """
+        until_us = self._clock.now_us() + round(min(rule.timeout_s, gate.seconds_left()) * US_PER_S)
+        wait_s = RESERVE_POLL_S
+        while True:
+            exceeded = await journal.database.write(take, fence=journal.fence)
+            if exceeded is None or not exceeded.passing or self._clock.now_us() >= until_us:
+                return exceeded
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RESERVE_POLL_S_MAX)
+            gate.check_halted()
 
     async def _failed(
         self, journal: Journal, call: _Call, error: ModelError, rules: Sequence[ModelRule]

@@ -26,10 +26,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """Which budget the call does not fit into. Nothing was reserved."""
+    """Which budget the call does not fit into. Nothing was reserved.
+
+    `passing`: it would fit beside what is spent; only reservations of other calls are in its way, and they end.
+    """
 
     scope: Scope
     text: str
+    passing: bool = False
 
 
 def scopes_of(policy: Policy, task: TaskRef, now_us: int) -> tuple[Scope, ...]:
@@ -57,13 +61,15 @@ def scopes_of(policy: Policy, task: TaskRef, now_us: int) -> tuple[Scope, ...]:
 def reserve(tx: Tx, scopes: Sequence[Scope], amount_nano: int) -> Exceeded | None:
     """Reserves in all scopes or in none."""
     for scope in scopes:
-        row = tx.row("SELECT reserved_nano + settled_nano, calls FROM spend WHERE scope = ?", (scope.name,))
-        used_nano, calls = row if row is not None else (0, 0)
+        row = tx.row("SELECT reserved_nano, settled_nano, calls FROM spend WHERE scope = ?", (scope.name,))
+        reserved_nano, settled_nano, calls = row if row is not None else (0, 0, 0)
+        used_nano = reserved_nano + settled_nano
         if scope.cap_nano is not None and used_nano + amount_nano > scope.cap_nano:
             return Exceeded(
                 scope,
                 f"The next model call may cost {usd_text(amount_nano)}; of {usd_text(scope.cap_nano)} for "
                 f"{scope.label} {usd_text(used_nano)} is spent or reserved.",
+                passing=settled_nano + amount_nano <= scope.cap_nano,
             )
         if scope.calls_max is not None and calls >= scope.calls_max:
             return Exceeded(
@@ -86,6 +92,30 @@ def settle(tx: Tx, scopes: Sequence[Scope], reserved_nano: int, actual_nano: int
             "UPDATE spend SET reserved_nano = reserved_nano - ?, settled_nano = settled_nano + ? WHERE scope = ?",
             (reserved_nano, actual_nano, scope.name),
         )
+
+
+def begin_anew(tx: Tx, task_id: str) -> None:
+    """A person opened the task again: what it spent before is remembered, and bounds it no more."""
+    row = tx.row("SELECT reserved_nano, settled_nano, calls FROM spend WHERE scope = ?", (f"task:{task_id}",))
+    if row is None:
+        return
+    tx.execute(
+        "INSERT INTO spend (scope, reserved_nano, settled_nano, calls) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (scope) DO UPDATE SET reserved_nano = spend.reserved_nano + excluded.reserved_nano,"
+        " settled_nano = spend.settled_nano + excluded.settled_nano, calls = spend.calls + excluded.calls",
+        (f"before:{task_id}", *row),
+    )
+    tx.execute("DELETE FROM spend WHERE scope = ?", (f"task:{task_id}",))
+
+
+def of_task(tx: Tx, task_id: str) -> int:
+    """Nano-USD over the task's whole life; what is reserved for a bill that never came counts as spent."""
+    row = tx.row(
+        "SELECT COALESCE(SUM(reserved_nano + settled_nano), 0) FROM spend WHERE scope IN (?, ?)",
+        (f"task:{task_id}", f"before:{task_id}"),
+    )
+    assert row is not None
+    return int(row[0])
 
 
 def spent(tx: Tx, scope: str) -> tuple[int, int]:

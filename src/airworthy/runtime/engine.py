@@ -57,7 +57,8 @@ class EmbeddedEngine:
             if len(taken) >= count:
                 break
             rows = tx.rows(
-                "SELECT task_id FROM wakes WHERE agent = ? AND priority = ? AND due_us <= ? ORDER BY due_us LIMIT ?",
+                "SELECT task_id FROM wakes WHERE agent = ? AND priority = ? AND due_us <= ?"
+                " ORDER BY due_us, task_id LIMIT ?",
                 (agent, priority, now_us, count - len(taken)),
             )
             taken += [row[0] for row in rows]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from airworthy.core.canonical import digest, encode
+from airworthy.core.canonical import decode, digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
@@ -79,6 +79,11 @@ class Operations:
 
     def task(self, task_id: str) -> TaskRow:
         return self.database.read_now(lambda tx: tasks.get(tx, task_id))
+
+    def answer(self, task_id: str) -> Any:
+        """The agent's answer as plain data; None for a task that was not answered (or answered with nothing)."""
+        last = self.steps(task_id)[-1]
+        return last.result if last.kind == "outcome" else None
 
     def steps(self, task_id: str) -> list[Recorded]:
         return self.database.read_now(lambda tx: read_steps(tx, task_id))
@@ -199,10 +204,13 @@ class Operations:
             )
         return row
 
-    def decide(self, effect_id: str, to: EffectState, by: str, note: str = "") -> EffectRow:
+    def decide(
+        self, effect_id: str, to: EffectState, by: str, note: str = "", result: bytes = b""
+    ) -> EffectRow:
         """A person's word on an effect: approved, rejected, cancelled; in doubt: done, failed, approved (again).
 
-        The task that waits for it goes on. Two people at once: one decides, the other is told (TransitionRefused).
+        `result` (JSON): what the other side answered, for an effect in doubt that did happen. The task that waits goes
+        on. Two people at once: one decides, the other is told (TransitionRefused).
         """
 
         def op(tx: Tx, now_us: int) -> EffectRow:
@@ -210,6 +218,9 @@ class Operations:
             if note:
                 clean, _ = self._payloads.redactor.redact_bytes(note.encode())
                 sets.append(("note", clean.decode()))
+            if result:
+                kept = encode(decode(result))
+                sets.append(("result", self._payloads.redactor.redact_bytes(kept)[0].decode()))
             row = outbox.decide(tx, effect_id, to, sets=sets)
             from_outbox = row.due_us is not None
             if from_outbox and to is EffectState.APPROVED:

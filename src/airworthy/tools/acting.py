@@ -75,6 +75,10 @@ async def _decided(box: "Toolbox", call: "Call") -> Any:
         case EffectState.HELD:
             raise _waits(call)
         case EffectState.APPROVED:
+            # The policy may have become stricter while the call waited.
+            refused = refusal(call.tool.name, call.rule, call.arguments)
+            if refused is not None:
+                return await _refuse(box, call, refused)
             await call.run.journal.may_act()
             return await (_schedule(box, call) if call.rule.delay_s > 0 else _carry_out(box, call))
         case EffectState.STARTED:
@@ -91,12 +95,12 @@ async def _settled(box: "Toolbox", call: "Call") -> Any:
     row = await journal.database.read(lambda tx: outbox.find(tx, call.effect_id))
     match row.state if row is not None else EffectState.IN_DOUBT:
         case EffectState.DONE:
-            result = row.note.encode() if row is not None and row.note else b"null"
+            result = row.result.encode() if row is not None and row.result else b"null"
             facts = StepFacts(
                 notes=({"as_is": True, "settled_by": row.decided_by if row is not None else ""},)
             )
-            await journal.close(call.slot, StepState.DONE, result=_json_or_text(result), facts=facts)
-            return None if result == b"null" else orjson.loads(_json_or_text(result))
+            await journal.close(call.slot, StepState.DONE, result=result, facts=facts)
+            return orjson.loads(result)
         case EffectState.FAILED:
             fact = ErrorFact(
                 type="ToolFailed",
@@ -292,11 +296,3 @@ def _row(box: "Toolbox", call: "Call") -> EffectRow:
         created_us=now_us,
         started_us=now_us,
     )
-
-
-def _json_or_text(raw: bytes) -> bytes:
-    try:
-        orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return orjson.dumps(raw.decode())
-    return raw

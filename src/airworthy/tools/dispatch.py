@@ -73,12 +73,13 @@ class Dispatcher:
             tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us, again=begun.again
         )
         if tried.result is not None or (tried.returned and not tried.retryable):
-            state, note = EffectState.DONE, (tried.result or b"").decode()
+            state, note = EffectState.DONE, ""
         else:
             state = EffectState.IN_DOUBT if tried.happened == "maybe" else EffectState.FAILED
             note = f"{type(tried.error).__name__}: {told(tried.error)}" if tried.error is not None else ""
         clean = self._redactor.redact_text(note)[:NOTE_CHARS_MAX]
-        sets = (("ended_us", self._clock.now_us()), ("note", clean))
+        result = None if tried.result is None else self._redactor.redact_bytes(tried.result)[0].decode()
+        sets = (("ended_us", self._clock.now_us()), ("note", clean or None), ("result", result))
 
         def finish(tx: Tx) -> None:
             outbox.move(tx, row.id, state, sets=sets)

@@ -60,7 +60,10 @@ class CapReached(AirworthyError):
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:
-    """`arguments` is canonical JSON, redacted. `day` is the UTC date it counts for."""
+    """`arguments` and `result` are JSON, redacted. `day` is the UTC date it counts for.
+
+    `result` is only for effects that no run waits for: sent from the outbox, or settled by a person.
+    """
 
     id: str
     task_id: str
@@ -80,11 +83,12 @@ class EffectRow:
     decided_by: str | None = None
     decided_us: int | None = None
     note: str | None = None
+    result: str | None = None
 
 
 _COLUMNS = (
     "id, task_id, seq, agent, tool, effect, state, keyed, arguments, recipient, day, created_us, due_us,"
-    " started_us, ended_us, decided_by, decided_us, note"
+    " started_us, ended_us, decided_by, decided_us, note, result"
 )
 
 
@@ -99,11 +103,11 @@ def insert(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
     """Raises: CapReached before anything is written."""
     check_caps(tx, row, caps)
     tx.execute(
-        f"INSERT INTO effects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO effects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id, row.task_id, row.seq, row.agent, row.tool, row.effect, row.state, int(row.keyed), row.arguments,
             row.recipient, row.day, row.created_us, row.due_us, row.started_us, row.ended_us, row.decided_by,
-            row.decided_us, row.note,
+            row.decided_us, row.note, row.result,
         ),
     )  # fmt: skip
 

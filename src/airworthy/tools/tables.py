@@ -30,6 +30,7 @@ def _first(dialect: str) -> Sequence[str]:
         Column("decided_by", String),
         Column("decided_us", BigInteger),
         Column("note", Text),
+        Column("result", Text),
         sqlite_with_rowid=False,
     )
     Index("effects_by_task", effects.c.task_id)
