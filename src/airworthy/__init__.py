@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
     from airworthy.gateway import ModelError, ModelReply
     from airworthy.policy import Policy, load_policy
-    from airworthy.runtime import Agent, Run, SyncRun
+    from airworthy.runtime import Agent, Run, Submission, SyncRun
     from airworthy.tools import Permanent, Tool, ToolError, Transient, http_error, tool, transport_error
 
 _HOMES = {
@@ -30,6 +30,7 @@ _HOMES = {
     "Reason": "airworthy.core.outcome",
     "ReasonCode": "airworthy.core.outcome",
     "Run": "airworthy.runtime",
+    "Submission": "airworthy.runtime",
     "SyncRun": "airworthy.runtime",
     "Tool": "airworthy.tools",
     "ToolError": "airworthy.tools",
@@ -62,6 +63,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "Run",
+    "Submission",
     "SyncRun",
     "Tool",
     "ToolError",

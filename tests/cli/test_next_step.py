@@ -29,9 +29,15 @@ WAKE_US = 1_764_000_000_000_000
             replace(TASK, state=State.PAUSED), Surroundings(switches=["agent:shop"]),
             ["Its agent is paused; let it go on: airworthy resume --agent shop"],
         ),
-        (replace(TASK, state=State.RUNNING), Surroundings(), ["Wait for it: airworthy task wait tsk_1"]),
         (
-            replace(TASK, state=State.RUNNING, cancel_asked=True), Surroundings(),
+            replace(TASK, state=State.RUNNING), Surroundings(workers=1), ["Wait for it: airworthy task wait tsk_1"],
+        ),
+        (
+            replace(TASK, state=State.RUNNING), Surroundings(),
+            ["No worker is running any more; the next one takes it over: airworthy run"],
+        ),
+        (
+            replace(TASK, state=State.RUNNING, cancel_asked=True), Surroundings(workers=1),
             ["It is cancelled before its next step.", "Wait for it: airworthy task wait tsk_1"],
         ),
         (

@@ -4,16 +4,15 @@ import contextlib
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from airworthy.app.build import App, opened
 from airworthy.app.config import load_config
 from airworthy.core.errors import AirworthyError, InputError
-from airworthy.runtime import NoSuchTask, TaskQuery
+from airworthy.runtime import NoSuchTask, TaskQuery, tasks
 from airworthy.store import Tx
-from airworthy.store.lease import process_born, this_host
-from airworthy.tools import EffectState
+from airworthy.store.lease import Alive, alive, this_host
+from airworthy.tools import EffectState, outbox
 
 LAST = "last"  # No id holds an l.
 PART_CHARS_MIN = 4
@@ -29,17 +28,6 @@ class AmbiguousId(InputError):
     code = "ambiguous_id"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
-    """A worker process that keeps its lease alive. Times are UTC microseconds."""
-
-    id: str
-    pid: int
-    started_us: int
-    expires_us: int
-    here: bool
-
-
 def task_id(app: App, part: str) -> str:
     """The one task whose id is `part`, or begins or ends with it; "last" is the newest.
 
@@ -49,7 +37,7 @@ def task_id(app: App, part: str) -> str:
         newest = app.operations.tasks(TaskQuery(limit=1))
         if newest:
             return newest[0].id
-    found = _alike(app, "tasks", part)
+    found = _alike(app, tasks.alike, part)
     if not found:
         raise NoSuchTask(f"There is no task {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy task list`.")
     return _only(found, part)
@@ -57,7 +45,7 @@ def task_id(app: App, part: str) -> str:
 
 def effect_id(app: App, part: str) -> str:
     """The same for effects. Raises: InputError, AmbiguousId."""
-    found = _alike(app, "effects", part)
+    found = _alike(app, outbox.alike, part)
     if not found:
         raise InputError(
             f"There is no effect {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy outbox list --all`."
@@ -65,26 +53,13 @@ def effect_id(app: App, part: str) -> str:
     return _only(found, part)
 
 
-def workers(app: App) -> list[WorkerRow]:
-    """Those whose lease runs and, on this machine, whose process exists."""
+def workers(app: App) -> list[Alive]:
     now_us, here = app.clock.now_us(), this_host()
-    rows = app.database.read_now(
-        lambda tx: tx.rows(
-            "SELECT id, host, pid, born, started_us, expires_us FROM owners ORDER BY started_us"
-        )
-    )
-    alive = []
-    for id_, host, pid, born, started_us, expires_us in rows:
-        is_here = bool(host) and host == here
-        if expires_us >= now_us and (not is_here or process_born(pid) == born):
-            alive.append(WorkerRow(id_, pid, started_us, expires_us, is_here))
-    return alive
+    return app.database.read_now(lambda tx: alive(tx, here, now_us))
 
 
-def effect_counts(app: App) -> dict[str, int]:
-    return dict(
-        app.database.read_now(lambda tx: tx.rows("SELECT state, COUNT(*) FROM effects GROUP BY state"))
-    )
+def effect_counts(app: App) -> dict[EffectState, int]:
+    return app.database.read_now(outbox.counts)
 
 
 def completion_tasks(folder: Path, database: str | None) -> list[tuple[str, str]]:
@@ -130,27 +105,11 @@ def _completed(
         return []
 
 
-def _alike(app: App, table: str, part: str) -> list[str]:
+def _alike(app: App, find: Callable[[Tx, str, int, int], list[str]], part: str) -> list[str]:
     part = part.strip().lower()
     if not re.fullmatch(r"[a-z0-9_]{1,64}", part):
         return []
-
-    def query(tx: Tx) -> list[str]:
-        if tx.row(f"SELECT 1 FROM {table} WHERE id = ?", (part,)):
-            return [part]
-        if len(part) < PART_CHARS_MIN:
-            return []
-        begins = tx.rows(
-            f"SELECT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?",
-            (part, part + "~", ALIKE_MAX),
-        )
-        ends = tx.rows(
-            f"SELECT id FROM {table} WHERE substr(id, ?) = ? ORDER BY id DESC LIMIT ?",
-            (-len(part), part, ALIKE_MAX),
-        )
-        return [row[0] for row in begins or ends]
-
-    return app.database.read_now(query)
+    return app.database.read_now(lambda tx: find(tx, part, PART_CHARS_MIN, ALIKE_MAX))
 
 
 def _only(found: list[str], part: str) -> str:

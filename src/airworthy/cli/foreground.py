@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from airworthy.app.build import worker
+from airworthy.app.build import cautions, worker
 from airworthy.app.project import Project
 from airworthy.cli import show
 from airworthy.cli.exits import Exit
@@ -33,6 +33,9 @@ async def worked(project: Project, concurrency: int, *, until_idle: bool, as_jso
     made.on_end = report.ended
     interrupts = Interrupts(made, report.tell)
     report.begin(concurrency)
+    for agent in project.agents:
+        for caution in cautions(agent):
+            report.tell(caution)
     with interrupts.caught(), report.live():
         ticking = asyncio.create_task(report.tick())
         try:

@@ -26,7 +26,11 @@ def next_steps(task: TaskRow, around: Surroundings) -> list[str]:
         case State.RUNNING:
             if task.cancel_asked or task.pause_asked:
                 steps.append(f"It {'is cancelled' if task.cancel_asked else 'pauses'} before its next step.")
-            steps.append(f"Wait for it: airworthy task wait {task.id}")
+            steps.append(
+                f"Wait for it: airworthy task wait {task.id}"
+                if around.workers
+                else "No worker is running any more; the next one takes it over: airworthy run"
+            )
         case State.ESCALATED:
             settled = "Once that is done, it goes on by itself." if steps else ""
             steps.append(

@@ -16,7 +16,7 @@ class Overview:
         counts, effects = app.operations.counts(), effect_counts(app)
         self.off = app.operations.switches()
         self.tasks = {state: counts.get(state, 0) for state in State}
-        self.effects = {state.value: effects.get(state.value, 0) for state in OPEN_EFFECTS}
+        self.effects = {state.value: effects.get(state, 0) for state in OPEN_EFFECTS}
         self.workers = workers(app)
         self.path = getattr(app.database, "path", "")
 

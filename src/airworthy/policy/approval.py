@@ -103,7 +103,10 @@ def _owner_gaps(policy: Policy) -> list[Gap]:
 
 def _approval_gaps(policy: Policy, approval: Approval | None) -> list[Gap]:
     now = policy_hash(policy)
-    mend = f"Show the scope document to the person who decides, and record the approval of {now}."
+    mend = (
+        "Show the scope document to the person who decides, and record the approval: "
+        f"airworthy scope approve --by NAME ({now})."
+    )
     if approval is None:
         return [Gap("approval", "Nobody has approved this policy.", mend)]
     approver = printable(approval.approver.strip())

@@ -60,7 +60,8 @@ class ModelRule(Section):
     )
     input_usd_per_mtok: UsdOrZero | None = Field(
         default=None,
-        description="Price of a million input tokens. Broken: an unpriced model cannot go live.",
+        description="Price of a million input tokens; 0.0 for a model of one's own. "
+        "Broken: without it the worker does not start.",
     )
     cached_input_usd_per_mtok: UsdOrZero | None = Field(
         default=None,
@@ -69,7 +70,7 @@ class ModelRule(Section):
     )
     output_usd_per_mtok: UsdOrZero | None = Field(
         default=None,
-        description="Price of a million output tokens. Broken: an unpriced model cannot go live.",
+        description="Price of a million output tokens. Broken: without it the worker does not start.",
     )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         default=None,

@@ -39,7 +39,7 @@ class AgentLoop:
         self._run = run
         self._model = model
         self._adapter: TypeAdapter[Any] | None = None if output in (None, str) else TypeAdapter(output)
-        self._tools = [specification(tool) for tool in tools]
+        self._tools = [tool.specification() for tool in tools]
         self._format = None if self._adapter is None else _format(self._adapter, output)
         self._messages: list[dict[str, Any]] = [
             {"role": "system", "content": instructions},
@@ -109,14 +109,6 @@ class AgentLoop:
             self._messages[-1] = {"role": "assistant", "content": reply.text or "(cut off)"}
         text = f"This answer cannot be used: {problem}. Answer again, complete and in the required form only."
         self._messages.append({"role": "user", "content": text})
-
-
-def specification(tool: Tool) -> dict[str, Any]:
-    """The tool as a model is shown it."""
-    return {
-        "type": "function",
-        "function": {"name": tool.name, "description": tool.description, "parameters": tool.schema()},
-    }
 
 
 def _format(adapter: TypeAdapter[Any], output: type[Any] | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, overload
 
 from airworthy.core.canonical import decode, encode
 from airworthy.core.clock import US_PER_S
@@ -98,6 +98,30 @@ class Run:
         request = ModelRequest(messages, tools, response_format, model, tokens_out_max)
         return await self._guarded(lambda: self._gateway.complete(self._journal, self._gate, request))
 
+    @overload
+    async def loop(
+        self,
+        *,
+        instructions: str,
+        prompt: str | None = ...,
+        output: None = ...,
+        tools: Sequence[Tool | str] | None = ...,
+        model: str = ...,
+        turns_max: int = ...,
+        repairs_max: int = ...,
+    ) -> str: ...
+    @overload
+    async def loop(
+        self,
+        *,
+        instructions: str,
+        prompt: str | None = ...,
+        output: type[T],
+        tools: Sequence[Tool | str] | None = ...,
+        model: str = ...,
+        turns_max: int = ...,
+        repairs_max: int = ...,
+    ) -> T: ...
     async def loop(
         self,
         *,
@@ -249,6 +273,10 @@ class SyncRun:
     @property
     def seconds_left(self) -> float:
         return self._run.seconds_left
+
+    @property
+    def offered_tools(self) -> list[Tool]:
+        return self._run.offered_tools
 
     def tool(self, tool: Tool | str, /, **arguments: Any) -> Any:
         return self._wait(self._run.tool(tool, **arguments))

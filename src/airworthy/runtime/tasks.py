@@ -8,7 +8,7 @@ from airworthy.core.errors import InputError
 from airworthy.core.outcome import Outcome, Reason
 from airworthy.core.task import TaskRef
 from airworthy.runtime.machine import OPEN, Event, State, after
-from airworthy.store import Tx
+from airworthy.store import Tx, ids_alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,11 @@ def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
         clauses.append("discarded_us IS NULL")
     sql = f"SELECT {_COLUMNS} FROM tasks WHERE {' AND '.join(clauses)} ORDER BY id DESC LIMIT ?"
     return [_task(row) for row in tx.rows(sql, (*params, query.limit))]
+
+
+def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:
+    """Ids of tasks that begin or end with `part`; see `store.ids_alike`."""
+    return ids_alike(tx, "tasks", part, chars_min, limit)
 
 
 def counts(tx: Tx, agent: str = "") -> dict[State, int]:

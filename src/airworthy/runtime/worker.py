@@ -17,7 +17,7 @@ from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, Owner
-from airworthy.tools import EffectRow
+from airworthy.tools import EffectRow, outbox
 from airworthy.tools.dispatch import Dispatcher
 
 SWEEP_S = 5.0
@@ -215,9 +215,12 @@ class Worker:
         if not agents:
             return False
         marks = ", ".join("?" for _ in agents)
-        return await self._database.read(
-            lambda tx: tx.row(f"SELECT 1 FROM wakes WHERE agent IN ({marks}) LIMIT 1", agents) is not None
-        )
+
+        def query(tx: Tx) -> bool:
+            queued = tx.row(f"SELECT 1 FROM wakes WHERE agent IN ({marks}) LIMIT 1", agents)
+            return queued is not None or outbox.scheduled(tx, agents)
+
+        return bool(self._sending) or await self._database.read(query)
 
     async def _beat_forever(self) -> None:
         last_sweep_us = self._clock.now_us()

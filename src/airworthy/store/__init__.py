@@ -11,6 +11,7 @@ from airworthy.store.database import (
     StoreFull,
     StoreReadOnly,
     Tx,
+    ids_alike,
 )
 from airworthy.store.memory import MemoryDatabase
 from airworthy.store.migrate import Migration, migrate
@@ -30,5 +31,6 @@ __all__ = [
     "StoreFull",
     "StoreReadOnly",
     "Tx",
+    "ids_alike",
     "migrate",
 ]

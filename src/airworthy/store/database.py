@@ -66,6 +66,24 @@ class Tx(Protocol):
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None: ...
 
 
+def ids_alike(tx: Tx, table: str, part: str, chars_min: int, limit: int) -> list[str]:
+    """Ids of `table` that are `part`, or else begin, or else end with it, the newest first.
+
+    A part shorter than `chars_min` fits only whole. For people who type; the rooms offer it for their own tables.
+    """
+    if tx.row(f"SELECT 1 FROM {table} WHERE id = ?", (part,)):
+        return [part]
+    if len(part) < chars_min:
+        return []
+    begins = tx.rows(
+        f"SELECT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", (part, part + "~", limit)
+    )
+    ends = tx.rows(
+        f"SELECT id FROM {table} WHERE substr(id, ?) = ? ORDER BY id DESC LIMIT ?", (-len(part), part, limit)
+    )
+    return [row[0] for row in begins or ends]
+
+
 class Database(Protocol):
     """What every engine offers. `tests/store/test_conformance.py` says what each promise means."""
 

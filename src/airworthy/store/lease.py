@@ -70,6 +70,28 @@ def holder(tx: Tx, name: str) -> str | None:
     return None if row is None else row[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """An owner whose lease runs and, on this machine, whose process exists. Times are UTC microseconds."""
+
+    id: str
+    pid: int
+    started_us: int
+    expires_us: int
+    here: bool
+
+
+def alive(tx: Tx, host: str, now_us: int) -> list[Alive]:
+    """The longest running first. `host`: this one, as `this_host` names it."""
+    found = []
+    rows = tx.rows("SELECT id, host, pid, born, started_us, expires_us FROM owners ORDER BY started_us")
+    for id_, on, pid, born, started_us, expires_us in rows:
+        here = bool(on) and on == host
+        if expires_us >= now_us and (not here or process_born(pid) == born):
+            found.append(Alive(id_, pid, started_us, expires_us, here))
+    return found
+
+
 def bury(tx: Tx, here: Owner, now_us: int) -> tuple[str, ...]:
     """Ends every owner whose lease is over, and those of this host whose process is gone; gives their claims free.
 

@@ -19,7 +19,7 @@ from airworthy.tools.errors import error_from
 from airworthy.tools.guard import Tried
 from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState
 from airworthy.tools.resource import bump
-from airworthy.tools.rules import needs_approval, recipient_of, refusal, storable
+from airworthy.tools.rules import needs_approval, no_longer, recipient_of, refusal, storable
 
 if TYPE_CHECKING:
     from airworthy.tools.toolbox import Call, Toolbox
@@ -33,7 +33,7 @@ async def act(box: "Toolbox", call: "Call") -> Any:
     match recorded.state:
         case StepState.HELD:
             return await _decided(box, call)
-        case StepState.STARTED if call.tool.keyed:
+        case StepState.STARTED if call.tool.keyed and not call.rule.dry_run:
             # The other side honours the key: the same call again is the same effect.
             return await _carry_out(box, call)
         case StepState.STARTED:
@@ -75,8 +75,7 @@ async def _decided(box: "Toolbox", call: "Call") -> Any:
         case EffectState.HELD:
             raise _waits(call)
         case EffectState.APPROVED:
-            # The policy may have become stricter while the call waited.
-            refused = refusal(call.tool.name, call.rule, call.arguments)
+            refused = no_longer(call.tool.name, call.rule, call.arguments)
             if refused is not None:
                 return await _refuse(box, call, refused)
             await call.run.journal.may_act()
@@ -109,7 +108,8 @@ async def _settled(box: "Toolbox", call: "Call") -> Any:
             await journal.close(call.slot, StepState.FAILED, error=fact)
             raise error_from(fact, call.slot.seq)
         case EffectState.APPROVED:
-            return await _carry_out(box, call)
+            refused = no_longer(call.tool.name, call.rule, call.arguments)
+            return await (_carry_out(box, call) if refused is None else _refuse(box, call, refused))
         case _:
             raise _in_doubt_stop(box, call)
 

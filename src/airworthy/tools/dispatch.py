@@ -13,6 +13,7 @@ from airworthy.store import lease as leases
 from airworthy.tools import outbox, resource
 from airworthy.tools.guard import deadline_us
 from airworthy.tools.outbox import EffectRow, EffectState
+from airworthy.tools.rules import no_longer
 from airworthy.tools.tool import SchemaBroken, Tool
 from airworthy.tools.toolbox import Toolbox
 
@@ -62,7 +63,8 @@ class Dispatcher:
             values = {} if tool is None else tool.read_arguments(row.arguments.encode())[0]
         except SchemaBroken:
             tool = None  # The tool has changed since the effect was accepted.
-        begun = await self._database.write(lambda tx: self._begin(tx, row, tool))
+        why_not = _why_not(box, row, tool)
+        begun = await self._database.write(lambda tx: self._begin(tx, row, tool, why_not))
         if begun is None or tool is None:
             return
         rule = box.rule(row.tool)
@@ -91,13 +93,13 @@ class Dispatcher:
         except StaleFence:
             return  # Another worker took this over after we were given up for dead; its record stands.
 
-    def _begin(self, tx: Tx, row: EffectRow, tool: Tool | None) -> "_Begun | None":
+    def _begin(self, tx: Tx, row: EffectRow, tool: Tool | None, why_not: str | None) -> "_Begun | None":
         """Claims and marks as started; None when it was cancelled, taken, may not be done again, or must wait."""
         now = outbox.find(tx, row.id)
         if now is None or leases.holder(tx, row.id) is not None:
             return None
         again = now.state is EffectState.STARTED
-        if again and (not now.keyed or tool is None):
+        if again and (not now.keyed or tool is None or why_not is not None):
             outbox.move(
                 tx, row.id, EffectState.IN_DOUBT, sets=(("note", "the worker died while it was under way"),)
             )
@@ -108,9 +110,8 @@ class Dispatcher:
         if not self._may_send(tx, now):
             outbox.postpone(tx, now.id, self._clock.now_us() + round(PAUSED_S * US_PER_S))
             return None
-        if tool is None:
-            note = f"the code has no tool {row.tool} that takes these arguments any more"
-            outbox.move(tx, row.id, EffectState.HELD, sets=(("note", note),))
+        if tool is None or why_not is not None:
+            outbox.move(tx, row.id, EffectState.HELD, sets=(("note", why_not),))
             return None
         name = tool.resource_of(orjson.loads(row.arguments))
         if name is not None:
@@ -120,6 +121,15 @@ class Dispatcher:
             resource.bump(tx, name)
         outbox.move(tx, row.id, EffectState.STARTED, sets=(("started_us", self._clock.now_us()),))
         return _Begun(leases.take(tx, row.id, self._owner_id, self._clock.now_us()), again)
+
+
+def _why_not(box: Toolbox, row: EffectRow, tool: Tool | None) -> str | None:
+    """What has changed since the effect was accepted, so that a person must look at it again."""
+    if tool is None:
+        return f"The code has no tool {row.tool} that takes these arguments any more."
+    if not box.allowed(row.tool):
+        return f"The policy does not name {row.tool} any more."
+    return no_longer(row.tool, box.rule(row.tool), orjson.loads(row.arguments))
 
 
 @dataclass(frozen=True, slots=True)

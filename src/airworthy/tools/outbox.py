@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from airworthy.core.errors import AirworthyError
-from airworthy.store import Tx
+from airworthy.store import Tx, ids_alike
 
 
 class EffectState(StrEnum):
@@ -212,6 +212,23 @@ def due(tx: Tx, agents: Sequence[str], now_us: int, limit: int) -> list[EffectRo
         (now_us, *agents, limit),
     )
     return [_effect(row) for row in found]
+
+
+def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:
+    """Ids of effects that begin or end with `part`; see `store.ids_alike`."""
+    return ids_alike(tx, "effects", part, chars_min, limit)
+
+
+def counts(tx: Tx) -> dict[EffectState, int]:
+    rows = tx.rows("SELECT state, COUNT(*) FROM effects GROUP BY state")
+    return {EffectState(state): count for state, count in rows}
+
+
+def scheduled(tx: Tx, agents: Sequence[str]) -> bool:
+    """Whether anything of these agents is still to be carried out, now or later."""
+    marks = ", ".join("?" for _ in agents)
+    sql = f"SELECT 1 FROM effects WHERE state = 'scheduled' AND agent IN ({marks}) LIMIT 1"
+    return tx.row(sql, agents) is not None
 
 
 def postpone(tx: Tx, effect_id: str, due_us: int) -> None:

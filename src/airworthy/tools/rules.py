@@ -31,6 +31,13 @@ def refusal(name: str, rule: ToolRule, arguments: Mapping[str, Any]) -> str | No
     return None
 
 
+def no_longer(name: str, rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
+    """`refusal`, for a call that was accepted before: the policy may have become stricter while it waited."""
+    if rule.dry_run:
+        return f"{name} is only rehearsed now, says the policy."
+    return refusal(name, rule, arguments)
+
+
 def needs_approval(rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
     """Why a person must say yes first; None when nobody need."""
     if rule.approval == "always":

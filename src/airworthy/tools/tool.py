@@ -125,6 +125,11 @@ class Tool:
             described.pop("title", None)
         return schema
 
+    def specification(self) -> dict[str, Any]:
+        """The tool as a model is shown it, in the form of the OpenAI protocol."""
+        function = {"name": self.name, "description": self.description, "parameters": self.schema()}
+        return {"type": "function", "function": function}
+
     def read_arguments(self, raw: bytes) -> tuple[dict[str, Any], bytes]:
         """The values to call with, and their canonical JSON (defaults filled in).
 
