@@ -59,8 +59,8 @@ class Bench:
         (row,) = self.app.operations.effects(task_id)
         return row
 
-    def decide(self, task_id: str, to: EffectState, note: str = "") -> None:
-        self.app.operations.decide(self.effect(task_id).id, to, "dana", note)
+    def decide(self, task_id: str, to: EffectState, note: str = "", result: bytes = b"") -> None:
+        self.app.operations.decide(self.effect(task_id).id, to, "dana", note, result)
 
     def answer(self, task_id: str) -> Any:
         return self.steps(task_id)[-1].result

@@ -252,7 +252,7 @@ async def test_a_settled_doubt_opens_its_task_again_by_itself() -> None:
 
     b = bench(handle, mail)
     task = await b.done()
-    b.decide(task.id, EffectState.DONE, '"it arrived"')
+    b.decide(task.id, EffectState.DONE, result=b'"it arrived"')
     await b.work()
 
     assert (task.outcome, task.reason_code) == (Outcome.ESCALATED, C.IN_DOUBT)
