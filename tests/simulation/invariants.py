@@ -1,9 +1,11 @@
 """What must hold when a world has come to rest. Each finding says which promise of the design it breaks."""
 
+from functools import partial
 from typing import Any
 
 from airworthy.core.canonical import decode, encode
 from airworthy.core.money import nano_from_usd
+from airworthy.gateway import spend
 from airworthy.recorder import Recorded, StepState
 from airworthy.runtime import State
 from airworthy.runtime.limits import FREE_KINDS
@@ -154,7 +156,9 @@ def _money(world: World) -> list[str]:
     found = []
     for number, billed_nano in world.outside.billed_nano.items():
         cap_nano = nano_from_usd(agents()[world.programs[number].flavour].policy.limits.cost_usd)
-        booked = _spent(world, f"task:{world.task_ids[number]}")
+        task_id = world.task_ids[number]
+        booked = world.database.read_now(partial(spend.of_task, task_id=task_id))
+        cap_nano *= 1 + world.reopened[task_id]
         if billed_nano > cap_nano:
             found.append(f"t{number} cost {billed_nano}, and {cap_nano} are allowed")
         if booked < billed_nano:
@@ -164,13 +168,6 @@ def _money(world: World) -> list[str]:
     if day_nano > nano_from_usd(2 * POOR_USD):
         found.append(f"the day cost {day_nano}, and {nano_from_usd(2 * POOR_USD)} are allowed")
     return found
-
-
-def _spent(world: World, scope: str) -> int:
-    row = world.database.read_now(
-        lambda tx: tx.row("SELECT reserved_nano + settled_nano FROM spend WHERE scope = ?", (scope,))
-    )
-    return 0 if row is None else int(row[0])
 
 
 def _left_over(world: World) -> list[str]:

@@ -32,10 +32,11 @@ def lived(
     faults: dict[str, list[str]] | None = None,
     slow: tuple[str, ...] = (),
     blows: dict[int, Blow] | None = None,
+    workers: int = 1,
 ) -> World:
     """A world whose services do exactly as told: `faults` by label and try, a long time for each `slow` label."""
     programs = tuple(Program(number, root) for number, root in enumerate(roots, start=1))
-    setting = Setting(seed=1, programs=programs, people=people, blows=blows or {})
+    setting = Setting(seed=1, programs=programs, people=people, blows=blows or {}, workers=workers)
     return run_world(setting, outside=Told(seed=1, fault_share=0.0, told=faults or {}, slow=slow))
 
 
@@ -346,3 +347,28 @@ def test_a_change_that_a_crash_cut_off_is_not_made_over_what_others_changed_sinc
     assert not broken(world)
     assert world.outside.counters["a"] == 1
     assert states(world)["put"] is EffectState.IN_DOUBT
+
+
+def test_a_wake_up_too_many_takes_no_task_from_a_worker_that_is_at_it() -> None:
+    """Fences would keep the record true all the same, and the act under way would be in doubt for no cause."""
+
+    async def people(world: World) -> None:
+        await until(lambda: world.outside.calls["t1.1"] == 1)
+        world._wake(world.operations.task(only_task(world)))
+
+    world = lived(leaf("post", 1), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert world.operations.task(only_task(world)).state is State.ANSWERED
+    assert states(world) == {"post": EffectState.DONE}
+
+
+def test_of_two_workers_that_see_a_delayed_act_fall_due_one_carries_it_out() -> None:
+    acts = [leaf(kind, number) for number, kind in enumerate(("later_post", "later_send") * 3, start=1)]
+    slow = tuple(each.label for each in acts)
+
+    world = lived(group("gather", *acts), slow=slow, workers=3)
+
+    assert not broken(world)
+    assert {row.state for row in world.operations.effects(only_task(world))} == {EffectState.DONE}
+    assert [world.outside.calls[each.label] for each in acts] == [1] * 6

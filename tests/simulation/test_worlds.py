@@ -33,6 +33,7 @@ def random_setting(seed: int) -> Setting:
         fault_share=chance.choice((0.0, 0.15, 0.5)),
         workers=chance.choice((1, 1, 1, 2)),
         acts_of_people_s=chance.choice((0.0, 0.0, 4.0, 8.0)),
+        second_chance=chance.random() < 0.5,
         restart_s=chance.choice(((11.0,), (0.5,), (0.0, 4.0, 11.0))),
     )
 

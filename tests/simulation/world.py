@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from airworthy.app.build import assembled, worker
@@ -35,6 +36,7 @@ from tests.virtual import LoopClock, VirtualLoop, run_virtual
 LIVES_MAX = 60
 REST_S_MAX = 600.0
 LOOK_S = 0.5
+REOPENED_MAX = 2
 UNSENT = (EffectState.HELD, EffectState.APPROVED, EffectState.SCHEDULED)
 
 
@@ -52,6 +54,7 @@ class Setting:
     workers: int = 1
     acts_of_people_s: float = 0.0  # For how long people interfere at random.
     restart_s: tuple[float, ...] = (11.0,)
+    second_chance: bool = False  # What ended badly is settled or opened again, once all is over.
     people: "Callable[[World], Awaitable[None]] | None" = None  # Instead of random acts.
 
 
@@ -149,6 +152,9 @@ class World:
         people = asyncio.create_task(self._people())
         try:
             await self._until_quiet()
+            if self.setting.second_chance:
+                self._give_second_chances()
+                await self._until_quiet()
             people.cancel()
             await asyncio.gather(people, return_exceptions=True)
             # What a last decision set going comes to its end too.
@@ -164,7 +170,7 @@ class World:
         while len(self.workers) < self.setting.workers:
             self._start()
         started_s = asyncio.get_running_loop().time()
-        while not self.quiet():
+        while not self.quiet() or asyncio.get_running_loop().time() < self.setting.acts_of_people_s:
             if asyncio.get_running_loop().time() - started_s > REST_S_MAX:
                 self.violations.append(f"the world does not come to rest: {self._open()}")
                 return
@@ -275,6 +281,9 @@ class World:
                 "doubt",
                 "submit",
                 "wake",
+                "reopen",
+                "reopen",
+                "doubt",
             )
         ):
             case "decide":
@@ -300,6 +309,8 @@ class World:
                 self._settle_doubt()
             case "wake":  # An engine may wake a task once too often.
                 self._wake(operations.task(task_id))
+            case "reopen" if self.reopened[task_id] < REOPENED_MAX:
+                self._reopen(task_id)
             case "submit":  # The sender lost our answer and sends again.
                 program = chance.choice(self.setting.programs)
                 known = operations.submit(
@@ -358,6 +369,25 @@ class World:
     def _note_reopened(self, task_id: str) -> None:
         if self.operations.task(task_id).state is State.QUEUED:
             self.reopened[task_id] += 1
+
+    def _give_second_chances(self) -> None:
+        for _ in self.operations.outbox((EffectState.IN_DOUBT,), 100):
+            if self.chance.random() < 0.7:
+                self._try(self._settle_doubt)
+        for task_id in self.task_ids.values():
+            if self.chance.random() < 0.7:
+                self._try(partial(self._reopen, task_id))
+
+    def _reopen(self, task_id: str) -> None:
+        """A person sends a closed task back: what was done stands, what failed is tried again."""
+        match self.operations.task(task_id).state:
+            case State.DEAD_LETTERED:
+                self.operations.requeue(task_id)
+            case State.ESCALATED:
+                self.operations.resume_task(task_id)
+            case _:
+                return
+        self._note_reopened(task_id)
 
     def _cancel(self, task_id: str) -> None:
         self.operations.cancel(task_id, "pat")

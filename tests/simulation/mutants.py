@@ -1,0 +1,279 @@
+"""Breaks each guard in a copy and checks that the suites notice: `python -m tests.simulation.mutants [WORD]`.
+
+Takes some minutes, so it is run by hand; WORD picks the mutants whose name contains it. A mutant that lives is printed
+and makes the exit code 1. One that no longer applies is an error: the source has moved on, so must its mutant.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path("src") / "airworthy"
+# The quick ones first; the first failure ends a mutant's life.
+SUITES = ("test_races.py", "test_limits.py", "test_every_point.py", "test_worlds.py")
+SECONDS_MAX = 400
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`edits`: file, the text to be replaced (it must stand there exactly once), its replacement."""
+
+    name: str
+    edits: tuple[tuple[str, str, str], ...]
+
+
+def mutant(name: str, file: str, old: str, new: str) -> Mutant:
+    return Mutant(name, ((file, old, new),))
+
+
+ACTING, TOOLBOX, GUARD = "tools/acting.py", "tools/toolbox.py", "tools/guard.py"
+OUTBOX, DISPATCH, RESOURCE = "tools/outbox.py", "tools/dispatch.py", "tools/resource.py"
+LIFECYCLE, RUNNER, GATE, WORKER = (f"runtime/{name}.py" for name in ("lifecycle", "runner", "gate", "worker"))
+JOURNAL, LEASE, WRITER, SPEND = "recorder/journal.py", "store/lease.py", "store/writer.py", "gateway/spend.py"
+
+MUTANTS = (
+    # The claim and its fence.
+    mutant(
+        "no fence check",
+        WRITER,
+        "    if fence is None:\n        return None\n",
+        "    if True:\n        return None\n",
+    ),
+    Mutant(
+        "no new epoch at a takeover",
+        (
+            (
+                LEASE,
+                "SET epoch = epoch + 1, owner = NULL WHERE owner = ?",
+                "SET owner = NULL WHERE owner = ?",
+            ),
+            (LEASE, "DO UPDATE SET epoch = claims.epoch + 1,", "DO UPDATE SET"),
+        ),
+    ),
+    mutant(
+        "a task that somebody holds is claimed again",
+        LIFECYCLE,
+        "if task.state is State.RUNNING and leases.holder(tx, task.id) is not None:",
+        "if False:",
+    ),
+    mutant(
+        "a delayed act that somebody holds is begun again",
+        DISPATCH,
+        "if now is None or leases.holder(tx, row.id) is not None:",
+        "if now is None:",
+    ),
+    mutant(
+        "claims made between thaw and heartbeat are kept",
+        WORKER,
+        "            leases.leave(tx, self._owner.id)\n            leases.join",
+        "            leases.join",
+    ),
+    mutant("the dead are not buried", LEASE, "if (expires_us < now_us and owner_id != here.id)", "if False"),
+    # Acting: intent, act, result.
+    mutant(
+        "no intent before the act",
+        ACTING,
+        "await call.run.journal.open(call.slot, StepState.STARTED, facts=intent, also=begin)",
+        "pass",
+    ),
+    mutant(
+        "an unkeyed act is repeated after a crash",
+        ACTING,
+        "case StepState.STARTED if call.tool.keyed and not call.rule.dry_run:",
+        "case StepState.STARTED:",
+    ),
+    mutant(
+        "an unkeyed delayed act is repeated after a crash",
+        DISPATCH,
+        "if again and (not now.keyed or tool is None or why_not is not None):",
+        "if again and tool is None:",
+    ),
+    mutant(
+        "a new key in every run",
+        TOOLBOX,
+        "digest(self.run.journal.task.id.encode(), self.slot.key)",
+        "digest(str(self.run.journal.run).encode(), self.run.journal.task.id.encode(), self.slot.key)",
+    ),
+    mutant(
+        "an act is cut off with its caller",
+        "runtime/run.py",
+        "shield = known is not None and known.effect.acts",
+        "shield = False",
+    ),
+    mutant("a maybe that returned is forgotten", GUARD, 'doubtful or happened(error) == "maybe"', "doubtful"),
+    mutant(
+        "a maybe of a dead run is forgotten", GUARD, "Tried(attempts=0, doubtful=again)", "Tried(attempts=0)"
+    ),
+    mutant(
+        "what was started is left so at the end",
+        LIFECYCLE,
+        "if outbox.doubt_started(tx, task.id, now_us):",
+        "if False:",
+    ),
+    mutant(
+        "its step is left as started",
+        LIFECYCLE,
+        "            doubt_started(tx, task.id)\n",
+        "            pass\n",
+    ),
+    # The path of a resumed run.
+    mutant(
+        "new acts do not wait for the recorded ones",
+        JOURNAL,
+        "        if not self._unmet:\n            return\n",
+        "        return\n",
+    ),
+    mutant(
+        "an answer without the recorded acts counts", RUNNER, "        self.journal.check_all_met()\n", ""
+    ),
+    mutant(
+        "a done step is called again",
+        TOOLBOX,
+        "if recorded is not None and (recorded.exact",
+        "if recorded is not None and False and (recorded.exact",
+    ),
+    mutant("work an agent left behind goes on", GATE, "        self._over = Lost(", "        _ = Lost("),
+    # People.
+    mutant(
+        "an effect changes to any state", OUTBOX, "    if to not in TRANSITIONS[row.state]:", "    if False:"
+    ),
+    mutant(
+        "a person may say anything of an effect",
+        OUTBOX,
+        "if row is not None and to not in DECISIONS.get(row.state, frozenset()):",
+        "if False:",
+    ),
+    mutant(
+        "a cancellation counts only when noticed",
+        JOURNAL,
+        "            if state is StepState.STARTED:\n                self.confirm(tx)\n",
+        "",
+    ),
+    mutant("the outbox takes what is cancelled", ACTING, "        call.run.journal.confirm(tx)\n", ""),
+    mutant(
+        "cancelling leaves what is unsent",
+        OUTBOX,
+        "if EffectState.CANCELLED in TRANSITIONS[row.state]:",
+        "if False:",
+    ),
+    mutant(
+        "a decision before parking is lost", LIFECYCLE, "(wake_us is None and _decided(tx, task.id))", "False"
+    ),
+    mutant(
+        "a cancellation before parking is lost",
+        LIFECYCLE,
+        "        task = tasks.get(tx, claimed.task.id)\n        if task.cancel_asked:\n",
+        "        task = tasks.get(tx, claimed.task.id)\n        if False:\n",
+    ),
+    mutant(
+        "a pause that was lifted is kept",
+        LIFECYCLE,
+        "paused = suspend.paused and (task.pause_asked or switches.paused(tx, task.agent) is not None)",
+        "paused = suspend.paused",
+    ),
+    # Resources.
+    mutant(
+        "two tasks hold one resource",
+        RESOURCE,
+        "return version, None if holder == task_id else holder",
+        "return version, None",
+    ),
+    mutant(
+        "a stale read may be written back",
+        ACTING,
+        "seen is not None and seen != version and not again",
+        "False",
+    ),
+    mutant("what is in use is given away", RESOURCE, "(task_id,))} - kept", "(task_id,))}"),
+    mutant(
+        "nobody gives way",
+        RESOURCE,
+        "if holder is not None and task_id > holder else set()",
+        "if False else set()",
+    ),
+    mutant("a delayed act holds nothing", DISPATCH, "        if name is not None:\n", "        if False:\n"),
+    mutant(
+        "a cut-off change is made over those of others",
+        ACTING,
+        "if again and recorded is not None and version != recorded.facts.resource_version:",
+        "if False:",
+    ),
+    mutant(
+        "the version of an approved intent is not noted",
+        JOURNAL,
+        "(state.value, facts.resource, facts.resource_version, task_id, slot.seq)",
+        "(state.value, None, None, task_id, slot.seq)",
+    ),
+    # Limits and budgets.
+    mutant("no limit before a call", GATE, "        if found is not None:\n", "        if False:\n"),
+    mutant(
+        "what earlier runs used does not count",
+        RUNNER,
+        "        self.gate.recall(claimed.recorded, task.counted_from)\n",
+        "",
+    ),
+    mutant("parallel calls share the tokens", GATE, "        self._usage.tokens += _may_take(call)\n", ""),
+    mutant(
+        "money is checked without the next call",
+        SPEND,
+        "used_nano + amount_nano > scope.cap_nano",
+        "used_nano > scope.cap_nano",
+    ),
+    mutant("a billed failure gives its money back", "gateway/gateway.py", "if not error.billed:", "if True:"),
+    mutant("calls of a day are not counted", SPEND, "calls >= scope.calls_max", "False"),
+    mutant("no cap of a day", OUTBOX, "if found is not None and found[0] >= cap:", "if False:"),
+)
+
+
+def main(word: str) -> int:
+    lived = []
+    for each in MUTANTS:
+        if word not in each.name:
+            continue
+        killer = _killer(each)
+        print(
+            f"{'LIVES' if killer is None else 'killed'}  {each.name}{f': {killer}' if killer else ''}",
+            flush=True,
+        )
+        if killer is None:
+            lived.append(each.name)
+    print(f"{len(lived)} live" if lived else "None lives.")
+    return 1 if lived else 0
+
+
+def _killer(each: Mutant) -> str | None:
+    """The first test that fails, or None."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in ("src", "tests"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        for file, old, new in each.edits:
+            path = copy / SOURCE / file
+            text = path.read_text()
+            if text.count(old) != 1:
+                raise SystemExit(f"{each.name}: the text stands {text.count(old)} times in {file}:\n{old}")
+            path.write_text(text.replace(old, new))
+        environment = {**os.environ, "PYTHONPATH": f"{copy / 'src'}:{copy}"}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", "-x", *(f"tests/simulation/{suite}" for suite in SUITES)],
+                cwd=copy, env=environment, capture_output=True, text=True, check=False,
+                timeout=SECONDS_MAX,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "it hangs"
+    failed = re.search(r"^(?:FAILED|ERROR) tests/simulation/(\S+)", done.stdout, re.MULTILINE)
+    if failed is not None:
+        return failed[1]
+    return None if done.returncode == 0 else f"exit {done.returncode}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(" ".join(sys.argv[1:])))
