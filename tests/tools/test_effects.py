@@ -349,3 +349,25 @@ async def test_a_dry_run_counts_against_no_cap() -> None:
         await k.call(k.run(f"tsk_{number}"), mail)
 
     assert all(k.effect(f"tsk_{number}").state is EffectState.REHEARSED for number in range(5))
+
+
+async def test_a_keyed_effect_whose_result_is_unknown_is_made_again_later_with_its_key() -> None:
+    """Giving it to a person would ask what the other side can be asked: whether it knows the key."""
+    acts: list[str] = []
+
+    @tool(effect="send", keyed=True)
+    async def mail(to: str, *, idempotency_key: str) -> str:
+        """Sends."""
+        acts.append(idempotency_key)
+        if len(acts) <= 3:
+            raise Transient("no answer")
+        return "ok"
+
+    k = kit(mail)
+    with pytest.raises(TryLater):
+        await k.call(k.run(), mail, to="a")
+    assert k.steps()[0].state is StepState.STARTED
+
+    assert await k.call(k.run(), mail, to="a") == "ok"
+    assert len(set(acts)) == 1
+    assert k.effect().state is EffectState.DONE

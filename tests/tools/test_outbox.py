@@ -9,7 +9,16 @@ import pytest
 from airworthy.core.halt import Suspend
 from airworthy.policy import ToolRule
 from airworthy.store import lease as leases
-from airworthy.tools import EffectState, Tool, ToolRefused, Transient, TransitionRefused, outbox, tool
+from airworthy.tools import (
+    EffectState,
+    Permanent,
+    Tool,
+    ToolRefused,
+    Transient,
+    TransitionRefused,
+    outbox,
+    tool,
+)
 from airworthy.tools.outbox import DECISIONS, TRANSITIONS
 from tests.tools.kit import Kit, kit
 
@@ -20,6 +29,7 @@ ALLOWED = {
     (S.APPROVED, S.STARTED), (S.APPROVED, S.SCHEDULED), (S.APPROVED, S.CANCELLED),
     (S.SCHEDULED, S.STARTED), (S.SCHEDULED, S.CANCELLED), (S.SCHEDULED, S.HELD),
     (S.STARTED, S.STARTED), (S.STARTED, S.DONE), (S.STARTED, S.FAILED), (S.STARTED, S.IN_DOUBT),
+    (S.STARTED, S.SCHEDULED),
     (S.IN_DOUBT, S.DONE), (S.IN_DOUBT, S.FAILED), (S.IN_DOUBT, S.APPROVED),
     (S.FAILED, S.STARTED),
 }  # fmt: skip
@@ -168,7 +178,8 @@ async def test_two_workers_send_a_due_effect_once() -> None:
 @pytest.mark.parametrize(
     ("error", "state", "why"),
     [
-        (Transient("refused", happened="no"), S.FAILED, "certainly not"),
+        (Permanent("no such address"), S.FAILED, "certainly not, and never will"),
+        (Transient("refused", happened="no"), S.SCHEDULED, "not yet; it is tried again later"),
         (Transient("lost"), S.IN_DOUBT, "perhaps, even after every try"),
         (ValueError("bug"), S.IN_DOUBT, "a bug may lie behind the act"),
     ],
@@ -187,6 +198,37 @@ async def test_a_delayed_effect_that_fails_says_whether_it_may_have_happened(
 
     assert k.effect().state is state, why
     assert type(error).__name__ in (k.effect().note or "")
+
+
+async def test_a_delayed_effect_that_is_turned_away_is_sent_when_the_other_side_is_back() -> None:
+    sent: list[Any] = []
+
+    def back_after_a_while() -> str:
+        if len(sent) <= 3:
+            raise Transient("try later", happened="no")
+        return "ok"
+
+    k = kit(mailing(sent, back_after_a_while), rules={"mail": LATER})
+    await k.call(k.run(), next(iter(k.box.tools.values())), to="a")
+    await asyncio.sleep(301)
+    for _ in range(2):
+        await send_due(k)
+        await asyncio.sleep(61)
+
+    assert k.effect().state is S.DONE
+    assert len({key for _, _, key in sent}) == 1
+
+
+async def test_a_delayed_effect_that_is_turned_away_for_a_day_has_failed() -> None:
+    def away() -> str:
+        raise Transient("try later", happened="no")
+
+    k = kit(mailing([], away), rules={"mail": LATER})
+    await k.call(k.run(), next(iter(k.box.tools.values())), to="a")
+    await asyncio.sleep(86_401)
+    await send_due(k)
+
+    assert k.effect().state is S.FAILED
 
 
 async def test_a_secret_in_the_answer_of_a_delayed_effect_is_not_kept() -> None:

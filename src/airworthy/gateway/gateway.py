@@ -1,6 +1,7 @@
 """The one door to models, in process: journal, limits, budget, retry, fallback, record; the wire is the client's."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,6 +36,7 @@ from airworthy.resilience import (
 from airworthy.store import Tx
 
 RESERVE_POLL_S, RESERVE_POLL_S_MAX = 0.05, 1.0
+_REASONING = re.compile(r"(o\d|gpt-5)")
 BYTES_PER_TOKEN = 4  # English text and JSON; only an estimate for limits, never for money.
 
 
@@ -61,7 +63,9 @@ class ModelRequest:
             body["response_format"] = self.response_format
         if rule.temperature is not None:
             body["temperature"] = rule.temperature
-        body["max_tokens"] = self.output_bound(rule)
+        # Reasoning models refuse the older name of the bound; other servers know no newer one.
+        bound = "max_completion_tokens" if _REASONING.match(rule.name) else "max_tokens"
+        body[bound] = self.output_bound(rule)
         return encode(body)
 
     def output_bound(self, rule: ModelRule) -> int:

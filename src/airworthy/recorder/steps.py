@@ -114,8 +114,14 @@ def read_steps(tx: Tx, task_id: str, *, after: int = -1) -> list[Recorded]:
 
 
 def supersede(tx: Tx, task_id: str, seq: int) -> None:
-    """The step no longer answers a replay, so that the next run does it again; it stays as history."""
-    tx.execute("UPDATE steps SET key = NULL WHERE task_id = ? AND seq = ?", (task_id, seq))
+    """The step no longer answers a replay, so that the next run does it again; it stays as history.
+
+    Never an intent without a result: it keeps its key, by which it is met again.
+    """
+    tx.execute(
+        "UPDATE steps SET key = NULL WHERE task_id = ? AND seq = ? AND state NOT IN ('started', 'in_doubt')",
+        (task_id, seq),
+    )
 
 
 def doubt_started(tx: Tx, task_id: str) -> None:

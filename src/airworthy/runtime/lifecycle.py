@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airworthy.core.errors import told
 from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import spend
@@ -13,7 +14,7 @@ from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, State
 from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import TaskRow
-from airworthy.store import Fence, Tx
+from airworthy.store import Fence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import outbox, resource
 
@@ -54,7 +55,13 @@ class Lifecycle:
             tasks.move(tx, task, Event.PAUSE, now_us)
             resource.release_all(tx, task.id)  # A dead worker's run may have held some.
             return None
-        recorded = tuple(read_steps(tx, task.id))
+        try:
+            recorded = tuple(read_steps(tx, task.id))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # one damaged record must not hold up every other task
+            self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _unreadable(error), now_us)
+            return None
         seq = recorded[-1].seq
         attempts = 1
         if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
@@ -275,6 +282,14 @@ def _decided(tx: Tx, task_id: str) -> bool:
 def _cancelled(by: str = "", why: str = "") -> Reason:
     text = "The task was cancelled" + (f" by {by}" if by else "") + (f": {why}" if why else "") + "."
     return Reason(code=ReasonCode.CANCELLED, text=text)
+
+
+def _unreadable(error: Exception) -> Reason:
+    text = f"What is stored of this task cannot be read: {type(error).__name__}: {told(error)}"
+    mend = "Look at the database file: `PRAGMA integrity_check`, and a backup."
+    return Reason(
+        code=ReasonCode.CRASHED, text=text, error=ErrorFact(type="Unreadable", message=text, mend=mend)
+    )
 
 
 def _crashed(times: int) -> Reason:

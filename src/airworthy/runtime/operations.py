@@ -275,6 +275,7 @@ class Operations:
         clean, _ = self._payloads.redactor.redact_bytes(raw)
         packed = self._payloads.pack(body(clean, None, None, ()))
         now_us = self.clock.now_us()
+        clean_text = self._payloads.redactor.redact_text
         row = TaskRow(
             id=self._ids.new("tsk", now_us),
             agent=policy.agent,
@@ -282,10 +283,10 @@ class Operations:
             trace_id=self._ids.trace(),
             idempotency_key=submission.key,
             input_digest=digest(raw),
-            session=submission.session,
-            user_id=submission.user,
-            feature=submission.feature,
-            source=submission.source,
+            session=clean_text(submission.session),
+            user_id=clean_text(submission.user),
+            feature=clean_text(submission.feature),
+            source=clean_text(submission.source),
             priority=submission.priority,
             state=State.QUEUED,
             created_us=now_us,

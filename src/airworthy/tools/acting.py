@@ -9,7 +9,7 @@ import orjson
 
 from airworthy.core.canonical import encode
 from airworthy.core.clock import US_PER_S
-from airworthy.core.halt import Suspend
+from airworthy.core.halt import Suspend, TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy.stops import stop
 from airworthy.recorder import StepFacts, StepState
@@ -230,6 +230,10 @@ async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) 
             call.slot, StepState.DONE, error=failure, facts=facts, also=_ends(box, call, EffectState.DONE)
         )
         raise box.raised(call, failure)
+    if tried.happened == "maybe" and call.tool.keyed and tried.retryable and call.rule.critical:
+        # The other side honours the key, so the same call may be made again when it is back; until then its intent
+        # stands. Only when the task gives up does a person have to look.
+        raise TryLater(failure, call.slot.seq)
     if tried.happened == "maybe":
         raise await _leave_in_doubt(box, call, tried, facts)
     call.run.gate.observe(call.fact, None)

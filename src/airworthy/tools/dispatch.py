@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -11,13 +12,15 @@ from airworthy.core.redact import Redactor
 from airworthy.store import Database, Fence, StaleFence, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import outbox, resource
-from airworthy.tools.guard import deadline_us
+from airworthy.tools.guard import Tried, deadline_us
 from airworthy.tools.outbox import EffectRow, EffectState
 from airworthy.tools.rules import no_longer
 from airworthy.tools.tool import SchemaBroken, Tool
 from airworthy.tools.toolbox import Toolbox
 
 DUE_AT_ONCE_MAX = 64
+LATER_S = 60.0  # After the retries of the policy, each a little later, have been used up.
+LATER_FOR_S = 86_400.0
 PAUSED_S = 2.0  # How soon an effect that was due while it was paused is looked at again.
 NOTE_CHARS_MAX = 2000
 
@@ -74,19 +77,23 @@ class Dispatcher:
         tried = await box.guards.run(
             tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us, again=begun.again
         )
-        if tried.result is not None or (tried.returned and not tried.retryable):
-            state, note = EffectState.DONE, ""
-        else:
-            state = EffectState.IN_DOUBT if tried.happened == "maybe" else EffectState.FAILED
-            note = f"{type(tried.error).__name__}: {told(tried.error)}" if tried.error is not None else ""
+        now_us = self._clock.now_us()
+        state = _became(row, tried, now_us)
+        note = f"{type(tried.error).__name__}: {told(tried.error)}" if tried.error is not None else ""
         clean = self._redactor.redact_text(note)[:NOTE_CHARS_MAX]
         result = None if tried.result is None else self._redactor.redact_bytes(tried.result)[0].decode()
-        sets = (("ended_us", self._clock.now_us()), ("note", clean or None), ("result", result))
+        sets: tuple[tuple[str, Any], ...] = (
+            ("ended_us", now_us),
+            ("note", clean or None),
+            ("result", result),
+        )
+        if state is EffectState.SCHEDULED:
+            sets = (("due_us", now_us + round(LATER_S * US_PER_S)), ("note", clean or None))
 
         def finish(tx: Tx) -> None:
             outbox.move(tx, row.id, state, sets=sets)
             resource.release_all(tx, row.id)
-            leases.release(tx, begun.fence)
+            leases.forget(tx, row.id)
 
         try:
             await self._database.write(finish, fence=begun.fence)
@@ -147,3 +154,13 @@ def orphans(tx: Tx) -> list[EffectRow]:
         for row in outbox.listing(tx, (EffectState.STARTED,), 1000)
         if row.due_us is not None and leases.holder(tx, row.id) is None
     ]
+
+
+def _became(row: EffectRow, tried: Tried, now_us: int) -> EffectState:
+    """Turned away in a way that may pass, it is tried again later, for a day; nobody else would."""
+    if tried.result is not None or (tried.returned and not tried.retryable):
+        return EffectState.DONE
+    if tried.happened == "maybe":
+        return EffectState.IN_DOUBT
+    fresh = now_us - row.created_us < LATER_FOR_S * US_PER_S
+    return EffectState.SCHEDULED if tried.retryable and fresh else EffectState.FAILED

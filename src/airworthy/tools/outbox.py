@@ -27,7 +27,8 @@ TRANSITIONS: dict[EffectState, frozenset[EffectState]] = {
     _S.HELD: frozenset({_S.APPROVED, _S.REJECTED, _S.CANCELLED}),
     _S.APPROVED: frozenset({_S.STARTED, _S.SCHEDULED, _S.CANCELLED}),
     _S.SCHEDULED: frozenset({_S.STARTED, _S.CANCELLED, _S.HELD}),
-    _S.STARTED: frozenset({_S.STARTED, _S.DONE, _S.FAILED, _S.IN_DOUBT}),
+    # Back to scheduled: it was turned away before anything happened, and its time comes again.
+    _S.STARTED: frozenset({_S.STARTED, _S.DONE, _S.FAILED, _S.IN_DOUBT, _S.SCHEDULED}),
     _S.IN_DOUBT: frozenset({_S.DONE, _S.FAILED, _S.APPROVED}),
     _S.FAILED: frozenset({_S.STARTED}),
     _S.DONE: frozenset(),
