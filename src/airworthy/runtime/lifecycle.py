@@ -1,5 +1,6 @@
 """The transactions of a task's life: claimed, parked, retried, closed, woken. Each is whole or not at all."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Fence, StoreError, Tx
 from airworthy.store import lease as leases
-from airworthy.tools import outbox, resource
+from airworthy.tools import EffectState, outbox, resource
 
 INPUT_SEQ = 0
 
@@ -92,16 +93,25 @@ class Lifecycle:
             leases.forget(tx, task.id)
         return task.cancel_asked
 
-    def park(self, tx: Tx, claimed: Claimed, suspend: Suspend, now_us: int, active_us: int) -> None:
+    def park(
+        self,
+        tx: Tx,
+        claimed: Claimed,
+        suspend: Suspend,
+        awaited: Iterable[str],
+        now_us: int,
+        active_us: int,
+    ) -> None:
         """Waiting or paused from now on, unless what people did meanwhile says otherwise: no word of theirs is lost.
 
-        They may have lifted the pause, or decided on what it waits for, while the run was still on its way here.
+        They may have lifted the pause, or decided on one of the effects that this run found `awaited`, while the run
+        was still on its way here.
         """
         task = tasks.get(tx, claimed.task.id)
         paused = suspend.paused and (task.pause_asked or switches.paused(tx, task.agent) is not None)
         event = Event.PAUSE if paused else Event.SUSPEND
         wake_us = suspend.wake_us
-        if not paused and (suspend.paused or (wake_us is None and _decided(tx, task.id))):
+        if not paused and (suspend.paused or (wake_us is None and _decided(tx, awaited))):
             wake_us = now_us
         changes = {"waiting_for": suspend.waiting_for, "wake_us": wake_us, "active_us": active_us}
         tasks.move(tx, task, event, now_us, failures=0, **changes)
@@ -267,16 +277,9 @@ def _worked_before_death(task: TaskRow, recorded: tuple[Recorded, ...]) -> int:
     return max(0, last_us - task.run_started_us)
 
 
-def _decided(tx: Tx, task_id: str) -> bool:
-    """Whether a person has decided on an effect that the run left as held."""
-    return (
-        tx.row(
-            "SELECT 1 FROM steps s JOIN effects e ON e.task_id = s.task_id AND e.seq = s.seq"
-            " WHERE s.task_id = ? AND s.state = 'held' AND e.state <> 'held' LIMIT 1",
-            (task_id,),
-        )
-        is not None
-    )
+def _decided(tx: Tx, awaited: Iterable[str]) -> bool:
+    rows = (outbox.find(tx, effect_id) for effect_id in awaited)
+    return any(row is None or row.state is not EffectState.HELD for row in rows)
 
 
 def _cancelled(by: str = "", why: str = "") -> Reason:

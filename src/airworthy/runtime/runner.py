@@ -251,8 +251,11 @@ class Runner:
             case Lost():
                 return self._ended(None, str(halt.error), lost=halt.error)
             case Suspend():
+                awaited = frozenset(self._tools.awaited)
                 return await self._parked(
-                    lambda tx, now_us: self._lifecycle.park(tx, self._claimed, halt, now_us, self._active()),
+                    lambda tx, now_us: self._lifecycle.park(
+                        tx, self._claimed, halt, awaited, now_us, self._active()
+                    ),
                     f"waits for {halt.waiting_for}",
                 )
             case TryLater():

@@ -190,7 +190,12 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
     if version is not None and seen is not None and seen != version and not again:
         text = f"{resource} was changed by another task after this one read it. Read it again, then decide."
         return await _refuse(box, call, text, "ResourceChanged")
-    call.run.gate.check_halted()
+    try:
+        call.run.gate.check_halted()
+    except Suspend as waiting:
+        # A person has said yes to this one: it need not wait for what the run waits for beside it.
+        if waiting.paused or recorded is None or recorded.state is not StepState.HELD:
+            raise
     row = _row(box, call)
     if version is not None and not again:
         version += 1
@@ -272,6 +277,7 @@ def _ends(box: "Toolbox", call: "Call", state: EffectState) -> Callable[[Tx], No
 
 
 def _waits(call: "Call") -> Suspend:
+    call.run.awaited.add(call.effect_id)
     return Suspend(f"a person to decide on {call.tool.name} ({call.effect_id})")
 
 

@@ -39,6 +39,7 @@ class RunTools:
     held: set[str] = field(default_factory=set)
     using: Counter[str] = field(default_factory=Counter)  # Calls under way on each resource.
     seen: dict[str, int] = field(default_factory=dict)
+    awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
 
     def recall(self, recorded: Iterable[Recorded]) -> None:
         """The versions of resources that earlier runs of the task have seen."""
