@@ -14,6 +14,7 @@ from airworthy.tools import EffectRow, EffectState
 from tests.simulation.programs import POOR_USD, TIGHT, UNKEYED, agents
 from tests.simulation.world import World, label_of
 
+RUNS_MAX = 60  # Far more than decisions, sleeps, crashes and retries of one task can account for.
 HAPPENED = {EffectState.DONE}
 DID_NOT = {
     EffectState.FAILED, EffectState.REJECTED, EffectState.CANCELLED, EffectState.HELD, EffectState.APPROVED,
@@ -26,7 +27,10 @@ def broken(world: World) -> list[str]:
     found = list(world.violations)
     for number, task_id in world.task_ids.items():
         steps, effects = world.operations.steps(task_id), world.operations.effects(task_id)
-        state = world.operations.task(task_id).state
+        task = world.operations.task(task_id)
+        state = task.state
+        if task.run > RUNS_MAX:
+            found.append(f"t{number} was run {task.run} times: something wakes it for nothing")
         found += [
             f"t{number} ({state}, {world.programs[number].flavour}): {text}"
             for text in (

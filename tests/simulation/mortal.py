@@ -137,7 +137,7 @@ class MortalDatabase:
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         await self._life.alive()
-        await self._pass_time()
+        await self._pass_time(0.15)
         await self._life.alive()
         return self._inner.read_now(query)
 
@@ -151,7 +151,7 @@ class MortalDatabase:
         pass
 
     async def _written(self, op: Callable[[Tx], T], fence: Fence | None) -> T:
-        await self._pass_time()
+        await self._pass_time(0.5)
         await self._life.point("before a commit")
         result = await self._inner.write(op, fence=fence)
         if fence is not None:
@@ -159,11 +159,11 @@ class MortalDatabase:
         await self._life.point("after a commit")
         return result
 
-    async def _pass_time(self) -> None:
+    async def _pass_time(self, share: float) -> None:
         drawn = self._chance.random()
-        if drawn < 0.5:
+        if drawn < share:
             await asyncio.sleep(0)
-        elif drawn < 0.6:
+        elif drawn < share * 1.2:
             await asyncio.sleep(self._chance.choice((0.001, 0.004)))
 
 

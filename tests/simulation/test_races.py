@@ -133,13 +133,16 @@ def test_an_act_under_way_is_recorded_before_its_task_is_cancelled() -> None:
 
 
 def test_what_an_agent_left_running_begins_nothing_after_its_answer() -> None:
-    root = group("seq", group("stray", group("seq", leaf("look", 1), leaf("post", 2))), leaf("now", 3))
+    """Else an act could be under way when its task is closed, and nobody would be there to record its result."""
+    for turns in range(12):
+        acts = [leaf("post", number) for number in range(1, 15)]
+        while_it_acts = [leaf("now", 20 + number) for number in range(turns)]
 
-    world = lived(root, slow=("t1.1",))
+        world = lived(group("seq", group("stray", group("seq", *acts)), *while_it_acts))
 
-    assert not broken(world)
-    assert world.operations.task(only_task(world)).state is State.ANSWERED
-    assert world.outside.effective["t1.2"] == 0
+        assert not broken(world)
+        assert world.operations.task(only_task(world)).state is State.ANSWERED
+        assert {row.state for row in world.operations.effects(only_task(world))} <= {EffectState.DONE}
 
 
 def test_a_task_cancelled_over_a_dead_workers_act_says_that_the_act_is_in_doubt() -> None:
@@ -372,3 +375,29 @@ def test_of_two_workers_that_see_a_delayed_act_fall_due_one_carries_it_out() -> 
     assert not broken(world)
     assert {row.state for row in world.operations.effects(only_task(world))} == {EffectState.DONE}
     assert [world.outside.calls[each.label] for each in acts] == [1] * 6
+
+
+def test_an_approved_act_neither_waits_nor_spins_while_another_one_is_undecided() -> None:
+    """Once the task was woken again and again by the decision that its run had no turn to carry out."""
+
+    async def people(world: World) -> None:
+        await until(lambda: len(world.operations.outbox((EffectState.HELD,), 10)) == 2)
+        first = next(row for row in world.operations.outbox((EffectState.HELD,), 10) if row.tool == "ask_add")
+        await asyncio.sleep(0.2)
+        world.operations.decide(first.id, EffectState.APPROVED, "pat")
+        await asyncio.sleep(20.0)
+        task = world.operations.task(only_task(world))
+        if task.run > 5 or world.outside.effective["t1.2"] != 1:
+            world.violations.append(
+                f"{task.run} runs, and it happened {world.outside.effective['t1.2']} times"
+            )
+
+    held_by_another = group("seq", leaf("increment", 1, "a", 2))
+    world = lived(
+        group("gather", leaf("ask_send", 1), leaf("ask_add", 2, "a")),
+        held_by_another,
+        people=people,
+        slow=("t2.1r0", "t2.1w0"),
+    )
+
+    assert not broken(world)

@@ -18,7 +18,7 @@ SEEDS_PER_TEST = 20
 def random_setting(seed: int) -> Setting:
     chance = random.Random(seed)
     programs = tuple(
-        random_program(chance, number) for number in range(1, chance.choice((1, 1, 2, 2, 3, 4)) + 1)
+        random_program(chance, number) for number in range(1, chance.choice((1, 1, 2, 2, 3)) + 1)
     )
     blows: dict[int, Blow] = {}
     at = 0

@@ -170,7 +170,7 @@ class World:
         while len(self.workers) < self.setting.workers:
             self._start()
         started_s = asyncio.get_running_loop().time()
-        while not self.quiet() or asyncio.get_running_loop().time() < self.setting.acts_of_people_s:
+        while not self.quiet():
             if asyncio.get_running_loop().time() - started_s > REST_S_MAX:
                 self.violations.append(f"the world does not come to rest: {self._open()}")
                 return
