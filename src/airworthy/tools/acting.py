@@ -17,7 +17,7 @@ from airworthy.store import Tx
 from airworthy.tools import outbox
 from airworthy.tools.errors import error_from
 from airworthy.tools.guard import Tried
-from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState
+from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState, TransitionRefused
 from airworthy.tools.resource import bump
 from airworthy.tools.rules import needs_approval, no_longer, recipient_of, refusal, storable
 
@@ -159,6 +159,10 @@ async def _schedule(box: "Toolbox", call: "Call") -> Any:
         await call.run.journal.record(call.slot, StepState.DONE, result=result, facts=facts, also=accept)
     except CapReached as error:
         return await _refuse(box, call, error.message)
+    except TransitionRefused:
+        if not _was_held(call):
+            raise
+        return await _decided(box, call)  # Whoever had approved it changed their mind before it began.
     call.run.gate.observe(call.fact, result)
     return orjson.loads(result)
 
@@ -172,6 +176,10 @@ async def _refuse(box: "Toolbox", call: "Call", text: str, kind: str = "ToolRefu
             outbox.move(tx, row.id, EffectState.CANCELLED, sets=(("note", text),))
 
     return await box.refuse(call, text, kind, withdraw)
+
+
+def _was_held(call: "Call") -> bool:
+    return call.slot.recorded is not None and call.slot.recorded.state is StepState.HELD
 
 
 async def _carry_out(box: "Toolbox", call: "Call") -> Any:
@@ -194,7 +202,7 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
         call.run.gate.check_halted()
     except Suspend as waiting:
         # A person has said yes to this one: it need not wait for what the run waits for beside it.
-        if waiting.paused or recorded is None or recorded.state is not StepState.HELD:
+        if waiting.paused or not _was_held(call):
             raise
     row = _row(box, call)
     if version is not None and not again:
@@ -210,6 +218,10 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
         await call.run.journal.open(call.slot, StepState.STARTED, facts=intent, also=begin)
     except CapReached as error:
         return await _refuse(box, call, error.message)
+    except TransitionRefused:
+        if not _was_held(call):
+            raise
+        return await _decided(box, call)  # Whoever had approved it changed their mind before it began.
     if resource is not None and version is not None:
         call.run.seen[resource] = version
     tried = await box.try_call(call, key=call.effect_id if call.tool.keyed else None, again=again)
