@@ -396,3 +396,42 @@ def test_an_approved_act_neither_waits_nor_spins_while_another_one_is_undecided(
     )
 
     assert not broken(world)
+
+
+def test_an_approval_that_is_withdrawn_while_its_act_waits_its_turn_is_withdrawn() -> None:
+    async def people(world: World) -> None:
+        await until(lambda: states(world).get("ask_add") is EffectState.HELD)
+        held = world.operations.outbox((EffectState.HELD,), 1)[0]
+        await until(lambda: world.outside.calls["t2.2r0"] == 1)
+        world.operations.decide(held.id, EffectState.APPROVED, "pat")
+        await until(lambda: world.operations.task(only_task(world)).run == 2)
+        await asyncio.sleep(0.1)
+        world.operations.decide(held.id, EffectState.CANCELLED, "pat")
+        world._forbid(held, "its withdrawal")
+
+    other = group("seq", leaf("nap", 1, task=2), leaf("increment", 2, "a", 2))
+    world = lived(leaf("ask_add", 1, "a"), other, people=people, slow=("t2.2r0", "t2.2w0"))
+
+    assert not broken(world)
+    assert world.outside.effective["t1.1"] == 0
+    assert step_of(world, "ask_add") is StepState.REFUSED
+    assert world.operations.task(only_task(world)).state is State.ANSWERED
+
+
+def test_nobody_can_say_what_became_of_an_act_that_is_under_way() -> None:
+    told: list[str] = []
+
+    async def people(world: World) -> None:
+        await until(lambda: world.outside.calls["t1.1"] == 1)
+        row = world.operations.effects(only_task(world))[0]
+        for decision in EffectState:
+            try:
+                world.operations.decide(row.id, decision, "pat")
+            except AirworthyError as error:
+                told.append(error.code)
+
+    world = lived(leaf("post", 1), people=people, slow=("t1.1",))
+
+    assert not broken(world)
+    assert told == ["transition_refused"] * len(EffectState)
+    assert states(world) == {"post": EffectState.DONE}
