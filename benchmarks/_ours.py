@@ -12,7 +12,7 @@ from airworthy.app.build import assembled
 from airworthy.app.build import worker as worker_of
 from airworthy.core.clock import US_PER_S
 from airworthy.core.outcome import Outcome
-from airworthy.policy import Policy
+from airworthy.policy import ChecksRule, Policy
 from airworthy.runtime import Agent, Ended, Run, Submission, Worker
 from airworthy.store import SQLiteDatabase
 from benchmarks._disk import commit_laps
@@ -52,7 +52,9 @@ class House:
 
 def agent_of_steps(laps: list[float]) -> Agent:
     """Five steps a task; how long each took goes to `laps`."""
-    agent = Agent(Policy(agent="durable", purpose="Take five steps that do nothing."))
+    # No checks: the others have none to run.
+    checks = ChecksRule(input=(), output=())
+    agent = Agent(Policy(agent="durable", purpose="Take five steps that do nothing.", checks=checks))
 
     @agent.task
     async def handle(run: Run) -> int:

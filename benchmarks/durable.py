@@ -36,7 +36,7 @@ FSYNC = "SQLite WAL with synchronous=FULL for all, read back from the connection
 READING = (
     f"A task is {STEPS_PER_TASK} no-op async steps, and only these are counted.",
     "Ours also stores each task's claim, two check reports and its outcome; the peers a task's start and end.",
-    "Ours is timed from the first claim to the last outcome, with the default checks.",
+    "Ours is timed from the first claim to the last outcome, with only the two checks that always run.",
     "The peers are called directly, without a queue, and timed from the first start to the last result.",
     "DBOS keeps its own engine and pool, with WAL in place of its rollback journal, which is in its favour.",
     'A step of LangGraph is a node, with durability="sync".',

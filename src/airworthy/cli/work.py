@@ -46,8 +46,9 @@ def run(
     Ctrl-C once finishes what is under way and takes nothing new; twice lets go of it at once, and every task goes on
     from its record at the next start. SIGTERM is like one Ctrl-C. Several `airworthy run` may share a database.
 
-    With --until-idle it also waits for tasks and delayed actions whose set time is still to come. With --json there is
-    one line for each run of a task that ended; outcome is null where the task is still open.
+    With --until-idle it also waits for tasks that go on at a set time, and not for actions whose delay is not over yet:
+    a worker must be running then. With --json there is one line for each run of a task that ended; outcome is null
+    where the task is still open.
 
     \b
     Examples:

@@ -218,7 +218,8 @@ class Worker:
 
         def query(tx: Tx) -> bool:
             queued = tx.row(f"SELECT 1 FROM wakes WHERE agent IN ({marks}) LIMIT 1", agents)
-            return queued is not None or outbox.scheduled(tx, agents)
+            due_us = outbox.next_due_us(tx, agents)
+            return queued is not None or (due_us is not None and due_us <= self._clock.now_us())
 
         return bool(self._sending) or await self._database.read(query)
 

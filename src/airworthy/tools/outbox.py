@@ -225,11 +225,11 @@ def counts(tx: Tx) -> dict[EffectState, int]:
     return {EffectState(state): count for state, count in rows}
 
 
-def scheduled(tx: Tx, agents: Sequence[str]) -> bool:
-    """Whether anything of these agents is still to be carried out, now or later."""
+def next_due_us(tx: Tx, agents: Sequence[str]) -> int | None:
+    """When the first scheduled effect of these agents is to be carried out; None when none is scheduled."""
     marks = ", ".join("?" for _ in agents)
-    sql = f"SELECT 1 FROM effects WHERE state = 'scheduled' AND agent IN ({marks}) LIMIT 1"
-    return tx.row(sql, agents) is not None
+    row = tx.row(f"SELECT MIN(due_us) FROM effects WHERE state = 'scheduled' AND agent IN ({marks})", agents)
+    return None if row is None else row[0]
 
 
 def postpone(tx: Tx, effect_id: str, due_us: int) -> None:
