@@ -105,6 +105,11 @@ def bury(tx: Tx, here: Owner, now_us: int) -> tuple[str, ...]:
         if (expires_us < now_us and owner_id != here.id) or gone_here:
             leave(tx, owner_id)
             dead.append(owner_id)
+    # Claimed by one who had been buried while it was frozen, and who died before it could join again.
+    tx.execute(
+        "UPDATE claims SET epoch = epoch + 1, owner = NULL"
+        " WHERE owner IS NOT NULL AND owner NOT IN (SELECT id FROM owners)"
+    )
     return tuple(dead)
 
 
