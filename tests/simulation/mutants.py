@@ -74,6 +74,9 @@ MUTANTS = (
         "            leases.leave(tx, self._owner.id)\n            leases.join",
         "            leases.join",
     ),
+    mutant(
+        "claims of the dead without a grave are kept", LEASE, "owner NOT IN (SELECT id FROM owners)", "1 = 0"
+    ),
     mutant("the dead are not buried", LEASE, "if (expires_us < now_us and owner_id != here.id)", "if False"),
     # Acting: intent, act, result.
     mutant(
@@ -163,7 +166,7 @@ MUTANTS = (
         "if False:",
     ),
     mutant(
-        "a decision before parking is lost", LIFECYCLE, "(wake_us is None and _decided(tx, task.id))", "False"
+        "a decision before parking is lost", LIFECYCLE, "(wake_us is None and _decided(tx, awaited))", "False"
     ),
     mutant(
         "a cancellation before parking is lost",

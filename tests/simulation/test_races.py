@@ -7,9 +7,11 @@ from airworthy.core.errors import AirworthyError
 from airworthy.core.outcome import ReasonCode
 from airworthy.recorder import StepState
 from airworthy.runtime import State
+from airworthy.store import lease as leases
+from airworthy.store.lease import Owner
 from airworthy.tools import EffectState
 from tests.simulation.invariants import broken
-from tests.simulation.mortal import Blow
+from tests.simulation.mortal import Blow, fresh_database
 from tests.simulation.outside import Outside
 from tests.simulation.programs import Group, How, Leaf, Node, Program, Whim
 from tests.simulation.world import Setting, World, run_world
@@ -435,3 +437,18 @@ def test_nobody_can_say_what_became_of_an_act_that_is_under_way() -> None:
     assert not broken(world)
     assert told == ["transition_refused"] * len(EffectState)
     assert states(world) == {"post": EffectState.DONE}
+
+
+def test_a_claim_by_an_owner_who_was_buried_before_and_never_joined_again_is_given_free() -> None:
+    """It was frozen, claimed when it thawed, and died before its first heartbeat told it that it had been buried."""
+    frozen, other = Owner("frozen", "", 1, ""), Owner("other", "", 2, "")
+    database = fresh_database()
+    database.write_now(lambda tx: leases.join(tx, frozen, 0))
+    late_us = round(2 * leases.LEASE_S * 1e6)
+    database.write_now(lambda tx: leases.bury(tx, other, late_us))
+    ghost = database.write_now(lambda tx: leases.take(tx, "task", frozen.id, late_us))
+
+    database.write_now(lambda tx: leases.bury(tx, other, late_us))
+
+    assert database.read_now(lambda tx: leases.holder(tx, "task")) is None
+    assert database.write_now(lambda tx: leases.take(tx, "task", other.id, late_us)).epoch > ghost.epoch
