@@ -84,8 +84,10 @@ def cli_page() -> str:
 
 def states_page() -> str:
     rows = [
-        f"| {_named(was)} | {event.value} | {_named(becomes)} |" for (was, event), becomes in sorted(
-            TRANSITIONS.items(), key=lambda entry: (list(State).index(entry[0][0]), list(Event).index(entry[0][1]))
+        f"| {_named(was)} | {event.value} | {_named(becomes)} |"
+        for (was, event), becomes in sorted(
+            TRANSITIONS.items(),
+            key=lambda entry: (list(State).index(entry[0][0]), list(Event).index(entry[0][1])),
         )
     ]
     events = [f"| {event.value} | {EVENTS[event]} |" for event in Event]
@@ -162,7 +164,9 @@ def _spelled(param) -> str:
     if param.param_type_name == "argument":
         return f"`{_metavar(param)}`"
     takes = "" if getattr(param, "is_flag", False) else f" {_metavar(param)}"
-    return ", ".join(f"`{name}`" for name in sorted(param.opts, key=len, reverse=True)) + (f" `{takes.strip()}`" if takes else "")
+    return ", ".join(f"`{name}`" for name in sorted(param.opts, key=len, reverse=True)) + (
+        f" `{takes.strip()}`" if takes else ""
+    )
 
 
 def _metavar(param) -> str:
