@@ -73,11 +73,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.outstanding = 0
         self.unhandled: list[dict[str, Any]] = []
         self._now_s = 0.0
+        # Threads from before (of the test runner, or a tool of an earlier test that never returns) have nothing to tell
+        # this loop; a store that a fixture opened has.
+        self._bystanders = {
+            thread for thread in threading.enumerate() if not thread.name.startswith("airworthy-writer")
+        }
         super().__init__(_JumpingSelector(self))
         self.set_exception_handler(lambda _, context: self.unhandled.append(context))
 
     def time(self) -> float:
         return self._now_s
+
+    def others(self) -> list[threading.Thread]:
+        """Threads that may have something to tell this loop."""
+        own = threading.current_thread()
+        return [
+            thread for thread in threading.enumerate() if thread is not own and thread not in self._bystanders
+        ]
 
     @contextlib.contextmanager
     def real_work(self) -> Iterator[None]:
@@ -152,11 +164,12 @@ class _JumpingSelector(selectors.BaseSelector):
         """Real events, or none: after `quiet_s`; `busy_s` while somebody works; at once if nobody could."""
         started_s = time.monotonic()
         while True:
-            if not (self._loop.outstanding or len(self._real.get_map()) > _SELF_PIPE or _other_threads()):
+            if not (self._loop.outstanding or len(self._real.get_map()) > _SELF_PIPE or self._loop.others()):
                 return []
             waited_s = time.monotonic() - started_s
             if waited_s >= quiet_s and (
-                waited_s >= busy_s or not (self._loop.outstanding or any(map(_is_working, _other_threads())))
+                waited_s >= busy_s
+                or not (self._loop.outstanding or any(map(_is_working, self._loop.others())))
             ):
                 # A thread may have answered between the last poll and the look at its state.
                 return self._real.select(0)
@@ -241,10 +254,6 @@ def _tasks_text(loop: asyncio.AbstractEventLoop) -> str:
         where = f" at {stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else ""
         lines.append(f"  {task.get_name()}: {getattr(task.get_coro(), '__qualname__', '?')}{where}")
     return "\n".join(sorted(lines))
-
-
-def _other_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
 
 
 def _is_working(thread: threading.Thread) -> bool:
