@@ -1,6 +1,7 @@
 """One SQLite connection: its settings, its transactions, and its errors in our words."""
 
 import sqlite3
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ class Connection:
         except sqlite3.Error as error:
             self._raw.close()
             raise translated(error, path, busy_s) from error
+        # A connection that nobody closed is closed with its owner; from 3.13 on Python warns of one that is not.
+        weakref.finalize(self, self._raw.close)
 
     def begin(self) -> None:
         self._guard("BEGIN IMMEDIATE")
