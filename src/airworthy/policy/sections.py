@@ -198,7 +198,8 @@ class Limits(Section):
     )
     off_track: Count = Field(
         default=4,
-        description="Refused or failed calls in a row. Broken: `loop` stops the task.",
+        description="Calls in a row that are refused, fail, or name values found nowhere. "
+        "Broken: `loop` stops the task.",
     )
 
     def contradictions(self) -> list[Flaw]:
