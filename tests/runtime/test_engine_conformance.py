@@ -112,6 +112,16 @@ def test_a_forgotten_task_is_not_woken(database: Database, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ENGINES))
+def test_what_is_to_be_woken_later_is_pending_and_not_due(database: Database, name: str) -> None:
+    engine = ENGINES[name]()
+    schedule(database, engine, "tsk_1", due_us=100)
+
+    assert database.read_now(lambda tx: engine.pending(tx, ["support"]))
+    assert not database.read_now(lambda tx: engine.due(tx, ["support"], 99))
+    assert not database.read_now(lambda tx: engine.pending(tx, ["billing"]))
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
 async def test_a_nudge_ends_the_wait_at_once_and_a_wait_ends_by_itself(name: str) -> None:
     engine = ENGINES[name]()
     engine.nudge()

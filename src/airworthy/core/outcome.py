@@ -46,7 +46,6 @@ class ReasonCode(StrEnum):
     MODEL_FAILURE = "model_failure"
     AGENT_ERROR = "agent_error"
     CRASHED = "crashed"
-    UNKNOWN_AGENT = "unknown_agent"
     CANCELLED = "cancelled"
 
 

@@ -24,7 +24,6 @@ from airworthy.resilience import reached
 if TYPE_CHECKING:
     from pyreqwest.client import Client
 
-REPLY_BYTES_MAX = 32 * 1024 * 1024
 OPENAI_URL = "https://api.openai.com/v1"
 _OVERFLOW_WORDS = (
     "context_length",

@@ -278,10 +278,6 @@ class Journal:
     def leave(self) -> None:
         self._executing -= 1
 
-    @property
-    def calls_under_way(self) -> int:
-        return self._executing
-
     async def may_act(self) -> None:
         """Waits until every effect recorded before has been met again. Raises: Diverged when that cannot be.
 

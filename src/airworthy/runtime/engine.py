@@ -26,6 +26,10 @@ class Engine(Protocol):
 
     def due(self, tx: Tx, agents: Iterable[str], now_us: int) -> bool: ...
 
+    def pending(self, tx: Tx, agents: Iterable[str]) -> bool:
+        """Whether any task of these agents is to be woken, now or later."""
+        ...
+
     def nudge(self) -> None:
         """Something was scheduled in this process; do not wait for the poll."""
         ...
@@ -74,6 +78,9 @@ class EmbeddedEngine:
             )
             for priority, agent in self._lanes(tx, agents)
         )
+
+    def pending(self, tx: Tx, agents: Iterable[str]) -> bool:
+        return bool(self._lanes(tx, agents))
 
     def nudge(self) -> None:
         self._nudged.set()

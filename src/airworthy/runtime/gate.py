@@ -1,6 +1,6 @@
 """A run's limits with their memory: every call of the run passes here before it happens, and reports back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S, Clock
@@ -30,7 +30,6 @@ class RunGate:
     def __init__(self, policy: Policy, clock: Clock, task_input: bytes, active_us_before: int) -> None:
         self.policy = policy
         self.halt: Halt | None = None
-        self.on_halt: Callable[[], None] | None = None
         self._over: Halt | None = None
         self._clock = clock
         self._usage = Usage()
@@ -82,8 +81,6 @@ class RunGate:
             return halt
         if self.halt is None:
             self.halt = halt
-            if self.on_halt is not None:
-                self.on_halt()
         return self.halt
 
     def observe(self, call: CallFact, result: bytes | None, tokens: int = 0) -> None:

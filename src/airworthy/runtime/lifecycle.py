@@ -1,6 +1,6 @@
 """The transactions of a task's life: claimed, parked, retried, closed, woken. Each is whole or not at all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,8 +42,13 @@ class Lifecycle:
         self.engine = engine
         self.payloads = payloads
 
-    def claim(self, tx: Tx, task_id: str, owner_id: str, now_us: int, attempts_max: int) -> Claimed | None:
-        """None when there is nothing to run: closed meanwhile, paused, cancelled, or given up here and now."""
+    def claim(
+        self, tx: Tx, task_id: str, owner_id: str, now_us: int, attempts_max: Mapping[str, int]
+    ) -> Claimed | None:
+        """None when there is nothing to run: closed meanwhile, paused, cancelled, or given up here and now.
+
+        `attempts_max`: by agent, from its policy.
+        """
         task = tasks.find(tx, task_id)
         if task is None or task.state not in (State.QUEUED, State.WAITING, State.RUNNING):
             return None
@@ -67,7 +72,7 @@ class Lifecycle:
         attempts = 1
         if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
             attempts = task.attempts + 1 if seq == task.seq_claimed else 1
-            if attempts > attempts_max:
+            if attempts > attempts_max[task.agent]:
                 self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
                 return None
         fence = leases.take(tx, task.id, owner_id, now_us)

@@ -87,7 +87,7 @@ def find(tx: Tx, task_id: str) -> TaskRow | None:
 
 
 def get(tx: Tx, task_id: str) -> TaskRow:
-    """Raises: NoSuchTask, naming tasks whose id begins alike when the id is only a part."""
+    """Raises: NoSuchTask."""
     row = find(tx, task_id)
     if row is None:
         raise NoSuchTask(f"There is no task {task_id!r}.", mend="List them with `airworthy task list`.")

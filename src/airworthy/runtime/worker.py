@@ -163,9 +163,9 @@ class Worker:
     def _claim_in(self, tx: Tx, count: int) -> list[Claimed]:
         now_us = self._clock.now_us()
         on = [name for name in self._desks if switches.paused(tx, name) is None]
+        attempts_max = {name: desk.agent.policy.runtime.attempts_max for name, desk in self._desks.items()}
         claimed = []
         for task_id in self._engine.take(tx, on, now_us, count):
-            attempts_max = max(desk.agent.policy.runtime.attempts_max for desk in self._desks.values())
             found = self._lifecycle.claim(tx, task_id, self._owner.id, now_us, attempts_max)
             if found is not None:
                 claimed.append(found)
@@ -214,12 +214,10 @@ class Worker:
         agents = [name for name in self._desks if name not in self._off]
         if not agents:
             return False
-        marks = ", ".join("?" for _ in agents)
 
         def query(tx: Tx) -> bool:
-            queued = tx.row(f"SELECT 1 FROM wakes WHERE agent IN ({marks}) LIMIT 1", agents)
             due_us = outbox.next_due_us(tx, agents)
-            return queued is not None or (due_us is not None and due_us <= self._clock.now_us())
+            return self._engine.pending(tx, agents) or (due_us is not None and due_us <= self._clock.now_us())
 
         return bool(self._sending) or await self._database.read(query)
 
