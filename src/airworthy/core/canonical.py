@@ -1,7 +1,8 @@
 """One JSON form per value, so that equal arguments hash equal on every machine and in every process."""
 
 import dataclasses
-import enum
+from collections.abc import Collection, Mapping
+from decimal import Decimal
 from hashlib import blake2b
 from pathlib import PurePath
 from typing import Any
@@ -11,7 +12,8 @@ from pydantic import BaseModel
 
 from airworthy.core.errors import AirworthyError
 
-_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+# Dataclasses go through `_plain`: the encoder would write their fields in the order of their class.
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class NotSerialisable(AirworthyError):
@@ -23,8 +25,8 @@ class NotSerialisable(AirworthyError):
 def encode(value: Any) -> bytes:
     """Canonical JSON: sorted keys, no spaces, UTF-8.
 
-    Raises: NotSerialisable for values without a JSON form (open files, NaN-free is not required: NaN
-    becomes null as in JSON), and for text that is not valid Unicode.
+    NaN and the infinities become null. Raises: NotSerialisable for values without a JSON form (an open file, say), and
+    for text that is not valid Unicode.
     """
     try:
         return orjson.dumps(value, default=_plain, option=_OPTIONS)
@@ -49,20 +51,21 @@ def digest(*parts: bytes) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    if isinstance(value, (tuple, PurePath)) or (hasattr(value, "__iter__") and hasattr(value, "__len__")):
-        return str(value) if isinstance(value, PurePath) else list(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    from decimal import Decimal
-
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not plain data")
+    """What the encoder does not know by itself; it knows enums, dates and UUIDs."""
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case bytes():
+            return value.decode("utf-8")
+        case Mapping():
+            return dict(value)
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        case set() | frozenset():
+            return sorted(value, key=repr)
+        case PurePath() | Decimal():
+            return str(value)
+        case Collection():
+            return list(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} is not plain data")
