@@ -1,0 +1,1 @@
+"""What travels between callers and providers, read and written per protocol; does no I/O."""
