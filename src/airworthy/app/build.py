@@ -59,7 +59,7 @@ def assembled(
     migrate(database, MIGRATIONS)
     clock = clock if clock is not None else SystemClock()
     ids = ids if ids is not None else Ids()
-    names = {rule.api_key_env: None for agent in agents for rule in agent.policy.models}
+    names = {rule.key_variable: None for agent in agents for rule in agent.policy.models}
     payloads = Payloads(Redactor(secrets(names)))
     return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
 
@@ -108,7 +108,7 @@ def desk(app: App, agent: Agent, resources: Resources | None = None) -> Desk:
     if clients is None:
         clients = {
             place_of(rule): OpenAIClient(
-                Endpoint(rule.base_url or OPENAI_URL, secret(rule.api_key_env)),
+                Endpoint(rule.address or OPENAI_URL, secret(rule.key_variable)),
                 lambda headers: parse_retry_after(headers, app.clock.now_us()),
             )
             for rule in agent.policy.models

@@ -1,18 +1,19 @@
 """The policy room: reads, validates, hashes and renders the one file that says what an agent may do."""
 
 from airworthy.policy.approval import BUILT_IN_STOPS, Approval, Gap, NotReadyToGoLive, golive_gaps
+from airworthy.policy.budgets import Budgets
 from airworthy.policy.errors import PolicyError, Problem
 from airworthy.policy.facts import ToolFact
+from airworthy.policy.gateway_rule import CacheRule, GatewayRules
 from airworthy.policy.hash import policy_hash
 from airworthy.policy.kinds import Rate
 from airworthy.policy.load import load_policy, parse_policy
 from airworthy.policy.model import Policy, Stage
-from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.model_rule import PROVIDERS, ModelRule, ProviderFacts, Why
 from airworthy.policy.pins import Floating, Pinned, pin_of
 from airworthy.policy.scope import scope_html, scope_markdown
 from airworthy.policy.sections import (
     STOP_WHENS,
-    Budgets,
     ChecksRule,
     Escalation,
     InputScope,
@@ -28,15 +29,18 @@ from airworthy.policy.tool_rule import BreakerRule, Effect, ToolRule
 
 __all__ = [
     "BUILT_IN_STOPS",
+    "PROVIDERS",
     "STOP_WHENS",
     "Approval",
     "BreakerRule",
     "Budgets",
+    "CacheRule",
     "ChecksRule",
     "Effect",
     "Escalation",
     "Floating",
     "Gap",
+    "GatewayRules",
     "InputScope",
     "Limits",
     "ModelRule",
@@ -47,6 +51,7 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Problem",
+    "ProviderFacts",
     "Rate",
     "Refusals",
     "RuntimeRules",
@@ -55,6 +60,7 @@ __all__ = [
     "StopWhen",
     "ToolFact",
     "ToolRule",
+    "Why",
     "golive_gaps",
     "load_policy",
     "parse_policy",

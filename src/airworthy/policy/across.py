@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from airworthy.policy.budgets import Budgets
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.model_rule import ModelRule
-from airworthy.policy.sections import Budgets, Escalation, Limits, OutputScope, Refusals, StopRule
+from airworthy.policy.sections import Escalation, Limits, OutputScope, Refusals, StopRule
 from airworthy.policy.tool_rule import ToolRule
 
 
@@ -23,7 +24,38 @@ def models_differ(models: Sequence[ModelRule]) -> list[Flaw]:
                 )
             )
         seen.add(identity)
+    return flaws + _aliases_differ(models) + _fallbacks_exist(models)
+
+
+def _aliases_differ(models: Sequence[ModelRule]) -> list[Flaw]:
+    flaws = []
+    taken = {model.name for model in models}
+    for position, model in enumerate(models):
+        for alias in model.aliases:
+            if alias in taken:
+                flaws.append(
+                    Flaw(
+                        ("models", position, "aliases"),
+                        f"has {alias!r}, to which another entry answers already.",
+                        "Keep it in one place.",
+                    )
+                )
+            taken.add(alias)
     return flaws
+
+
+def _fallbacks_exist(models: Sequence[ModelRule]) -> list[Flaw]:
+    names = {model.name for model in models}
+    return [
+        Flaw(
+            ("models", position, "fallback"),
+            f"names {other!r}, which is not among the models.",
+            f"Add an entry for it, or name one of: {', '.join(sorted(names))}.",
+        )
+        for position, model in enumerate(models)
+        for other in model.fallback or ()
+        if other not in names
+    ]
 
 
 def models_fit_limits(models: Sequence[ModelRule], limits: Limits) -> list[Flaw]:
@@ -55,7 +87,9 @@ def tools_fit_limits(tools: Mapping[str, ToolRule], limits: Limits) -> list[Flaw
 
 def limits_fit_budgets(limits: Limits, budgets: Budgets) -> list[Flaw]:
     flaws = []
-    for key in ("day_usd", "month_usd", "user_day_usd", "feature_day_usd"):
+    for key in (
+        "day_usd", "month_usd", "user_day_usd", "user_month_usd", "feature_day_usd", "feature_month_usd",
+    ):  # fmt: skip
         budget: float | None = getattr(budgets, key)
         if budget is not None and limits.cost_usd > budget and limits.says("cost_usd"):
             flaws.append(

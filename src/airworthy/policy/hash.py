@@ -4,7 +4,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from airworthy.core.canonical import encode
+from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.model import Policy
+from airworthy.policy.model_rule import ModelRule
 
 # Lists whose order says nothing. The order of models (fallbacks), stops (first match) and checks (as they
 # run) does say something, so it counts.
@@ -20,6 +22,8 @@ _SETS: Final[tuple[tuple[str, str], ...]] = (
     ("refuse", "topics"),
     ("refuse", "patterns"),
 )
+# Keys that came later and whose default is not "none": left out while they say what held before there was a key.
+_LATER: Final = ("aliases", "fallback_on", "broken_stream")
 
 
 def policy_hash(policy: Policy) -> str:
@@ -33,4 +37,10 @@ def policy_hash(policy: Policy) -> str:
         meaning[section][key] = sorted(meaning[section][key])
     for tool in meaning["tools"].values():
         tool["recipients"] = sorted(tool["recipients"])
+    if policy.gateway == GatewayRules():
+        del meaning["gateway"]
+    for model, rule in zip(meaning["models"], policy.models, strict=True):
+        for key in _LATER:
+            if getattr(rule, key) == ModelRule.model_fields[key].default:
+                del model[key]
     return f"sha256:{sha256(encode(meaning)).hexdigest()}"

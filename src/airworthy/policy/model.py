@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from airworthy.policy import across
+from airworthy.policy.budgets import Budgets
 from airworthy.policy.flaws import Flaw
+from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, Word
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.sections import (
-    Budgets,
     ChecksRule,
     Escalation,
     InputScope,
@@ -50,6 +51,7 @@ class Policy(Section):
     limits: Limits = Limits()
     budgets: Budgets = Budgets()
     runtime: RuntimeRules = RuntimeRules()
+    gateway: GatewayRules = GatewayRules()
     models: Annotated[tuple[ModelRule, ...], Field(strict=False, max_length=50)] = ()
     tools: Annotated[Mapping[ToolName, ToolRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)
     stop: Annotated[tuple[StopRule, ...], Field(strict=False, max_length=ENTRIES_MAX)] = ()

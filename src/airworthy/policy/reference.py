@@ -38,6 +38,17 @@ _UNIT_OF: Final = {
     "per_day": "calls",
     "per_recipient_per_day": "calls",
     "calls_per_day": "calls",
+    "calls_per_month": "calls",
+    "user_calls_per_day": "calls",
+    "feature_calls_per_day": "calls",
+    "tokens_per_day": "tokens",
+    "tokens_per_month": "tokens",
+    "user_tokens_per_day": "tokens",
+    "feature_tokens_per_day": "tokens",
+    "tokens_per_min": "tokens",
+    "requests_per_min": "calls",
+    "retell_max": "times",
+    "temperature_max": "0 to 2",
     "approval_above": "as the tool's argument",
     "amount_max": "as the tool's argument",
     "steps": "steps",
@@ -102,7 +113,7 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[Key]:
     for name, field in model.model_fields.items():
         inner = field.annotation
         keys.append(_key(prefix + name, field))
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and name == "breaker":
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and name in {"breaker", "cache"}:
             keys += _keys(inner, f"{prefix}{name}.")
     return keys
 

@@ -155,16 +155,17 @@ def _limits(policy: Policy) -> list[Line]:
 def _budgets(policy: Policy) -> list[Block]:
     budgets = policy.budgets
     lines: list[Line] = []
-    if budgets.day_usd is not None:
-        lines.append((f"{money(budgets.day_usd)} a day",))
-    if budgets.month_usd is not None:
-        lines.append((f"{money(budgets.month_usd)} a month",))
-    if budgets.user_day_usd is not None:
-        lines.append((f"{money(budgets.user_day_usd)} a day for each user",))
-    if budgets.feature_day_usd is not None:
-        lines.append((f"{money(budgets.feature_day_usd)} a day for each feature",))
-    if budgets.calls_per_day is not None:
-        lines.append((f"{count(budgets.calls_per_day, 'model call')} a day",))
+    for period in ("day", "month"):
+        for whom, suffix in (("", ""), ("user_", " for each user"), ("feature_", " for each feature")):
+            usd = getattr(budgets, f"{whom}{period}_usd")
+            if usd is not None:
+                lines.append((f"{money(usd)} a {period}{suffix}",))
+            calls = getattr(budgets, f"{whom}calls_per_{period}", None)
+            if calls is not None:
+                lines.append((f"{count(calls, 'model call')} a {period}{suffix}",))
+            tokens = getattr(budgets, f"{whom}tokens_per_{period}", None)
+            if tokens is not None:
+                lines.append((f"{tokens:,} tokens a {period}{suffix}",))
     if not lines:
         return [Paragraph(("All tasks together have no budget: only each single task is bounded.",))]
     return [Paragraph(("All tasks together may use at most:",)), Bullets(tuple(lines))]

@@ -219,48 +219,6 @@ class Limits(Section):
         return flaws
 
 
-class Budgets(Section):
-    """Bounds over many tasks, in UTC days and months; left out: no such budget."""
-
-    day_usd: Usd | None = Field(
-        default=None,
-        description="Money per day. Broken: calls are refused until the next day.",
-    )
-    month_usd: Usd | None = Field(
-        default=None,
-        description="Money per month. Broken: calls are refused until the next month.",
-    )
-    user_day_usd: Usd | None = Field(
-        default=None,
-        description="Money per user and day. Broken: that user's calls are refused until the next day.",
-    )
-    feature_day_usd: Usd | None = Field(
-        default=None,
-        description="Money per feature and day. Broken: that feature's calls are refused until the next day.",
-    )
-    calls_per_day: Count | None = Field(
-        default=None,
-        description="Model calls per day. Broken: calls are refused until the next day.",
-    )
-
-    def contradictions(self) -> list[Flaw]:
-        flaws = []
-        for small, large in (
-            ("day_usd", "month_usd"),
-            ("user_day_usd", "day_usd"),
-            ("feature_day_usd", "day_usd"),
-            ("user_day_usd", "month_usd"),
-            ("feature_day_usd", "month_usd"),
-        ):
-            below: float | None = getattr(self, small)
-            above: float | None = getattr(self, large)
-            if below is not None and above is not None and below > above:
-                flaws.append(
-                    Flaw((small,), f"is above {large} ({above:g}).", f"Lower it, or raise budgets.{large}.")
-                )
-        return flaws
-
-
 class RuntimeRules(Section):
     """How often a broken run is taken up again."""
 
