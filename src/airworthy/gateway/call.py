@@ -36,7 +36,6 @@ class Call:
     raw: bytes
     facts: RequestFacts
     caller: Caller
-    deadline_us: int
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
