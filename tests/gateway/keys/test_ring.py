@@ -1,0 +1,166 @@
+"""The keys in memory: good ones open, revoked ones stop within a second, and a store that fails is noticed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+import pytest
+
+from airworthy.core.clock import US_PER_S
+from airworthy.gateway import keys
+from airworthy.gateway.keys import KeyFilter, KeyRing, NewKey
+from airworthy.store import Database, Fence, MemoryDatabase, StoreError, Tx
+from tests.gateway.keys.kit import made, seeded, store
+from tests.virtual import LoopClock
+
+T = TypeVar("T")
+
+
+class Failing:
+    """A store whose reads or writes fail while they are told to."""
+
+    dialect = "sqlite"
+
+    def __init__(self, inner: MemoryDatabase) -> None:
+        self._inner = inner
+        self.reads_fail = self.writes_fail = False
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        if self.reads_fail:
+            raise StoreError("The disk is gone.")
+        return await self._inner.read(query)
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+        if self.writes_fail:
+            raise StoreError("The disk is gone.")
+        return await self._inner.write(op, fence=fence)
+
+    def read_now(self, query: Callable[[Tx], T]) -> T:
+        return self._inner.read_now(query)
+
+    def write_now(self, op: Callable[[Tx], T]) -> T:
+        return self._inner.write_now(op)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@contextlib.asynccontextmanager
+async def running(database: Database, clock: LoopClock) -> AsyncIterator[KeyRing]:
+    ring = KeyRing(database, clock)
+    await ring.refresh()
+    task = asyncio.create_task(ring.run())
+    try:
+        yield ring
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def used_day(database: Database) -> str:
+    return database.read_now(lambda tx: keys.keys(tx, KeyFilter(0, every=True)))[0].used_day
+
+
+async def test_a_good_key_is_found_and_no_other_text_is() -> None:
+    database, clock = store(), LoopClock()
+    secret, key = made(database, clock, seeded())
+
+    async with running(database, clock) as ring:
+        assert ring.find(secret) == key
+        for wrong in (
+            "",
+            secret[:-1],
+            secret + "x",
+            secret[:-1] + "é",
+            secret.lower(),
+            key.id,
+            "aw_" + "x" * 32,
+        ):
+            assert ring.find(wrong) is None
+
+
+async def test_a_revocation_and_a_new_key_hold_within_a_second() -> None:
+    database, clock, ids = store(), LoopClock(), seeded()
+    secret, key = made(database, clock, ids)
+
+    async with running(database, clock) as ring:
+        database.write_now(lambda tx: keys.revoke(tx, key.id, clock.now_us()))
+        other, _ = made(database, clock, ids)
+        assert ring.find(other) is None
+        await asyncio.sleep(0.99)
+
+        assert ring.find(secret) is None
+        assert ring.find(other) is not None
+
+
+async def test_a_key_stops_at_its_hour_without_anybody_looking() -> None:
+    database, clock = store(), LoopClock()
+    secret, _ = made(database, clock, seeded(), NewKey("support", expires_us=clock.now_us() + US_PER_S))
+    ring = KeyRing(database, clock)
+    await ring.refresh()
+    assert ring.find(secret) is not None
+
+    await asyncio.sleep(1.0)
+
+    assert ring.find(secret) is None
+
+
+async def test_the_day_of_use_is_written_once_a_day_and_not_on_the_way() -> None:
+    database, clock = store(), LoopClock()
+    secret, _ = made(database, clock, seeded())
+    ring = KeyRing(database, clock)
+    await ring.refresh()
+
+    seen = []
+    for _ in range(2):
+        ring.find(secret)
+        seen.append(used_day(database))
+        await ring.refresh()
+        seen.append(used_day(database))
+        await asyncio.sleep(86_400)
+
+    assert seen == ["", "2025-11-24", "2025-11-24", "2025-11-25"]
+
+
+async def test_a_store_that_cannot_be_read_leaves_the_keys_and_makes_the_ring_stale() -> None:
+    database, clock = Failing(store()), LoopClock()
+    secret, _ = made(database, clock, seeded())
+
+    async with running(database, clock) as ring:
+        database.reads_fail = True
+        await asyncio.sleep(4)
+        assert not ring.stale()
+        await asyncio.sleep(4)
+        assert ring.stale()
+        assert ring.find(secret) is not None
+        database.reads_fail = False
+        await asyncio.sleep(1)
+        assert not ring.stale()
+
+
+async def test_a_day_of_use_that_could_not_be_written_is_written_later() -> None:
+    database, clock = Failing(store()), LoopClock()
+    secret, _ = made(database, clock, seeded())
+
+    async with running(database, clock) as ring:
+        database.writes_fail = True
+        ring.find(secret)
+        await asyncio.sleep(3)
+        assert used_day(database) == ""
+        assert not ring.stale()  # It could be read, and that is what revocations need.
+        database.writes_fail = False
+        await asyncio.sleep(1)
+
+    assert used_day(database) == "2025-11-24"
+
+
+async def test_a_ring_that_never_saw_the_store_is_stale_and_says_why() -> None:
+    database, clock = Failing(store()), LoopClock()
+    database.reads_fail = True
+    ring = KeyRing(database, clock)
+
+    with pytest.raises(StoreError):
+        await ring.refresh()
+
+    assert ring.stale()
