@@ -1,0 +1,21 @@
+"""What a model call costs: an offline price list, and exact sums from it. Knows no request and no budget."""
+
+from airworthy.gateway.prices.book import PriceBook, check_priced, price_list, price_of
+from airworthy.gateway.prices.cost import bound_nano, cost_nano
+from airworthy.gateway.prices.lifetimes import end_of_life
+from airworthy.gateway.prices.rates import Price, Rates, Schedule, Tier, nano_per_mtok
+
+__all__ = [
+    "Price",
+    "PriceBook",
+    "Rates",
+    "Schedule",
+    "Tier",
+    "bound_nano",
+    "check_priced",
+    "cost_nano",
+    "end_of_life",
+    "nano_per_mtok",
+    "price_list",
+    "price_of",
+]

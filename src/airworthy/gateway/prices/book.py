@@ -1,0 +1,238 @@
+"""The price list inside the package, and which price a model of a policy has. Reads its own file, and no network."""
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from airworthy.core.clock import US_PER_S
+from airworthy.gateway.errors import Unpriced
+from airworthy.gateway.prices.rates import Price, Rates, Schedule, Tier, nano_per_mtok, rates
+from airworthy.gateway.prices.services import with_factors
+from airworthy.policy import ModelRule
+
+LIST_FILE = Path(__file__).parent / "prices.json"
+# The policy's word for a provider -> the list's, where they differ.
+NAMES: Mapping[str, str] = {"gemini": "google", "xai": "x-ai"}
+Entry = dict[str, Any]  # One model of the file, as it stands there.
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """One provider's models, found by exact name first, then by the first rule that holds."""
+
+    address: re.Pattern[str]
+    also: tuple[str, ...]
+    models: list[Entry]
+    exact: dict[str, Entry]
+
+    def find(self, name: str) -> Entry | None:
+        found = self.exact.get(name)
+        if found is not None:
+            return found
+        for entry in self.models:
+            if any(_holds(rule, name) for rule in entry["match"]):
+                return entry
+        return None
+
+
+def _holds(rule: Any, name: str) -> bool:
+    if isinstance(rule, list):
+        return all(_holds(part, name) for part in rule)
+    sign, text = rule[0], rule[1:]
+    match sign:
+        case "=":
+            return bool(name == text)
+        case "^":
+            return name.startswith(text)
+        case "$":
+            return name.endswith(text)
+        case "*":
+            return text in name
+        case _:
+            return re.search(text, name) is not None
+
+
+@dataclass(slots=True)
+class PriceBook:
+    """A price list of one day. Prices are put together when they are asked for, and then kept."""
+
+    day: date
+    source: str
+    _shelves: dict[str, _Shelf]
+    _found: dict[tuple[str, str, date], Price | None] = field(default_factory=dict)
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        return tuple(self._shelves)
+
+    def find(self, provider: str, name: str, at_us: int | None = None) -> Price | None:
+        """The price of a model on the day of `at_us`; None: on the day of the list. None where it has none.
+
+        Whoever asks often keeps the answer: this is for once per model and day.
+        """
+        day = self.day if at_us is None else datetime.fromtimestamp(at_us / US_PER_S, UTC).date()
+        provider, name = NAMES.get(provider, provider), name.lower().removeprefix("models/")
+        key = (provider, name, day)
+        if key not in self._found:
+            if len(self._found) >= FOUND_MAX:
+                self._found.clear()
+            entry = self._entry(provider, name)
+            self._found[key] = None if entry is None else self._price(provider, entry, day)
+        return self._found[key]
+
+    def provider_at(self, base_url: str) -> str | None:
+        """The provider of the list that answers at this address."""
+        for name, shelf in self._shelves.items():
+            if shelf.address.match(base_url):
+                return name
+        return None
+
+    def models(self, provider: str, at_us: int | None = None) -> Iterator[Price]:
+        """Every model of a provider in the list, by the list's own names."""
+        shelf = self._shelves.get(NAMES.get(provider, provider))
+        for entry in shelf.models if shelf is not None else ():
+            day = self.day if at_us is None else datetime.fromtimestamp(at_us / US_PER_S, UTC).date()
+            yield self._price(provider, entry, day)
+
+    def _entry(self, provider: str, name: str) -> Entry | None:
+        shelf = self._shelves.get(provider)
+        if shelf is None:
+            return None
+        found = shelf.find(name)
+        for other in shelf.also:
+            if found is None and other in self._shelves:
+                found = self._shelves[other].find(name)
+        return found
+
+    def _price(self, provider: str, entry: Entry, day: date) -> Price:
+        dated = _on(entry["prices"], day)
+        services = {
+            word: _schedule({**dated, **_on(found, day)}) for word, found in entry.get("services", {}).items()
+        }
+        standard = _schedule(dated)
+        return Price(
+            standard=standard,
+            source=f"list of {self.day.isoformat()}",
+            provider=provider,
+            name=entry["id"],
+            window=entry.get("window", 0),
+            services=with_factors(provider, standard, services),
+        )
+
+
+FOUND_MAX = 10_000  # A caller may ask for any name; forgetting them all costs only time.
+
+
+def _on(dated: list[list[Any]], day: date) -> Entry:
+    """The prices of a day: the newest that has begun. Before the first day that is known, the first."""
+    found: Entry = dated[0][1]
+    for begins, prices in dated[1:]:
+        if begins <= day.isoformat():
+            found = prices
+    return found
+
+
+def _schedule(prices: Entry) -> Schedule:
+    starts = sorted(
+        {step for value in prices.values() if isinstance(value, list) for step in value[1::2]},
+    )
+    return Schedule(_rates(prices, 0), tuple(Tier(start, _rates(prices, start + 1)) for start in starts))
+
+
+def _rates(prices: Entry, tokens_in: int) -> Rates:
+    given: dict[str, int] = {}
+    for key, value in prices.items():
+        text = value
+        if isinstance(value, list):
+            text = value[0]
+            for start, price in zip(value[1::2], value[2::2], strict=True):
+                if tokens_in > start:
+                    text = price
+        given[key] = nano_per_mtok(text)
+    if "cached" in given:
+        # A discount on plain input without a word on cached input leaves that no dearer than plain.
+        given["cached"] = min(given["cached"], given["input"])
+    return rates(**given)
+
+
+@functools.cache
+def price_list() -> PriceBook:
+    """The list inside the package; read at the first call."""
+    return read_list(LIST_FILE.read_bytes())
+
+
+def read_list(text: bytes) -> PriceBook:
+    document = orjson.loads(text)
+    shelves = {
+        name: _Shelf(
+            address=re.compile(data["address"]),
+            also=tuple(data.get("also", ())),
+            models=data["models"],
+            exact=_exact(data["models"]),
+        )
+        for name, data in document["providers"].items()
+    }
+    return PriceBook(date.fromisoformat(document["date"]), document["source"], shelves)
+
+
+def _exact(models: list[Entry]) -> dict[str, Entry]:
+    made: dict[str, Entry] = {}
+    for entry in models:
+        for rule in entry["match"]:
+            if isinstance(rule, str) and rule[0] == "=":
+                made.setdefault(rule[1:], entry)
+    return made
+
+
+def price_of(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Price | None:
+    """The policy's own prices, and then nothing of the list's; else the list's; else None."""
+    if rule.input_usd_per_mtok is not None and rule.output_usd_per_mtok is not None:
+        return _own(rule, rule.input_usd_per_mtok, rule.output_usd_per_mtok)
+    provider: str | None = rule.provider
+    if provider == "compatible":
+        provider = book.provider_at(rule.base_url or "")
+    return None if provider is None else book.find(provider, rule.name, at_us)
+
+
+def check_priced(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Price:
+    """Raises: Unpriced."""
+    found = price_of(rule, book, at_us)
+    if found is None:
+        raise Unpriced(
+            f"Model {rule.name!r} has no price: its policy names none, and the list of {book.day} does not know it "
+            f"at provider {rule.provider!r}. So no budget can bound its calls.",
+            mend="Set input_usd_per_mtok and output_usd_per_mtok in its [[models]] entry (0.0 for a local model).",
+        )
+    return found
+
+
+def _own(rule: ModelRule, input_usd: float, output_usd: float) -> Price:
+    def given(usd: float | None) -> int | None:
+        return None if usd is None else nano_per_mtok(usd)
+
+    write = given(rule.cache_write_usd_per_mtok)
+    # Anthropic charges an hour's write at 2 times the input and five minutes' at 1.25: 8/5 of what the policy says.
+    hour = -(-write * 8 // 5) if write is not None and rule.provider == "anthropic" else write
+    return Price(
+        Schedule(
+            rates(
+                input=nano_per_mtok(input_usd),
+                output=nano_per_mtok(output_usd),
+                cached=given(rule.cached_input_usd_per_mtok),
+                cache_write=write,
+                cache_write_1h=hour,
+                audio_in=given(rule.audio_input_usd_per_mtok),
+                audio_out=given(rule.audio_output_usd_per_mtok),
+            )
+        ),
+        source="policy",
+        provider=rule.provider,
+        name=rule.name,
+        window=rule.window,
+    )

@@ -1,0 +1,63 @@
+"""What a call cost, and the most that it can cost. Integers only: on the way of every call."""
+
+from airworthy.gateway.prices.rates import MTOK, Price
+from airworthy.gateway.wire.facts import Usage
+
+
+def cost_nano(price: Price, usage: Usage, tier: str = "") -> int:
+    """The bill of one call in nano-USD, rounded up once. `tier` is the service tier the provider says it used.
+
+    The parts of the input are taken from the whole dearest first, so parts that do not fit into it (a count that
+    makes no sense) never make a call cheaper. `cache_write` and `cache_write_1h` stand beside each other. How many
+    of the cached tokens were audio is not told: as few as the counts allow, which is the dearer reading.
+    Raises: ValueError for a usage that is not known.
+    """
+    if not usage.known:
+        raise ValueError("a usage that is not known has no cost")
+    tokens_in, tokens_out = usage.tokens_in, usage.tokens_out
+    schedule = price.schedule(tier) if tier else price.standard
+    rates = schedule.at(tokens_in) if schedule.tiers else schedule.base
+
+    plain, sum_in = tokens_in, 0
+    if usage.cache_write_1h:
+        written = min(usage.cache_write_1h, plain)
+        plain -= written
+        sum_in += written * rates.cache_write_1h
+    if usage.cache_write:
+        written = min(usage.cache_write, plain)
+        plain -= written
+        sum_in += written * rates.cache_write
+    cached = 0
+    if usage.cached:
+        cached = min(usage.cached, plain)
+        plain -= cached
+        sum_in += cached * rates.cached
+    if usage.audio_in:
+        heard = min(usage.audio_in, plain)
+        plain -= heard
+        sum_in += heard * rates.audio_in
+        sum_in += min(usage.audio_in - heard, cached) * (rates.cached_audio - rates.cached)
+    sum_in += plain * rates.input
+
+    sum_out = tokens_out * rates.output
+    spoken = 0
+    if usage.audio_out:
+        spoken = min(usage.audio_out, tokens_out)
+        sum_out += spoken * (rates.audio_out - rates.output)
+    if usage.reasoning:
+        sum_out += min(usage.reasoning, tokens_out - spoken) * (rates.reasoning - rates.output)
+    return -(-(sum_in + sum_out) // MTOK)
+
+
+def bound_nano(
+    price: Price, tokens_in_max: int, tokens_out_max: int, choices: int = 1, tier: str = ""
+) -> int:
+    """The most that a call within these counts can cost, at the standard price or in service tier `tier`.
+
+    `tokens_out_max` is that of one choice; the input is billed once for all of them.
+    """
+    into, out = price.standard.dearest(tokens_in_max)
+    if tier:
+        into_tier, out_tier = price.schedule(tier).dearest(tokens_in_max)
+        into, out = max(into, into_tier), max(out, out_tier)
+    return -(-(tokens_in_max * into + tokens_out_max * choices * out) // MTOK)
