@@ -53,21 +53,28 @@ class Compartment:
     @contextlib.asynccontextmanager
     async def hold(self, deadline_us: int | None = None) -> AsyncIterator[None]:
         """One place for the length of the block. Raises: Full."""
-        await self._take(deadline_us)
+        await self.take(deadline_us)
         started_us = self._clock.now_us()
         try:
             yield
         finally:
             held_s = (self._clock.now_us() - started_us) / US_PER_S
             self._held_s += _HELD_WEIGHT * (held_s - self._held_s)
-            self._give_back()
+            self.give_back()
 
-    async def _take(self, deadline_us: int | None) -> None:
+    def try_take(self) -> bool:
+        """A place at once or not at all; hand it to `give_back`. Nobody who waits is passed by."""
+        if self.running < self.policy.concurrency:  # Then nobody waits: places are handed over, not freed.
+            self.running += 1
+            return True
+        return False
+
+    async def take(self, deadline_us: int | None = None) -> None:
+        """Waits for a place, which then belongs to the caller until `give_back`. Raises: Full."""
         left_s = None if deadline_us is None else (deadline_us - self._clock.now_us()) / US_PER_S
         if left_s is not None and left_s <= 0:
             raise self._full("the deadline has passed")
-        if self.running < self.policy.concurrency:  # Then nobody waits: places are handed over, not freed.
-            self.running += 1
+        if self.try_take():
             return
         if len(self._queue) >= self.policy.queue_max:
             raise self._full(f"{self.running} calls run and {len(self._queue)} wait")
@@ -85,11 +92,11 @@ class Compartment:
 
     def _withdraw(self, place: asyncio.Future[None]) -> None:
         if place.done():
-            self._give_back()
+            self.give_back()
         else:
             self._queue.remove(place)
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         if self._queue:
             # Handed over, not freed: nobody who comes later can take it in between.
             self._queue.popleft().set_result(None)

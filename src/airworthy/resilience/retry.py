@@ -10,7 +10,7 @@ from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.core.ids import Ids
 from airworthy.resilience._window import Window
-from airworthy.resilience.again import Classify, No, by_error
+from airworthy.resilience.again import Classify, Decision, No, by_error
 
 T = TypeVar("T")
 WhyGaveUp = Literal["attempts", "deadline", "retry_after", "budget"]
@@ -191,21 +191,34 @@ class Retrier:
         if isinstance(decision, No):
             return None
         progress.asked_s = decision.wait_s
-        if progress.attempt >= self.policy.attempts:
-            progress.why = "attempts"
+        wait = self._wait(progress.attempt, decision.wait_s, deadline_us)
+        if isinstance(wait, str):
+            progress.why = wait
             return None
-        if decision.wait_s is not None and not decision.wait_s <= self.policy.wait_s_max:
-            progress.why = "retry_after"
+        return wait
+
+    def wait_after(self, attempt: int, decision: Decision, deadline_us: int | None = None) -> float | None:
+        """For callers with a loop of their own: the wait before the next try, None when there should be none.
+
+        `attempt` is the one that failed, from 1. A wait that is handed out counts against the retry budget.
+        """
+        if isinstance(decision, No):
             return None
-        wait_s = self.policy.backoff_s(progress.attempt, self._chance())
-        if decision.wait_s is not None:
-            wait_s = max(wait_s, decision.wait_s)  # Earlier than asked is a call wasted.
+        wait = self._wait(attempt, decision.wait_s, deadline_us)
+        return None if isinstance(wait, str) else wait
+
+    def _wait(self, attempt: int, asked_s: float | None, deadline_us: int | None) -> float | WhyGaveUp:
+        if attempt >= self.policy.attempts:
+            return "attempts"
+        if asked_s is not None and not asked_s <= self.policy.wait_s_max:
+            return "retry_after"
+        wait_s = self.policy.backoff_s(attempt, self._chance())
+        if asked_s is not None:
+            wait_s = max(wait_s, asked_s)  # Earlier than asked is a call wasted.
         if deadline_us is not None and self._clock.now_us() + wait_s * US_PER_S >= deadline_us:
-            progress.why = "deadline"
-            return None
+            return "deadline"
         if self._account is not None and not self._account.withdraw():
-            progress.why = "budget"
-            return None
+            return "budget"
         return wait_s
 
 
