@@ -6,7 +6,8 @@ import pytest
 
 from airworthy.core.clock import ManualClock
 from airworthy.gateway import keys
-from airworthy.gateway.keys import KeyBudgets, KeyFilter, NewKey, UnknownKey, book
+from airworthy.gateway.budget.scopes import KeyBudgets
+from airworthy.gateway.keys import KeyFilter, NewKey, UnknownKey, book
 from airworthy.store import StoreError, Tx
 from tests.gateway.keys.kit import made, seeded, store
 
@@ -14,14 +15,15 @@ from tests.gateway.keys.kit import made, seeded, store
 def test_a_key_comes_back_as_it_was_made() -> None:
     database, clock = store(), ManualClock()
     new = NewKey(
-        "support", "u1", "refunds", "nightly job", 5, KeyBudgets(1, 2, 3, 4, 5), clock.now_us() + 10,
+        "support", "u1", "refunds", "nightly job", 5, KeyBudgets(0.1, 2.5, 9_999_999.123456789, 4, 5),
+        clock.now_us() + 10,
     )  # fmt: skip
     _, key = made(database, clock, seeded(), new)
 
     (found,) = database.read_now(lambda tx: keys.keys(tx, KeyFilter(clock.now_us())))
 
     assert found == key
-    assert found.budgets == KeyBudgets(1, 2, 3, 4, 5)
+    assert found.budgets == KeyBudgets(0.1, 2.5, 9_999_999.123456789, 4, 5)
 
 
 def test_the_secret_is_nowhere_in_the_store() -> None:

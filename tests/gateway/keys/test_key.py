@@ -7,7 +7,8 @@ import pytest
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
-from airworthy.gateway.keys import Key, KeyBudgets, NewKey, digest_of, expiry_us, is_label, mint
+from airworthy.gateway.budget.scopes import KeyBudgets
+from airworthy.gateway.keys import Key, NewKey, digest_of, expiry_us, is_label, mint
 from tests.gateway.keys.kit import seeded
 
 NOW_US = 1_764_000_000 * US_PER_S
@@ -91,6 +92,9 @@ def test_whatever_could_forge_a_header_a_path_or_a_scope_is_no_label(text: str) 
     assert not is_label(text)
 
 
-def test_budgets_say_whether_they_bound_anything() -> None:
-    assert not KeyBudgets()
-    assert KeyBudgets(day_calls=0)
+@pytest.mark.parametrize(
+    "budget", [{"day_usd": 0.0}, {"total_usd": -1.0}, {"month_usd": float("nan")}, {"day_calls": 0}]
+)
+def test_a_budget_bounds_something_and_lets_something_through(budget: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(budget))):
+        NewKey("support", budgets=KeyBudgets(**budget))

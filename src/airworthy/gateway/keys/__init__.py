@@ -1,14 +1,13 @@
 """Who may use the gateway: keys that are shown once and known by their hash; knows no HTTP and no model."""
 
 from airworthy.gateway.keys.book import KeyFilter, UnknownKey, create, keys, revoke
-from airworthy.gateway.keys.key import Key, KeyBudgets, NewKey, digest_of, expiry_us, is_label, mint
+from airworthy.gateway.keys.key import Key, NewKey, digest_of, expiry_us, is_label, mint
 from airworthy.gateway.keys.ring import KeyRing
 from airworthy.gateway.keys.tables import MIGRATIONS
 
 __all__ = [
     "MIGRATIONS",
     "Key",
-    "KeyBudgets",
     "KeyFilter",
     "KeyRing",
     "NewKey",

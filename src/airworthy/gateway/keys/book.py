@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from airworthy.core.errors import InputError
-from airworthy.gateway.keys.key import PREFIX, SECRET_CHARS, Key, KeyBudgets, digest_of
+from airworthy.core.money import NANO_PER_USD, nano_from_usd
+from airworthy.gateway.budget.scopes import NO_KEY_BUDGETS, KeyBudgets
+from airworthy.gateway.keys.key import PREFIX, SECRET_CHARS, Key, digest_of
 from airworthy.store import Row, Tx
 
 PART_CHARS_MIN = 4
@@ -50,8 +52,8 @@ def create(tx: Tx, key: Key) -> None:
         f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NEXT_VERSION})",
         (
             key.id, key.digest, key.agent, key.created_us, key.user, key.feature, key.label, key.priority,
-            bounds.day_nano, bounds.month_nano, bounds.total_nano, bounds.day_tokens, bounds.day_calls,
-            key.expires_us, key.revoked_us, key.used_day,
+            _nano(bounds.day_usd), _nano(bounds.month_usd), _nano(bounds.total_usd), bounds.day_tokens,
+            bounds.day_calls, key.expires_us, key.revoked_us, key.used_day,
         ),
     )  # fmt: skip
 
@@ -115,8 +117,19 @@ def _alike(tx: Tx, part: str) -> Key:
 
 def _key(row: Row) -> Key:
     id_, digest, agent, created_us, user, feature, label, priority = row[:8]
-    expires_us, revoked_us, used_day = row[13:16]
+    day_nano, month_nano, total_nano, day_tokens, day_calls, expires_us, revoked_us, used_day = row[8:16]
+    budgets = KeyBudgets(_usd(day_nano), _usd(month_nano), _usd(total_nano), day_tokens, day_calls)
+    if budgets == NO_KEY_BUDGETS:
+        budgets = NO_KEY_BUDGETS  # One object says to all callers that there is nothing to look up.
     return Key(
-        id_, bytes(digest), agent, created_us, user, feature, label, priority, KeyBudgets(*row[8:13]),
+        id_, bytes(digest), agent, created_us, user, feature, label, priority, budgets,
         expires_us, revoked_us, used_day,
     )  # fmt: skip
+
+
+def _nano(usd: float | None) -> int | None:
+    return None if usd is None else nano_from_usd(usd)
+
+
+def _usd(nano: int | None) -> float | None:
+    return None if nano is None else nano / NANO_PER_USD

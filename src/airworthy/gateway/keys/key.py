@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
+from airworthy.gateway.budget.scopes import NO_KEY_BUDGETS, KeyBudgets
 
 PREFIX = "aw_"
 SECRET_CHARS = 32
@@ -18,24 +19,9 @@ EXPIRES_S_MAX = 100 * 366 * 86_400
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LABEL = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([mhdwy])")
+_USD_MAX = 10_000_000
+_COUNT_MAX = 10**15
 _PERIOD_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
-
-
-@dataclass(frozen=True, slots=True)
-class KeyBudgets:
-    """What all calls with one key may come to, beside the budgets of its agent's policy. None: no such bound."""
-
-    day_nano: int | None = None
-    month_nano: int | None = None
-    total_nano: int | None = None
-    day_tokens: int | None = None
-    day_calls: int | None = None
-
-    def __bool__(self) -> bool:
-        return any(
-            bound is not None
-            for bound in (self.day_nano, self.month_nano, self.total_nano, self.day_tokens, self.day_calls)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +36,7 @@ class NewKey:
     feature: str = ""
     label: str = ""
     priority: int = 0
-    budgets: KeyBudgets = KeyBudgets()
+    budgets: KeyBudgets = NO_KEY_BUDGETS
     expires_us: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,6 +53,18 @@ class NewKey:
             )
         if not -1_000 <= self.priority <= 1_000:
             raise InputError(f"The priority is {self.priority}.", mend="Set it between -1000 and 1000.")
+        for name in ("day_usd", "month_usd", "total_usd"):
+            self._bounded(name, _USD_MAX)
+        for name in ("day_tokens", "day_calls"):
+            self._bounded(name, _COUNT_MAX)
+
+    def _bounded(self, name: str, most: int) -> None:
+        value: float | None = getattr(self.budgets, name)
+        if value is not None and not 0 < value <= most:  # NaN is refused as well.
+            raise InputError(
+                f"The budget {name} is {value}.",
+                mend=f"Set it above 0 and up to {most}, or leave it out; to stop a key, revoke it.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class Key:
     feature: str = ""
     label: str = ""
     priority: int = 0
-    budgets: KeyBudgets = KeyBudgets()
+    budgets: KeyBudgets = NO_KEY_BUDGETS
     expires_us: int | None = None
     revoked_us: int | None = None
     used_day: str = ""
