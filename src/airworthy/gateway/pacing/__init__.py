@@ -1,0 +1,6 @@
+"""Calls to a provider at the pace it allows: learnt from its answers, fair between callers, held when it asks."""
+
+from airworthy.gateway.pacing.limits import Limits
+from airworthy.gateway.pacing.pacer import HOLD_S_MAX, PaceFull, Pacer, PaceView, Pacing
+
+__all__ = ["HOLD_S_MAX", "Limits", "PaceFull", "PaceView", "Pacer", "Pacing"]

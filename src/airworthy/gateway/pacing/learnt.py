@@ -1,0 +1,146 @@
+"""What a provider's answers teach about one of its limits (calls, or tokens), and how much of it is left now.
+
+Two kinds are met. A bucket fills all the time: its reset is when it will be full, and moves away with each call. A
+fixed window fills at once: its reset stands still. The kind is told by that; until it is, a bucket is assumed.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from airworthy.core.clock import US_PER_S
+
+Kind = Literal["unknown", "bucket", "window"]
+WINDOW_S = 60.0  # What limits are counted over unless their resets say otherwise.
+TELLING_SHARE = 0.1  # So much of a limit must go before its reset says anything about its kind.
+STANDS_US = US_PER_S  # Resets come rounded to the second.
+MOVED_US = 3 * US_PER_S
+RESET_TELLS_S = 5.0  # A shorter reset says more about rounding than about the rate.
+NEARLY_WHOLE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A reset as one reply told it: how much was used, and when all of it will be back."""
+
+    used: int
+    reset_us: int
+
+
+def kind_after(kind: Kind, before: Seen, now: Seen, limit: int) -> Kind:
+    """Compares two replies of one spell of use. Too close together they say nothing."""
+    if now.used - before.used < max(3.0, TELLING_SHARE * limit):
+        return kind
+    moved_us = now.reset_us - before.reset_us
+    if abs(moved_us) <= STANDS_US:
+        return "window"
+    return "bucket" if moved_us >= MOVED_US else kind
+
+
+def rate_after(rate: float, kind: Kind, limit: int, used: int, reset_s: float | None) -> float:
+    """What comes back each second: all that was used, by the reset. A limit of a day shows by its long reset."""
+    usual = limit / WINDOW_S
+    if reset_s is None or used < 1 or reset_s < RESET_TELLS_S:
+        return rate or usual
+    told = used / reset_s
+    # A window near its end would look like a very quick bucket.
+    return told if kind == "bucket" else min(told, usual)
+
+
+class Learnt:
+    """One limit as far as it is known; `limit` 0: not yet. `left` is a guess that every reply corrects."""
+
+    __slots__ = ("_at_us", "_reset_us", "_seen", "kind", "known_us", "left", "limit", "rate")
+
+    def __init__(self) -> None:
+        self.limit = 0
+        self.left = 0.0
+        self.rate = 0.0
+        self.kind: Kind = "unknown"
+        self.known_us = 0
+        self._at_us = 0
+        self._reset_us = 0
+        self._seen: Seen | None = None
+
+    def has(self, now_us: int, amount: float) -> bool:
+        """More than the whole limit goes when nearly all of it is there, and is paid off afterwards."""
+        self._fill(now_us)
+        return self.left >= amount or (amount > self.limit and self.left >= NEARLY_WHOLE * self.limit)
+
+    def wait_us(self, now_us: int, amount: float) -> int:
+        """How long until `amount` has come back; for what is more than the limit, over several windows."""
+        self._fill(now_us)
+        lacking = amount - self.left
+        if lacking <= 0:
+            return 0
+        if self.kind == "window":
+            windows = int(max(0.0, amount - self.limit) / self.limit)
+            return max(1, self._reset_us - now_us) + round(windows * WINDOW_S * US_PER_S)
+        return int(lacking / self.rate * US_PER_S) + 1
+
+    def spend(self, amount: float) -> None:
+        self.left -= amount
+
+    def give_back(self, amount: float) -> None:
+        self.left = min(float(self.limit), self.left + amount)
+
+    def learn(
+        self,
+        limit: int | None,
+        remaining: int | None,
+        reset_s: float | None,
+        under_way: float,
+        sent_us: int,
+        now_us: int,
+    ) -> None:
+        """`under_way`: spent by calls that have no answer yet, which the provider may or may not have counted.
+
+        So what is left lies between `remaining` less those, and `remaining` plus what came back since the call was
+        sent; within that the own count is the better one, being newer.
+        """
+        if limit is None:
+            limit = max(self.limit, remaining or 0)
+        if limit <= 0:
+            return
+        first = self.limit == 0
+        if first:
+            self.known_us, self._at_us = now_us, now_us
+        self._fill(now_us)
+        self.limit = limit
+        used = 0 if remaining is None else max(0, limit - remaining)
+        if remaining is not None and reset_s is not None:
+            self._see(Seen(used, now_us + round(reset_s * US_PER_S)), now_us)
+        self.rate = rate_after(self.rate, self.kind, limit, used, reset_s)
+        if remaining is None:
+            self.left = limit - under_way if first else min(self.left, float(limit))
+            return
+        least = remaining - under_way
+        back = 0.0 if self.kind == "window" else self.rate * max(0, now_us - sent_us) / US_PER_S
+        self.left = least if first else min(limit, remaining + back, max(self.left, least))
+
+    def empty(self) -> None:
+        """The provider refused a call that this count had room for."""
+        self.left = min(self.left, 0.0)
+
+    def _see(self, seen: Seen, now_us: int) -> None:
+        before = self._seen
+        if before is None or seen.used < before.used or now_us > before.reset_us:
+            self._seen = seen
+        else:
+            kind = kind_after(self.kind, before, seen, self.limit)
+            if seen.used - before.used >= max(3.0, TELLING_SHARE * self.limit):
+                self._seen = seen
+            self.kind = kind
+        self._reset_us = seen.reset_us
+
+    def _fill(self, now_us: int) -> None:
+        passed_us = now_us - self._at_us
+        if passed_us <= 0:
+            return
+        self._at_us = now_us
+        if self.kind != "window":
+            left = self.left + self.rate * passed_us / US_PER_S
+            self.left = left if left < self.limit else float(self.limit)
+        elif now_us >= self._reset_us:
+            self.left = float(self.limit)
+            # Unless the next reply says better: without any, it must not stay empty for ever.
+            self._reset_us = now_us + round(WINDOW_S * US_PER_S)
