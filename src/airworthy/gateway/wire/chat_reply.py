@@ -1,0 +1,270 @@
+"""Reads OpenAI chat completions, whole or in pieces, as its many imitators send them too."""
+
+from typing import Any, ClassVar
+
+from airworthy.gateway.errors import ModelError, ModelMalformed, ModelOutage
+from airworthy.gateway.wire.asking import text as as_text
+from airworthy.gateway.wire.counts import chat_usage
+from airworthy.gateway.wire.facts import UNKNOWN, Finish, ProposedCall, ReplyFacts, Usage
+from airworthy.gateway.wire.failure import ProtocolName, error_inside
+from airworthy.gateway.wire.openai_form import reply_object
+from airworthy.gateway.wire.reading import Assembler, Reader
+from airworthy.gateway.wire.sse import FINISH
+
+# In small letters. Only the first five are OpenAI's; the others come from servers that speak its protocol.
+FINISHES: dict[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "completed": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+    "blocklist": "content_filter",
+    "spii": "content_filter",
+    "sensitive": "content_filter",
+    "refusal": "refusal",
+}
+# The server says that it gave up; what came until then is no answer.
+GAVE_UP = frozenset((
+    "error", "abort", "aborted", "cancelled", "network_error", "insufficient_system_resource",
+    "malformed_function_call",
+))  # fmt: skip
+# Delta fields whose first value commits a stream: each of them is shown to the user or acted on.
+_CONTENT = ("content", "tool_calls", "refusal", "reasoning_content", "reasoning", "function_call", "audio")
+
+
+def read_completion(raw: bytes) -> ReplyFacts:
+    """Raises: ModelError."""
+    body = reply_object(raw, "chat completion")
+    if body.get("error") or body.get("object") == "error":
+        raise error_inside("openai", "The model server", body.get("error") or body)
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+        calls = _calls(message)
+        content = message.get("content")
+        text = content if type(content) is str else content_text(content)
+        refusal = message.get("refusal") or ""
+        reason = choice.get("finish_reason")
+        audio = message.get("audio")
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ModelMalformed(
+            f"The reply is JSON but no chat completion ({type(error).__name__}: {error}).", billed=True
+        ) from error
+    if failed := gave_up(reason, choice.get("error")):
+        raise failed
+    if type(audio) is dict:
+        text = text or as_text(audio.get("transcript"))
+    finish = finish_of(reason, has_calls=bool(calls), refused=bool(refusal))
+    if (
+        not text
+        and not calls
+        and not refusal
+        and not audio
+        and finish == "stop"
+        and not message.get("images")
+    ):
+        raise ModelMalformed("The reply is empty.", billed=True)
+    return ReplyFacts(
+        text,
+        finish,
+        chat_usage(usage_in(body)),
+        calls,
+        as_text(refusal),
+        as_text(body.get("model")),
+        as_text(body.get("system_fingerprint")),
+        as_text(body.get("id")),
+        as_text(body.get("service_tier")),
+    )
+
+
+def finish_of(reason: object, *, has_calls: bool, refused: bool) -> Finish:
+    """A reason nobody knows, or none, is told from what came."""
+    if refused:
+        return "refusal"
+    known = FINISHES.get(reason) or FINISHES.get(reason.lower()) if type(reason) is str else None
+    if known is None or known in ("stop", "tool_calls"):
+        # Forced tools end with `stop` at some; `tool_calls` without a call is none.
+        return "tool_calls" if has_calls else "stop"
+    return known
+
+
+def gave_up(reason: object, error: object) -> ModelError | None:
+    if error:
+        return error_inside("openai", "The model server", error)
+    if type(reason) is str and reason.lower() in GAVE_UP:
+        return ModelOutage(f"The model server ended its answer with {reason!r}.", billed=True)
+    return None
+
+
+def usage_in(body: dict[str, Any]) -> object:
+    usage = body.get("usage")
+    if usage is None:
+        # Groq's streams carry it in a drawer of their own.
+        drawer = body.get("x_groq")
+        return drawer.get("usage") if type(drawer) is dict else None
+    return usage
+
+
+def content_text(content: object) -> str:
+    """The text of a content that comes in parts; thinking is not part of it."""
+    if type(content) is str:
+        return content
+    if type(content) is not list:
+        return ""
+    return "".join(as_text(part.get("text")) for part in content if type(part) is dict)
+
+
+def _calls(message: dict[str, Any]) -> tuple[ProposedCall, ...]:
+    listed = message.get("tool_calls")
+    if not listed:
+        old = message.get("function_call")
+        listed = [{"function": old}] if old else ()
+    return tuple(_call(call, position) for position, call in enumerate(listed))
+
+
+def _call(call: dict[str, Any], position: int) -> ProposedCall:
+    identity = as_text(call.get("id")) or f"call_{position}"
+    function = call.get("function")
+    if function is None:
+        custom = call["custom"]
+        return ProposedCall(identity, str(custom["name"]), as_text(custom.get("input")))
+    return ProposedCall(identity, str(function["name"]), as_text(function.get("arguments")) or "{}")
+
+
+class ChatReader(Reader):
+    protocol: ClassVar[ProtocolName] = "openai"
+    marks: ClassVar[tuple[bytes, ...]] = (
+        b"[DONE]", b'finish_reason":"', b'finish_reason": "', b'"error"', b"event: error",
+    )  # fmt: skip
+
+    def _look(self, name: str, body: dict[str, Any]) -> None:
+        if body.get("error") or body.get("object") == "error" or name == "error":
+            self._failed(body.get("error") or body)
+            return
+        for choice in body.get("choices") or ():
+            delta = choice.get("delta") or {}
+            if not self.committed and any(delta.get(field) for field in _CONTENT):
+                self.committed = True
+            reason = choice.get("finish_reason")
+            if reason is None:
+                continue
+            if failed := gave_up(reason, choice.get("error")):
+                self.error = self.error or failed
+            else:
+                self.finish_seen = True
+
+    def _done(self) -> None:
+        # Oddly spaced JSON gets past the marks, so before the end is doubted everything is looked at once.
+        self.finish_seen = self.finish_seen or FINISH.search(b"".join(self._kept)) is not None
+        self.ended = self.finish_seen and self.error is None
+
+    def _assembler(self) -> Assembler:
+        return _Chunks()
+
+
+class _Chunks:
+    """One answer out of its chunks. Of several answers the first is put together; the usage is of all."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.refusal: list[str] = []
+        self.calls: list[_PartialCall] = []
+        self.by_index: dict[int, _PartialCall] = {}
+        self.reason: str | None = None
+        self.usage: Usage = UNKNOWN
+        self.words = {"id": "", "model": "", "system_fingerprint": "", "service_tier": ""}
+        self.heard = False
+
+    def take(self, _name: str, body: dict[str, Any]) -> None:
+        for key, known in self.words.items():
+            if not known:
+                self.words[key] = as_text(body.get(key))
+        usage = usage_in(body)
+        if usage is not None:
+            self.usage = chat_usage(usage)
+        for choice in body.get("choices") or ():
+            if choice.get("index"):
+                continue
+            delta = choice.get("delta")
+            if delta:
+                self._delta(delta)
+            reason = choice.get("finish_reason")
+            if type(reason) is str:
+                self.reason = reason
+
+    def _delta(self, delta: dict[str, Any]) -> None:
+        content = delta.get("content")
+        if content:
+            self.text.append(content_text(content))
+        refusal = delta.get("refusal")
+        if refusal:
+            self.refusal.append(as_text(refusal))
+        audio = delta.get("audio")
+        if type(audio) is dict:
+            self.heard = True
+            self.text.append(as_text(audio.get("transcript")))
+        if delta.get("images"):
+            self.heard = True
+        for call in delta.get("tool_calls") or ():
+            self._call(call, call.get("function") or call.get("custom") or {})
+        old = delta.get("function_call")
+        if old:
+            self._call({}, old)
+
+    def _call(self, call: dict[str, Any], function: dict[str, Any]) -> None:
+        index = call.get("index") or 0
+        identity = as_text(call.get("id"))
+        partial = self.by_index.get(index)
+        # Some servers number every parallel call 0 and tell them apart by id alone.
+        if partial is None or (identity and partial.id and identity != partial.id):
+            partial = self.by_index[index] = _PartialCall()
+            self.calls.append(partial)
+        partial.id = partial.id or identity
+        partial.name = partial.name or as_text(function.get("name"))
+        partial.arguments.append(as_text(function.get("arguments")) or as_text(function.get("input")))
+
+    def reply(self) -> tuple[ReplyFacts, str]:
+        calls = tuple(
+            ProposedCall(call.id or f"call_{position}", call.name, "".join(call.arguments) or "{}")
+            for position, call in enumerate(self.calls)
+        )
+        text, refusal = "".join(self.text), "".join(self.refusal)
+        finish = finish_of(self.reason, has_calls=bool(calls), refused=bool(refusal))
+        wrong = ""
+        if self.reason is None:
+            wrong = "it ended without a finish reason"
+        elif not text and not calls and not refusal and not self.heard and finish == "stop":
+            wrong = "it is empty"
+        return ReplyFacts(
+            text,
+            finish,
+            self.usage,
+            calls,
+            refusal,
+            self.words["model"],
+            self.words["system_fingerprint"],
+            self.words["id"],
+            self.words["service_tier"],
+        ), wrong
+
+
+class _PartialCall:
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []

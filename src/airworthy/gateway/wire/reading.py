@@ -1,0 +1,173 @@
+"""The life of a stream on its way through: careful until content came, then only listening for the end."""
+
+from collections import deque
+from typing import Any, ClassVar, Protocol
+
+import orjson
+
+from airworthy.gateway.errors import ModelError, ModelMalformed
+from airworthy.gateway.wire.facts import ReplyFacts
+from airworthy.gateway.wire.failure import ProtocolName, error_inside
+from airworthy.gateway.wire.sse import DONE, complete_end, documents, events
+
+OVERLAP_BYTES = 48  # Longer than any mark, so that one split over two chunks is met.
+LATE_MAX = 64  # Events kept beyond the bound: the last few, which hold the usage.
+
+
+class Assembler(Protocol):
+    """Puts a reply together out of a stream's documents."""
+
+    def take(self, name: str, body: dict[str, Any]) -> None:
+        """Raises: LookupError, TypeError, ValueError, AttributeError for what is not of the protocol."""
+        ...
+
+    def reply(self) -> tuple[ReplyFacts, str]:
+        """What there was, and what is wrong with it."""
+        ...
+
+
+class Reader:
+    """Common to all protocols; each says in `_look` what an event means for the stream's state."""
+
+    protocol: ClassVar[ProtocolName]
+    marks: ClassVar[tuple[bytes, ...]]  # After the commit, an event without any of these is not looked at.
+
+    def __init__(self, bytes_max: int) -> None:
+        self.committed = False
+        self.finish_seen = False
+        self.ended = False
+        self.overflowed = False
+        self.error: ModelError | None = None
+        self.malformed = ""
+        self.bytes_max = bytes_max
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._careful = True
+        self._open: list[bytes] = []  # Chunks since the last that ended with an event.
+        self._open_bytes = 0
+        self._tail = b""
+        self._late: deque[tuple[str, dict[str, Any]]] = deque(maxlen=LATE_MAX)
+        self._facts: ReplyFacts | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        if not self.overflowed:
+            self._kept_bytes += len(chunk)
+            if self._kept_bytes <= self.bytes_max:
+                self._kept.append(chunk)
+            else:
+                self.overflowed = True
+        if self._careful:
+            self._read(chunk)
+            return
+        window = self._tail + chunk
+        for mark in self.marks:
+            if mark in window:
+                self._careful = True
+                opened, self._open = self._open, []
+                self._open_bytes = 0
+                self._read(b"".join(opened) + chunk)
+                return
+        self._listen(window, chunk)
+
+    def _listen(self, window: bytes, chunk: bytes) -> None:
+        if window.endswith((b"\n\n", b"\r\n\r\n")):
+            self._tail = b""
+            self._open.clear()
+            self._open_bytes = 0
+            return
+        self._tail = window[-OVERLAP_BYTES:]
+        self._open.append(chunk)
+        self._open_bytes += len(chunk)
+        if self._open_bytes > self.bytes_max:
+            # No event we look at is that long; a mark that comes later is still met.
+            self._open = [self._tail]
+            self._open_bytes = len(self._tail)
+
+    def _read(self, chunk: bytes) -> None:
+        self._open.append(chunk)
+        self._open_bytes += len(chunk)
+        window = self._tail + chunk
+        self._tail = window[-OVERLAP_BYTES:]
+        if b"\n" not in chunk and b"\r" not in chunk:
+            if self._open_bytes > self.bytes_max and not self.committed:
+                self._garbage(f"an event of more than {self.bytes_max} bytes came before any content")
+            return
+        pending = b"".join(self._open)
+        end = complete_end(pending)
+        rest = pending[end:]
+        self._open = [rest] if rest else []
+        self._open_bytes = len(rest)
+        if end:
+            self._tail = rest[-OVERLAP_BYTES:]
+            self._examine(pending[:end])
+        if self.committed and not self.finish_seen and not any(mark in rest for mark in self.marks):
+            self._careful = False
+
+    def close(self) -> None:
+        if self._careful and self._open:
+            rest = b"".join(self._open)
+            self._open = []
+            self._examine(rest)
+        if self.finish_seen:
+            self.ended = True
+
+    def _examine(self, raw: bytes) -> None:
+        for event in events(raw):
+            data = event.data
+            if not data:
+                continue
+            if data.strip() == DONE:
+                self._done()
+                continue
+            try:
+                body = orjson.loads(data)
+                if type(body) is not dict:
+                    raise TypeError(f"a {type(body).__name__}")
+                self._look(event.name, body)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                if not self.committed:
+                    self._garbage(f"an event is not of the protocol ({type(error).__name__}: {error})")
+                continue
+            if self.overflowed:
+                self._late.append((event.name, body))
+
+    def _look(self, name: str, body: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _assembler(self) -> Assembler:
+        raise NotImplementedError
+
+    def _done(self) -> None:
+        """The mark `[DONE]` came, which not all protocols have."""
+
+    def _failed(self, error: object) -> None:
+        if self.error is None:
+            self.error = error_inside(self.protocol, "The model server", error)
+
+    def _garbage(self, why: str) -> None:
+        if self.error is None:
+            self.error = ModelMalformed(f"The stream cannot be read: {why}.", billed=True)
+
+    def facts(self) -> ReplyFacts:
+        if self._facts is None:
+            self._facts = self._assembled()
+        return self._facts
+
+    def _assembled(self) -> ReplyFacts:
+        whole, wrong = documents(b"".join(self._kept))
+        assembler = self._assembler()
+        for name, body in [*whole, *self._late]:
+            try:
+                if type(body) is not dict:
+                    raise TypeError(f"a {type(body).__name__}")
+                assembler.take(name, body)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                wrong = wrong or f"an event is not of the protocol ({type(error).__name__}: {error})"
+        reply, missing = assembler.reply()
+        self.malformed = wrong or missing
+        if self.overflowed:
+            # The last event kept is cut, which says nothing about the stream.
+            self.malformed = "" if self.finish_seen else missing
+        return reply
