@@ -146,6 +146,7 @@ def _call(call: dict[str, Any], position: int) -> ProposedCall:
 
 class ChatReader(Reader):
     protocol: ClassVar[ProtocolName] = "openai"
+    mark_optional: ClassVar[bool] = True
     marks: ClassVar[tuple[bytes, ...]] = (
         b"[DONE]", b'finish_reason":"', b'finish_reason": "', b'"error"', b"event: error",
     )  # fmt: skip
@@ -163,6 +164,7 @@ class ChatReader(Reader):
                 continue
             if failed := gave_up(reason, choice.get("error")):
                 self.error = self.error or failed
+                self.error.billed = True
             else:
                 self.finish_seen = True
 

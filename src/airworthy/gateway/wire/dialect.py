@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from airworthy.gateway.errors import ModelError
+from airworthy.gateway.wire.anthropic_count import CountTokens
+from airworthy.gateway.wire.anthropic_messages import Messages
 from airworthy.gateway.wire.facts import ReplyFacts, RequestFacts
 from airworthy.gateway.wire.failure import ProtocolName
 from airworthy.gateway.wire.openai_chat import ChatCompletions
+from airworthy.gateway.wire.openai_embeddings import Embeddings
+from airworthy.gateway.wire.openai_responses import Responses
 
 
 class StreamReader(Protocol):
@@ -78,4 +82,5 @@ class Dialect(Protocol):
         ...
 
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (ChatCompletions(),)}
+_ALL: tuple[Dialect, ...] = (ChatCompletions(), Responses(), Embeddings(), Messages(), CountTokens())
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

@@ -30,6 +30,9 @@ class Reader:
     """Common to all protocols; each says in `_look` what an event means for the stream's state."""
 
     protocol: ClassVar[ProtocolName]
+    mark_optional: ClassVar[bool] = (
+        False  # Servers exist that close after the finish reason without an end mark.
+    )
     marks: ClassVar[tuple[bytes, ...]]  # After the commit, an event without any of these is not looked at.
 
     def __init__(self, bytes_max: int) -> None:
@@ -110,8 +113,8 @@ class Reader:
             rest = b"".join(self._open)
             self._open = []
             self._examine(rest)
-        if self.finish_seen:
-            self.ended = True
+        if self.finish_seen and self.mark_optional:
+            self.ended = self.error is None
 
     def _examine(self, raw: bytes) -> None:
         for event in events(raw):
@@ -143,8 +146,11 @@ class Reader:
         """The mark `[DONE]` came, which not all protocols have."""
 
     def _failed(self, error: object) -> None:
-        if self.error is None:
+        """An error after the model said why it ended changes nothing: the answer is whole."""
+        if self.error is None and not self.finish_seen:
             self.error = error_inside(self.protocol, "The model server", error)
+            # What was written until then was worked for.
+            self.error.billed = self.error.billed or self.committed
 
     def _garbage(self, why: str) -> None:
         if self.error is None:
