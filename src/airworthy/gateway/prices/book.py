@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class PriceBook:
         return tuple(self._shelves)
 
     def find(self, provider: str, name: str, at_us: int | None = None) -> Price | None:
-        """The price of a model on the day of `at_us`; None: on the day of the list. None where it has none.
+        """The price of a model on the day of `at_us`, or of the list. None where it has none.
 
         Whoever asks often keeps the answer: this is for once per model and day.
         """
@@ -92,6 +93,15 @@ class PriceBook:
             if shelf.address.match(base_url):
                 return name
         return None
+
+    def dated(self, provider: str, name: str) -> str | None:
+        """The one dated version of an undated name, where the list knows exactly one."""
+        shelf = self._shelves.get(NAMES.get(provider, provider))
+        entry = shelf.exact.get(name) if shelf is not None else None
+        dated = re.compile(re.escape(name) + r"-20\d\d-?\d\d-?\d\d")
+        rules = entry["match"] if entry is not None else []
+        found = {rule[1:] for rule in rules if isinstance(rule, str) and dated.fullmatch(rule[1:])}
+        return found.pop() if len(found) == 1 else None
 
     def models(self, provider: str, at_us: int | None = None) -> Iterator[Price]:
         """Every model of a provider in the list, by the list's own names."""
@@ -113,7 +123,7 @@ class PriceBook:
     def _price(self, provider: str, entry: Entry, day: date) -> Price:
         dated = _on(entry["prices"], day)
         services = {
-            word: _schedule({**dated, **_on(found, day)}) for word, found in entry.get("services", {}).items()
+            word: _variant(dated, _on(found, day)) for word, found in entry.get("services", {}).items()
         }
         standard = _schedule(dated)
         return Price(
@@ -138,6 +148,17 @@ def _on(dated: list[list[Any]], day: date) -> Entry:
     return found
 
 
+def _variant(standard: Entry, said: Entry) -> Schedule:
+    """What a service tier does not say costs the standard price, and cached input never more than plain."""
+    if "input" in said and "cached" in standard and "cached" not in said:
+        text = said["input"]
+        plain = Decimal(text if isinstance(text, str) else text[0])
+        cached = standard["cached"]
+        if plain <= Decimal(cached if isinstance(cached, str) else cached[0]):
+            said = {**said, "cached": text}
+    return _schedule({**standard, **said})
+
+
 def _schedule(prices: Entry) -> Schedule:
     starts = sorted(
         {step for value in prices.values() if isinstance(value, list) for step in value[1::2]},
@@ -155,9 +176,6 @@ def _rates(prices: Entry, tokens_in: int) -> Rates:
                 if tokens_in > start:
                     text = price
         given[key] = nano_per_mtok(text)
-    if "cached" in given:
-        # A discount on plain input without a word on cached input leaves that no dearer than plain.
-        given["cached"] = min(given["cached"], given["input"])
     return rates(**given)
 
 
@@ -194,10 +212,9 @@ def price_of(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Pric
     """The policy's own prices, and then nothing of the list's; else the list's; else None."""
     if rule.input_usd_per_mtok is not None and rule.output_usd_per_mtok is not None:
         return _own(rule, rule.input_usd_per_mtok, rule.output_usd_per_mtok)
-    provider: str | None = rule.provider
-    if provider == "compatible":
-        provider = book.provider_at(rule.base_url or "")
-    return None if provider is None else book.find(provider, rule.name, at_us)
+    # The address says more than the word: "openai" may only name the protocol.
+    provider = book.provider_at(rule.base_url) if rule.base_url else None
+    return book.find(provider or rule.provider, rule.name, at_us)
 
 
 def check_priced(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Price:

@@ -18,35 +18,30 @@ def cost_nano(price: Price, usage: Usage, tier: str = "") -> int:
     schedule = price.schedule(tier) if tier else price.standard
     rates = schedule.at(tokens_in) if schedule.tiers else schedule.base
 
-    plain, sum_in = tokens_in, 0
+    plain, nano = tokens_in, tokens_out * rates.output
     if usage.cache_write_1h:
         written = min(usage.cache_write_1h, plain)
         plain -= written
-        sum_in += written * rates.cache_write_1h
+        nano += written * rates.cache_write_1h
     if usage.cache_write:
         written = min(usage.cache_write, plain)
         plain -= written
-        sum_in += written * rates.cache_write
-    cached = 0
-    if usage.cached:
-        cached = min(usage.cached, plain)
-        plain -= cached
-        sum_in += cached * rates.cached
+        nano += written * rates.cache_write
+    cached = usage.cached if usage.cached < plain else plain
+    plain -= cached
+    nano += cached * rates.cached
     if usage.audio_in:
         heard = min(usage.audio_in, plain)
         plain -= heard
-        sum_in += heard * rates.audio_in
-        sum_in += min(usage.audio_in - heard, cached) * (rates.cached_audio - rates.cached)
-    sum_in += plain * rates.input
+        nano += heard * rates.audio_in
+        nano += min(usage.audio_in - heard, cached) * (rates.cached_audio - rates.cached)
+    nano += plain * rates.input
 
-    sum_out = tokens_out * rates.output
-    spoken = 0
-    if usage.audio_out:
+    if usage.reasoning or usage.audio_out:
         spoken = min(usage.audio_out, tokens_out)
-        sum_out += spoken * (rates.audio_out - rates.output)
-    if usage.reasoning:
-        sum_out += min(usage.reasoning, tokens_out - spoken) * (rates.reasoning - rates.output)
-    return -(-(sum_in + sum_out) // MTOK)
+        thought = min(usage.reasoning, tokens_out - spoken)
+        nano += spoken * (rates.audio_out - rates.output) + thought * (rates.reasoning - rates.output)
+    return -(-nano // MTOK)
 
 
 def bound_nano(

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 
+from airworthy.gateway.wire.facts import TOKENS_MAX
+
 NANO_PER_USD = 1_000_000_000
 MTOK = 1_000_000
-STANDARD = frozenset({"", "default", "standard", "auto", "on_demand", "standard_only"})
 
 
 def nano_per_mtok(usd: Decimal | float | str) -> int:
@@ -80,6 +81,16 @@ class Schedule:
 
     base: Rates
     tiers: tuple[Tier, ...] = ()
+    # (tokens of input above, dearest input, dearest output) so far up: worked out once, asked before every call.
+    _ceilings: tuple[tuple[int, int, int], ...] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        into, out = self.base.dearest_in, self.base.dearest_out
+        made = [(-1, into, out)]
+        for tier in self.tiers:
+            into, out = max(into, tier.rates.dearest_in), max(out, tier.rates.dearest_out)
+            made.append((tier.tokens_in_above, into, out))
+        object.__setattr__(self, "_ceilings", tuple(reversed(made)))
 
     def at(self, tokens_in: int) -> Rates:
         found = self.base
@@ -91,12 +102,10 @@ class Schedule:
 
     def dearest(self, tokens_in_max: int) -> tuple[int, int]:
         """The dearest input and the dearest output that a call of at most so many input tokens can meet."""
-        into, out = self.base.dearest_in, self.base.dearest_out
-        for tier in self.tiers:
-            if tokens_in_max <= tier.tokens_in_above:
-                break
-            into, out = max(into, tier.rates.dearest_in), max(out, tier.rates.dearest_out)
-        return into, out
+        for above, into, out in self._ceilings:
+            if tokens_in_max > above:
+                return into, out
+        raise ValueError(f"a call of {tokens_in_max} input tokens")
 
     def times(self, numerator: int, denominator: int) -> "Schedule":
         return Schedule(
@@ -141,7 +150,4 @@ class Price:
 
     @property
     def free(self) -> bool:
-        return not any(
-            one.dearest_in or one.dearest_out
-            for one in (self.base, *(tier.rates for tier in self.standard.tiers))
-        )
+        return not any(self.standard.dearest(TOKENS_MAX))

@@ -96,7 +96,7 @@ def _value(node: ast.expr) -> Any:
                 for key, item in zip(node.keys, node.values, strict=True)
                 if key is not None
             }
-        case ast.Call():
+        case ast.Call(func=ast.Name() | ast.Attribute(value=ast.Name(id="datetime"))) if _named(node):
             name = ast.unparse(node.func).rsplit(".", 1)[-1]
             positional = [_value(item) for item in node.args]
             if name == "Decimal":
@@ -106,13 +106,18 @@ def _value(node: ast.expr) -> Any:
             return {
                 "_": name,
                 "args": positional,
-                **{k.arg: _value(k.value) for k in node.keywords if k.arg is not None},
+                **{k.arg: _value(k.value) for k in node.keywords if k.arg},
             }
         case ast.Name() | ast.Attribute():
             return ast.unparse(node)
     raise UnreadableData(
         f"The data holds {ast.unparse(node)[:80]!r}.", mend="Teach `_value` this kind of expression."
     )
+
+
+def _named(call: ast.Call) -> bool:
+    """Every argument by its name or in its place, none unpacked from something that is not there to read."""
+    return all(keyword.arg is not None for keyword in call.keywords)
 
 
 def snapshot(providers: list[Node], origin: str, day: date | None, today: date) -> Node:
@@ -172,7 +177,8 @@ def _model(data: Node) -> Node | None:
         if len(words) != 1 or len(variant["when"]) != 1:
             continue
         found = _rates(variant["prices"])
-        if found:
+        # One that says nothing says that this tier has no price of its own.
+        if found is not None and words[0] != "default":
             services.setdefault(words[0], []).append([_start(variant), found])
     if services:
         made["services"] = {word: sorted(found, key=lambda one: one[0]) for word, found in services.items()}
@@ -206,6 +212,7 @@ def _dated(conditional: list[Node]) -> list[list[Any]] | None:
         found = _rates(priced["prices"])
         if not found or "input" not in found:
             return None
+        found.setdefault("output", "0")  # Embeddings: nothing comes out that is paid for.
         constraint = priced.get("constraint")
         if constraint and constraint["_"] == "TimeOfDateConstraint":
             by_hour.append(found)
@@ -226,8 +233,6 @@ def _rates(prices: Node) -> Node | None:
     if any(key not in KEYS and key not in BESIDE for key in given):
         return None
     made = {ours: _tiered(given[theirs]) for theirs, ours in KEYS.items() if theirs in given}
-    if "input" in made and "output" not in made:
-        made["output"] = "0"  # Embeddings: nothing comes out that is paid for.
     for write in ("cache_write", "cache_write_1h"):
         if write in made and "input" in made and Decimal(_base(made[write])) < Decimal(_base(made["input"])):
             # A price below that of plain input is one for keeping, paid on top of it.
