@@ -128,6 +128,16 @@ def after(policy: Breaker, state: BreakerState, now_us: int, permit: Permit, res
     assert_never(state.mode)
 
 
+def counted(policy: Breaker, state: BreakerState, now_us: int, window: Window) -> BreakerState:
+    """A closed breaker with these counts instead of its own, which may open it: several processes' counts, added up."""
+    return _judge(policy, replace(state, window=window), now_us) if state.mode is Mode.CLOSED else state
+
+
+def counted_ok(state: BreakerState, window: Window) -> BreakerState:
+    """The same with more successes in its window, which never open."""
+    return replace(state, window=window)
+
+
 def force_open(policy: Breaker, state: BreakerState, now_us: int, reason: str) -> BreakerState:
     """Open until `force_close`, whatever the calls say."""
     return replace(_open(policy, state, now_us, f"opened by hand: {reason}"), forced=True)
@@ -144,9 +154,11 @@ def _book(policy: Breaker, state: BreakerState, now_us: int, result: Result) -> 
     failed = result == "failure"
     window = state.window.add(now_us, policy.window_s, first=int(not failed), second=int(failed))
     state = replace(state, window=window)
-    if not failed:  # A success never opens.
-        return state
-    ok, failures = window.counts(now_us, policy.window_s)
+    return _judge(policy, state, now_us) if failed else state  # A success never opens.
+
+
+def _judge(policy: Breaker, state: BreakerState, now_us: int) -> BreakerState:
+    ok, failures = state.window.counts(now_us, policy.window_s)
     total = ok + failures
     if total < policy.calls_min or failures < policy.failure_share * total:
         return state

@@ -156,7 +156,8 @@ class Pacer:
     def hold_until(self, until_us: int) -> None:
         """Nobody sends before; then one after the other, in order. A hold in force is never shortened.
 
-        No hold is longer than `HOLD_S_MAX`. Those whose deadline comes sooner are refused now: somebody else may still answer them.
+        No hold is longer than `HOLD_S_MAX`. Those whose deadline comes sooner are refused now: somebody else may
+        still answer them.
         """
         now_us = self._clock.now_us()
         until_us = min(until_us, now_us + round(HOLD_S_MAX * US_PER_S))

@@ -1,0 +1,18 @@
+"""Circuit breakers that all processes with one store share; knows no model and no tool."""
+
+from airworthy.resilience.shared.circuit import SharedCircuit
+from airworthy.resilience.shared.circuits import TICK_S, Circuits
+from airworthy.resilience.shared.rows import BreakerRow, Hand, UnknownBreaker, decide, listing
+from airworthy.resilience.shared.tables import MIGRATIONS
+
+__all__ = [
+    "MIGRATIONS",
+    "TICK_S",
+    "BreakerRow",
+    "Circuits",
+    "Hand",
+    "SharedCircuit",
+    "UnknownBreaker",
+    "decide",
+    "listing",
+]
