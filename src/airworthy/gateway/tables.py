@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from airworthy.gateway.budget.tables import MIGRATIONS as BUDGET
 from airworthy.store.migrate import Migration, create_all
 
 
@@ -21,4 +22,4 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("gateway", 1, "spend", _first),)
+MIGRATIONS = (Migration("gateway", 1, "spend", _first), *BUDGET)
