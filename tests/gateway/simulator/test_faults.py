@@ -11,7 +11,8 @@ from airworthy.gateway.simulator import KINDS, MODELS, Fault, FaultPlan, Simulat
 from airworthy.gateway.simulator.faults import ARGUMENT_FORMS, CallKey
 from airworthy.gateway.simulator.misconduct import KINDS as MISCONDUCT
 from airworthy.gateway.simulator.schema import accepts
-from airworthy.gateway.simulator.spoiling import BEFORE, BODY, BYTES
+from airworthy.gateway.simulator.spoiling import BEFORE, BODY, BYTES, USAGE
+from airworthy.gateway.simulator.streaming import STREAM
 from tests.gateway.simulator.conversations import (
     AFTER_LOOKUP,
     FIND_ORDER,
@@ -42,7 +43,7 @@ def faulty(fault: str, **options: Any) -> Simulator:
 
 
 def test_every_kind_is_carried_out_somewhere() -> None:
-    assert set(KINDS) == BEFORE | BODY | BYTES | set(MISCONDUCT)
+    assert set(KINDS) == BEFORE | BODY | BYTES | USAGE | STREAM | set(MISCONDUCT)
 
 
 def test_a_plan_reads_the_same_from_text_as_from_values() -> None:
@@ -62,6 +63,7 @@ MISTAKES = [
     ("sum over one", "http_500=0.6,slow=0.5", "add up to 1.1"),
     ("seconds no number", "slow=0.1:long", "'long' are no seconds"),
     ("too many seconds", "slow=0.1:3601", "'3601' are no seconds"),
+    ("too many megabytes", "huge=0.1:65", "'65' are no megabytes"),
     ("unknown form", "wrong_tool_arguments=0.1:odd", "'odd' is no form.*missing_field"),
     ("form of a kind without", "http_500=0.1:3", "'3' is no form"),
 ]

@@ -97,7 +97,6 @@ def test_stats_count_calls_faults_and_nothing_else(served: Serve) -> None:
 
 
 REFUSALS = [
-    ("stream", request(user("Hi"), stream=True), 400, "unsupported_value", "Streaming is not supported"),
     ("model", request(user("Hi")) | {"model": "sim-large"}, 404, "model_not_found", "'sim-large'"),
     ("no messages", {"model": MODELS[0]}, 400, "missing_required_parameter", "'messages'"),
     ("bad role", request({"role": "robot", "content": "Hi"}), 400, "invalid_value", "messages[0].role"),
@@ -154,7 +153,7 @@ def test_a_body_that_is_not_json_and_a_path_that_is_not_there_are_refused(served
     client = served(Simulator())
 
     assert client.send("POST", "/v1/chat/completions", b"{").status == 400
-    assert client.send("POST", "/v1/embeddings", b"{}").status == 404
+    assert client.send("POST", "/v1/completions", b"{}").status == 404
 
 
 def test_a_wrong_key_is_refused_and_the_right_one_is_not(served: Serve) -> None:

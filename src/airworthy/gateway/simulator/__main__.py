@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airworthy.core.errors import AirworthyError
 from airworthy.gateway.simulator.faults import KINDS, FaultPlan
+from airworthy.gateway.simulator.limits import RateLimits
 from airworthy.gateway.simulator.rules import Rules
 from airworthy.gateway.simulator.server import MODELS, Simulator
 from airworthy.gateway.simulator.serving import serving
@@ -33,17 +34,26 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--model", action="append", help="model name to serve; repeatable")
     options.add_argument("--api-key", help="key that requests must carry; without it any key is good")
+    options.add_argument(
+        "--requests-per-minute", type=int, help="enforced per model; without it there is no limit"
+    )
+    options.add_argument(
+        "--tokens-per-minute", type=int, help="enforced per model; without it there is no limit"
+    )
     return options
 
 
 def application(arguments: argparse.Namespace) -> Simulator:
     """Raises: ConfigError."""
+    requests, tokens = arguments.requests_per_minute, arguments.tokens_per_minute
+    is_limited = requests is not None or tokens is not None
     return Simulator(
         seed=arguments.seed,
         rules=Rules.load(arguments.rules) if arguments.rules else None,
         faults=FaultPlan.parse(",".join(arguments.fault)),
         models=tuple(arguments.model) if arguments.model else MODELS,
         api_key=arguments.api_key,
+        limits=RateLimits(requests=requests, tokens=tokens) if is_limited else None,
     )
 
 

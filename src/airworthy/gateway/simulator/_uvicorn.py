@@ -25,7 +25,10 @@ BACKLOG = 2048
 
 
 class DroppableProtocol(H11Protocol):
-    """Offers the application `scope["extensions"]["airworthy.drop"]`, which ASGI itself has no word for."""
+    """Offers the application `scope["extensions"]["airworthy.drop"]`, which ASGI itself has no word for.
+
+    `drop` ends the connection; `write` puts bytes on it that HTTP does not expect there.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -42,7 +45,7 @@ class DroppableProtocol(H11Protocol):
             transport.abort()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            scope["extensions"] = {"airworthy.drop": {"drop": drop}}
+            scope["extensions"] = {"airworthy.drop": {"drop": drop, "write": transport.write}}
             await inner(scope, receive, send)
 
         self.app = app

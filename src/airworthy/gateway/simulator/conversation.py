@@ -19,7 +19,7 @@ _ROLES = {"system", "developer", "user", "assistant", "tool"}
 
 
 class BadRequest(AirworthyError):
-    """The request is not one the protocol allows; becomes an HTTP error in OpenAI's shape."""
+    """The request is not one the protocol allows; becomes an HTTP error in the shape of its provider."""
 
     code = "bad_request"
 
@@ -30,6 +30,20 @@ class BadRequest(AirworthyError):
         self.status = status
         self.param = param
         self.wire_code = wire
+
+
+class OverWindow(BadRequest):
+    """The conversation is longer than its model can read."""
+
+    def __init__(self, window: int, tokens: int) -> None:
+        super().__init__(
+            f"This model's maximum context length is {window} tokens."
+            f" However, your messages resulted in {tokens} tokens.",
+            param="messages",
+            wire="context_length_exceeded",
+        )
+        self.window = window
+        self.tokens = tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +178,6 @@ def _messages(body: Mapping[str, Json]) -> list[dict[str, Json]]:
 
 
 def _check_options(body: Mapping[str, Json]) -> None:
-    if body.get("stream"):
-        raise BadRequest(
-            "Streaming is not supported by the simulator yet. Send the request without 'stream: true'.",
-            param="stream",
-            wire="unsupported_value",
-        )
     if body.get("n") not in (None, 1):
         raise BadRequest(
             "The simulator writes one choice; 'n' must be 1.", param="n", wire="unsupported_value"

@@ -12,22 +12,25 @@ from airworthy.core.errors import ConfigError
 Per: TypeAlias = Literal["call", "conversation"]
 
 SECONDS_MAX = 3600.0
+MEGABYTES_MAX = 64.0
 _SUM_SLACK = 1e-9  # Ten times 0.1 is a hair over 1 in binary.
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`per` says what one draw decides; `seconds` is the default of a kind that takes a time, `variants` the
-    forms of one that has several (seeded choice if none is named)."""
+    """`per` says what one draw decides; `seconds` and `megabytes` are the defaults of a kind that takes a time or a
+    size, `variants` the forms of one that has several (seeded choice if none is named)."""
 
     name: str
     about: str
     per: Per = "call"
     seconds: float | None = None
+    megabytes: float | None = None
     variants: tuple[str, ...] = ()
 
 
 ARGUMENT_FORMS = ("invalid_json", "wrong_type", "missing_field", "unknown_field")
+USAGE_FORMS = ("negative", "huge", "words")
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -55,6 +58,36 @@ KINDS: dict[str, Kind] = {
         Kind("off_topic", "A call of an unrelated tool, or an answer about something else."),
         Kind("obeys_injection", "Instructions inside tool results are carried out.", per="conversation"),
         Kind("wrong_model", "Another model and fingerprint than asked for answer."),
+        Kind("no_usage", "The usage is left out."),
+        Kind("odd_usage", "The usage is nonsense.", variants=USAGE_FORMS),
+        Kind("huge", "An answer of this many megabytes.", megabytes=2.0),
+        Kind("hang", "Not even headers come; after the seconds the connection is reset.", seconds=600.0),
+        Kind("error_in_200", "Status 200 with the body of an error."),
+        Kind("content_type", "The right body, called `text/html`."),
+        Kind(
+            "content_length",
+            "Announces less than it sends, or more and then leaves the connection open.",
+            variants=("short", "long"),
+        ),
+        Kind("stream_wait", "Headers and opening come, the first word after the seconds.", seconds=5.0),
+        Kind("stream_stall", "A pause in the middle.", seconds=5.0),
+        Kind("stream_trickle", "A pause before each event.", seconds=0.05),
+        Kind(
+            "stream_cut",
+            "Closed without an end: before the first word, in the middle, or there with a reset.",
+            variants=("early", "late", "reset"),
+        ),
+        Kind(
+            "stream_no_end",
+            "Ends as HTTP wants it, but without the last event, or without finish reason and usage either.",
+            variants=("no_done", "no_finish"),
+        ),
+        Kind("stream_garbage", "One event in the middle is not JSON."),
+        Kind(
+            "stream_error",
+            "An error event inside the 200, before the first word or in the middle; nothing comes after it.",
+            variants=("early", "late"),
+        ),
     )
 }
 
@@ -64,6 +97,7 @@ class Fault:
     kind: str
     seconds: float = 0.0
     variant: str | None = None
+    megabytes: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
@@ -76,7 +110,12 @@ class Fault:
                 f"Fault {name!r} is not known.", mend=f"Did you mean {near[0]!r}? Known: {', '.join(KINDS)}."
             )
         if kind.seconds is not None:
-            return cls(name, seconds=_seconds(detail, text) if detail else kind.seconds)
+            return cls(
+                name, seconds=_number(detail, text, "seconds", SECONDS_MAX) if detail else kind.seconds
+            )
+        if kind.megabytes is not None:
+            size = _number(detail, text, "megabytes", MEGABYTES_MAX) if detail else kind.megabytes
+            return cls(name, megabytes=size)
         if detail and detail not in kind.variants:
             known = ", ".join(kind.variants) or "none; leave out the colon"
             raise ConfigError(
@@ -208,13 +247,13 @@ def _unit(seed: int, use: bytes, content: bytes) -> float:
     return int.from_bytes(hashed, "big") / (1 << 56)
 
 
-def _seconds(text: str, where: str) -> float:
+def _number(text: str, where: str, unit: str, most: float) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= SECONDS_MAX:
+    if not 0 <= value <= most:
         raise ConfigError(
-            f"Fault {where!r}: {text!r} are no seconds.", mend=f"Give a number from 0 to {SECONDS_MAX:g}."
+            f"Fault {where!r}: {text!r} are no {unit}.", mend=f"Give a number from 0 to {most:g}."
         )
     return value

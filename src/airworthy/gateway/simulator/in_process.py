@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 from airworthy.gateway.client import RetryAfter, classified
 from airworthy.gateway.errors import ModelTimeout
-from airworthy.gateway.simulator import wire
-from airworthy.gateway.simulator.conversation import BadRequest
+from airworthy.gateway.simulator.dialects import chat
 from airworthy.gateway.simulator.server import Simulator
 
 WHERE = "the simulator"
@@ -23,21 +22,20 @@ class SimulatedModel:
         self._retry_after = retry_after if retry_after is not None else _seconds
 
     async def complete(self, body: bytes, timeout_s: float) -> bytes:
-        try:
-            answer = (
-                self.simulator.answer(body) if self.simulator.accepts(self._api_key) else wire.wrong_key()
-            )
-        except BadRequest as problem:
-            answer = wire.refused(problem)
-        await asyncio.sleep(min(answer.delay_s, timeout_s))
-        if answer.delay_s >= timeout_s:
+        headers = {"authorization": f"Bearer {self._api_key}"}
+        answer = self.simulator.answered("POST", chat.PATH, headers, body)
+        delay_s = answer.delay_s + sum(piece.delay_s for piece in answer.pieces)
+        if answer.ending == "open":
+            delay_s = timeout_s
+        await asyncio.sleep(min(delay_s, timeout_s))
+        if delay_s >= timeout_s:
             raise ModelTimeout(f"No reply from {WHERE} within {timeout_s:g} s.", billed=True)
         if answer.ending != "whole":
             raise ModelTimeout(f"The connection to {WHERE} broke before the reply was whole.", billed=True)
         if answer.status != 200:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            raise classified(WHERE, answer.status, answer.body, self._retry_after(headers))
-        return answer.body
+            heard = {name.lower(): value for name, value in answer.headers.items()}
+            raise classified(WHERE, answer.status, answer.body, self._retry_after(heard))
+        return b"".join(piece.data for piece in answer.pieces)
 
     async def aclose(self) -> None:
         return

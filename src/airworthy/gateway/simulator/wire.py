@@ -1,16 +1,13 @@
 """The bytes of the OpenAI chat-completions protocol: bodies, errors, headers; decides nothing."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from dataclasses import replace
 
 import orjson
 
+from airworthy.gateway.simulator.answer import Answer
 from airworthy.gateway.simulator.conversation import BadRequest, Conversation, Json, tokens
 from airworthy.gateway.simulator.decision import Decision
-
-Ending: TypeAlias = Literal["whole", "half", "reset"]
 
 # A fixed day, because a clock would make two equal requests differ: 2 November 2026, 00:00 UTC.
 CREATED_FIRST_S = 1_793_577_600
@@ -18,17 +15,6 @@ CREATED_SPREAD_S = 86_400
 REQUESTS_PER_MINUTE = 10_000
 TOKENS_PER_MINUTE = 30_000_000
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes over the wire, and how the connection ends; `delay_s` is waited before the first byte."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
-    ending: Ending = "whole"
 
 
 def completion(decision: Decision, conversation: Conversation, model: str, mark: bytes) -> dict[str, Json]:
@@ -39,14 +25,14 @@ def completion(decision: Decision, conversation: Conversation, model: str, mark:
     if calls:
         message["tool_calls"] = [
             {
-                "id": f"call_{_letters(mark + bytes([index & 255]), 24)}",
+                "id": f"call_{letters(mark + bytes([index & 255]), 24)}",
                 "type": "function",
                 "function": {"name": name, "arguments": arguments},
             }
             for index, (name, arguments) in enumerate(calls)
         ]
     return {
-        "id": f"chatcmpl-{_letters(mark, 29)}",
+        "id": f"chatcmpl-{letters(mark, 29)}",
         "object": "chat.completion",
         "created": created(mark),
         "model": model,
@@ -146,6 +132,19 @@ def rate_limited(model: str, wait_s: float) -> Answer:
     )
 
 
+def overloaded() -> Answer:
+    return error(
+        503,
+        "The model is overloaded with other requests. Try again later.",
+        kind="server_error",
+        code="service_unavailable",
+    )
+
+
+def failed() -> Answer:
+    return error(500, "The server failed while processing the request. Try again.", kind="server_error")
+
+
 def model_list(models: tuple[str, ...]) -> Answer:
     return json_answer({"object": "list", "data": [model_entry(model) for model in models]})
 
@@ -174,7 +173,7 @@ def call_headers(number: int, mark: bytes, prompt_tokens: int) -> dict[str, str]
     }
 
 
-def _letters(mark: bytes, length: int) -> str:
+def letters(mark: bytes, length: int) -> str:
     """The mark spelt in letters and digits, by a linear congruence: for looks, not for secrecy."""
     state = int.from_bytes(mark, "big")
     spelt = []
