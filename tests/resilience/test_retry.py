@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given, settings
@@ -343,9 +345,31 @@ def test_retry_after_is_read_from_headers(headers: dict[str, str], wait_s: float
     assert parse_retry_after(headers, NOW_US) == pytest.approx(wait_s), why
 
 
-@given(value=st.text(st.characters(max_codepoint=255), max_size=40))
+@pytest.mark.parametrize("skew_s", [-300, 0, 300])
+def test_a_server_whose_clock_is_wrong_is_understood_by_its_own_date(skew_s: int) -> None:
+    """Held against our clock, a server five minutes ahead would stall us for five minutes."""
+    theirs = NOW_US // US_PER_S + skew_s
+    date, later = formatdate(theirs, usegmt=True), formatdate(theirs + 7, usegmt=True)
+    iso = datetime.fromtimestamp(theirs + 7, UTC).isoformat()
+
+    asked = [
+        parse_retry_after({"date": date, "retry-after": later}, NOW_US),
+        parse_retry_after({"Date": date, "anthropic-ratelimit-tokens-reset": iso}, NOW_US),
+        parse_retry_after({"date": date, "x-ratelimit-reset": str(theirs + 7)}, NOW_US),
+        parse_retry_after({"date": date, "retry-after": "7"}, NOW_US),
+        parse_retry_after({"date": "yesterday", "retry-after": formatdate(NOW_US // US_PER_S + 7)}, NOW_US),
+    ]
+
+    assert asked == [7, 7, 7, 7, 7]
+
+
+@given(
+    value=st.text(st.characters(max_codepoint=255), max_size=40),
+    date=st.sampled_from(["", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+    | st.text(st.characters(max_codepoint=255), max_size=40),
+)
 @settings(deadline=None, derandomize=True)
-def test_no_header_text_breaks_the_reader(value: str) -> None:
-    wait_s = parse_retry_after({"retry-after": value, "x-ratelimit-reset": value}, NOW_US)
+def test_no_header_text_breaks_the_reader(value: str, date: str) -> None:
+    wait_s = parse_retry_after({"retry-after": value, "x-ratelimit-reset": value, "date": date}, NOW_US)
 
     assert wait_s is None or wait_s >= 0

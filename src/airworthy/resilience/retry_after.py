@@ -21,8 +21,12 @@ def parse_retry_after(headers: Mapping[str, str], now_us: int) -> float | None:
     In this order: `retry-after-ms`; `retry-after` in seconds or as an HTTP date; the latest reset of the
     limits (`x-ratelimit-reset-requests: 6m0s`, `ratelimit-reset: 30`, `anthropic-ratelimit-tokens-reset:
     2026-01-01T00:00:00Z`) whose `remaining` is 0, or of all limits when none says what remains.
+
+    A date is held against the reply's own `date` where it has one: the two clocks need not agree. No bound is set
+    here; whoever waits sets one.
     """
     lower = {name.lower(): value.strip() for name, value in headers.items()}
+    now_us = _server_now_us(lower.get("date", ""), now_us)
     milliseconds = _number(lower.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -30,6 +34,12 @@ def parse_retry_after(headers: Mapping[str, str], now_us: int) -> float | None:
     if asked_s is not None:
         return asked_s
     return _reset(lower, now_us)
+
+
+def _server_now_us(date: str, now_us: int) -> int:
+    """What time it was for the server, by its `date` header; ours where that cannot be read."""
+    at_s = _date(date) if date else None
+    return now_us if at_s is None else round(at_s * US_PER_S)
 
 
 def _reset(lower: Mapping[str, str], now_us: int) -> float | None:
@@ -56,12 +66,8 @@ def _wait(value: str, now_us: int) -> float | None:
     seconds = _duration(value)
     if seconds is not None:
         return seconds
-    at = _date(value)
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.fromtimestamp(now_us / US_PER_S, UTC)).total_seconds())
+    at_s = _date(value)
+    return None if at_s is None else max(0.0, at_s - now_us / US_PER_S)
 
 
 def _number(value: str) -> float | None:
@@ -77,10 +83,12 @@ def _duration(value: str) -> float | None:
     )
 
 
-def _date(value: str) -> datetime | None:
+def _date(value: str) -> float | None:
+    """Seconds since 1970; a date without a zone is taken for UTC."""
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
-            return parse(value)
+            at = parse(value)
         except (ValueError, TypeError, IndexError, OverflowError):
             continue  # Text from outside: whatever cannot be read says nothing.
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
     return None
