@@ -11,7 +11,9 @@ from airworthy.core.clock import US_PER_S
 
 Kind = Literal["unknown", "bucket", "window"]
 WINDOW_S = 60.0  # What limits are counted over unless their resets say otherwise.
-TELLING_SHARE = 0.1  # So much of a limit must go before its reset says anything about its kind.
+TELLING_SHARE = (
+    0.1  # At least three calls, and so much of a limit must go before its reset says anything about its kind.
+)
 STANDS_US = US_PER_S  # Resets come rounded to the second.
 MOVED_US = 3 * US_PER_S
 RESET_TELLS_S = 5.0  # A shorter reset says more about rounding than about the rate.
@@ -26,11 +28,8 @@ class Seen:
     reset_us: int
 
 
-def kind_after(kind: Kind, before: Seen, now: Seen, limit: int) -> Kind:
-    """Compares two replies of one spell of use. Too close together they say nothing."""
-    if now.used - before.used < max(3.0, TELLING_SHARE * limit):
-        return kind
-    moved_us = now.reset_us - before.reset_us
+def kind_after(kind: Kind, moved_us: int) -> Kind:
+    """By how far the reset moved while a telling share of the limit was used."""
     if abs(moved_us) <= STANDS_US:
         return "window"
     return "bucket" if moved_us >= MOVED_US else kind
@@ -59,7 +58,7 @@ class Learnt:
         self.known_us = 0
         self._at_us = 0
         self._reset_us = 0
-        self._seen: Seen | None = None
+        self._seen = Seen(0, 0)
 
     def has(self, now_us: int, amount: float) -> bool:
         """More than the whole limit goes when nearly all of it is there, and is paid off afterwards."""
@@ -101,36 +100,39 @@ class Learnt:
             limit = max(self.limit, remaining or 0)
         if limit <= 0:
             return
-        first = self.limit == 0
-        if first:
-            self.known_us, self._at_us = now_us, now_us
         self._fill(now_us)
+        first = self.limit == 0
         self.limit = limit
-        used = 0 if remaining is None else max(0, limit - remaining)
-        if remaining is not None and reset_s is not None:
-            self._see(Seen(used, now_us + round(reset_s * US_PER_S)), now_us)
-        self.rate = rate_after(self.rate, self.kind, limit, used, reset_s)
         if remaining is None:
-            self.left = limit - under_way if first else min(self.left, float(limit))
-            return
-        least = remaining - under_way
-        back = 0.0 if self.kind == "window" else self.rate * max(0, now_us - sent_us) / US_PER_S
-        self.left = least if first else min(limit, remaining + back, max(self.left, least))
+            self.rate = self.rate or limit / WINDOW_S
+            left = limit - under_way if first else self.left
+        else:
+            used = limit - remaining if remaining < limit else 0
+            if reset_s is not None:
+                self._see(used, now_us + int(reset_s * US_PER_S), now_us)
+            self.rate = rate = rate_after(self.rate, self.kind, limit, used, reset_s)
+            least, most = remaining - under_way, float(remaining)
+            if self.kind != "window" and now_us > sent_us:
+                most += rate * (now_us - sent_us) / US_PER_S
+            left = least if first or self.left < least else self.left
+            left = min(left, most)
+        self.left = left if left < limit else float(limit)
+        if first:
+            self.known_us = now_us
 
     def empty(self) -> None:
         """The provider refused a call that this count had room for."""
         self.left = min(self.left, 0.0)
 
-    def _see(self, seen: Seen, now_us: int) -> None:
+    def _see(self, used: int, reset_us: int, now_us: int) -> None:
         before = self._seen
-        if before is None or seen.used < before.used or now_us > before.reset_us:
-            self._seen = seen
-        else:
-            kind = kind_after(self.kind, before, seen, self.limit)
-            if seen.used - before.used >= max(3.0, TELLING_SHARE * self.limit):
-                self._seen = seen
-            self.kind = kind
-        self._reset_us = seen.reset_us
+        since = used - before.used
+        if since < 0 or now_us > before.reset_us:
+            self._seen = Seen(used, reset_us)  # Another spell of use.
+        elif since >= 3 and since >= TELLING_SHARE * self.limit:
+            self.kind = kind_after(self.kind, reset_us - before.reset_us)
+            self._seen = Seen(used, reset_us)
+        self._reset_us = reset_us
 
     def _fill(self, now_us: int) -> None:
         passed_us = now_us - self._at_us
