@@ -176,7 +176,7 @@ def _rates(prices: Entry, tokens_in: int) -> Rates:
                 if tokens_in > start:
                     text = price
         given[key] = nano_per_mtok(text)
-    return rates(**given)
+    return rates(given)
 
 
 @functools.cache
@@ -208,13 +208,17 @@ def _exact(models: list[Entry]) -> dict[str, Entry]:
     return made
 
 
+def provider_of(rule: ModelRule, book: PriceBook) -> str:
+    """Who serves the model. The address says more than the word: "openai" may only name the protocol."""
+    found = book.provider_at(rule.base_url) if rule.base_url else None
+    return found or NAMES.get(rule.provider, rule.provider)
+
+
 def price_of(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Price | None:
     """The policy's own prices, and then nothing of the list's; else the list's; else None."""
-    if rule.input_usd_per_mtok is not None and rule.output_usd_per_mtok is not None:
-        return _own(rule, rule.input_usd_per_mtok, rule.output_usd_per_mtok)
-    # The address says more than the word: "openai" may only name the protocol.
-    provider = book.provider_at(rule.base_url) if rule.base_url else None
-    return book.find(provider or rule.provider, rule.name, at_us)
+    if rule.priced:
+        return _own(rule)
+    return book.find(provider_of(rule, book), rule.name, at_us)
 
 
 def check_priced(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Price:
@@ -229,27 +233,19 @@ def check_priced(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> 
     return found
 
 
-def _own(rule: ModelRule, input_usd: float, output_usd: float) -> Price:
-    def given(usd: float | None) -> int | None:
-        return None if usd is None else nano_per_mtok(usd)
-
-    write = given(rule.cache_write_usd_per_mtok)
-    # Anthropic charges an hour's write at 2 times the input and five minutes' at 1.25: 8/5 of what the policy says.
-    hour = -(-write * 8 // 5) if write is not None and rule.provider == "anthropic" else write
+def _own(rule: ModelRule) -> Price:
+    said = {
+        "input": rule.input_usd_per_mtok,
+        "output": rule.output_usd_per_mtok,
+        "cached": rule.cached_input_usd_per_mtok,
+        "cache_write": rule.cache_write_usd_per_mtok,
+        "audio_in": rule.audio_input_usd_per_mtok,
+        "audio_out": rule.audio_output_usd_per_mtok,
+    }
+    given = {name: nano_per_mtok(usd) for name, usd in said.items() if usd is not None}
+    if "cache_write" in given and rule.provider == "anthropic":
+        # An hour's write costs 2 times the input there and five minutes' 1.25: 8/5 of what the policy says.
+        given["cache_write_1h"] = -(-given["cache_write"] * 8 // 5)
     return Price(
-        Schedule(
-            rates(
-                input=nano_per_mtok(input_usd),
-                output=nano_per_mtok(output_usd),
-                cached=given(rule.cached_input_usd_per_mtok),
-                cache_write=write,
-                cache_write_1h=hour,
-                audio_in=given(rule.audio_input_usd_per_mtok),
-                audio_out=given(rule.audio_output_usd_per_mtok),
-            )
-        ),
-        source="policy",
-        provider=rule.provider,
-        name=rule.name,
-        window=rule.window,
+        Schedule(rates(given)), source="policy", provider=rule.provider, name=rule.name, window=rule.window
     )

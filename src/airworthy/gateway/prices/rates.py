@@ -1,5 +1,6 @@
 """Prices as values: integers in nano-USD for a million tokens, so that no sum ever rounds before its end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 
@@ -39,31 +40,23 @@ class Rates:
         return max(self.output, self.audio_out, self.reasoning)
 
 
-def rates(
-    *,
-    input: int,  # noqa: A002  # the field's word
-    output: int,
-    cached: int | None = None,
-    cache_write: int | None = None,
-    cache_write_1h: int | None = None,
-    audio_in: int | None = None,
-    cached_audio: int | None = None,
-    audio_out: int | None = None,
-    reasoning: int | None = None,
-) -> Rates:
-    """What is left out costs what providers charge then: the plain price of the same direction."""
-    write = input if cache_write is None else cache_write
-    read = input if cached is None else cached
+def rates(given: Mapping[str, int]) -> Rates:
+    """From prices by the names of the fields; `input` and `output` must be there.
+
+    What is left out costs what providers charge then: the plain price of the same direction.
+    """
+    plain, out = given["input"], given["output"]
+    read, write = given.get("cached", plain), given.get("cache_write", plain)
     return Rates(
-        input=input,
-        output=output,
+        input=plain,
+        output=out,
         cached=read,
         cache_write=write,
-        cache_write_1h=write if cache_write_1h is None else cache_write_1h,
-        audio_in=input if audio_in is None else audio_in,
-        cached_audio=read if cached_audio is None else cached_audio,
-        audio_out=output if audio_out is None else audio_out,
-        reasoning=output if reasoning is None else reasoning,
+        cache_write_1h=given.get("cache_write_1h", write),
+        audio_in=given.get("audio_in", plain),
+        cached_audio=given.get("cached_audio", read),
+        audio_out=given.get("audio_out", out),
+        reasoning=given.get("reasoning", out),
     )
 
 
