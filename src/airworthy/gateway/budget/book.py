@@ -17,6 +17,7 @@ TICK_S = 0.25
 TICKS_PER_RATE = 2  # A slice is meant to last half a second.
 IDLE_TICKS_MAX = 8
 CONTENDED_S = 2.0
+EARLY_S = 0.001  # A timer may fire a little before its time; what is due then is due.
 UNITS_MIN, UNITS_MAX = 4, 1_024  # Calls that one lease is for, where the scope has plenty.
 
 
@@ -186,13 +187,12 @@ class Book:
         again_s: float | None = None
         for part in list(self._queued):
             self._serve(part)
-            if not part.queue:
-                continue
+        for part in self._queued:
             waiter = part.queue[0]
             for scope, other in zip(waiter.scopes, self._parts(waiter), strict=True):
                 if other.holds(waiter.amount):
                     continue
-                if other.poll_s > now_s:
+                if other.poll_s > now_s + EARLY_S:
                     again_s = other.poll_s if again_s is None else min(again_s, other.poll_s)
                 elif scope.key not in found:
                     other.typical = waiter.amount

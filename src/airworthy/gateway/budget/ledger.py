@@ -204,8 +204,8 @@ class Ledger:
     async def _lend_forever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._demand.clear()
             asked, again_s = self._book.asks(loop.time())
+            self._demand.clear()
             if not asked and self._alive:
                 timer = None if again_s is None else loop.call_at(again_s, self._demand.set)
                 await self._demand.wait()
