@@ -148,7 +148,7 @@ class ChatReader(Reader):
     protocol: ClassVar[ProtocolName] = "openai"
     mark_optional: ClassVar[bool] = True
     marks: ClassVar[tuple[bytes, ...]] = (
-        b"[DONE]", b'finish_reason":"', b'finish_reason": "', b'"error"', b"event: error",
+        b"[DONE]", b'finish_reason":"', b'finish_reason": "', b'"error"',
     )  # fmt: skip
 
     def _look(self, name: str, body: dict[str, Any]) -> None:
@@ -191,25 +191,31 @@ class _Chunks:
         self.heard = False
 
     def take(self, _name: str, body: dict[str, Any]) -> None:
-        for key, known in self.words.items():
-            if not known:
-                self.words[key] = as_text(body.get(key))
-        usage = usage_in(body)
-        if usage is not None:
-            self.usage = chat_usage(usage)
+        if not self.words["model"]:
+            self.words = {key: as_text(body.get(key)) for key in self.words}
+        usage = body.get("usage")
+        if usage is not None or "x_groq" in body:
+            usage = usage_in(body)
+            if usage is not None:
+                self.usage = chat_usage(usage)
         for choice in body.get("choices") or ():
             if choice.get("index"):
                 continue
             delta = choice.get("delta")
             if delta:
-                self._delta(delta)
+                content = delta.get("content")
+                if type(content) is str:
+                    self.text.append(content)
+                if len(delta) > 1 or type(content) is not str:
+                    self._more(delta)
             reason = choice.get("finish_reason")
             if type(reason) is str:
                 self.reason = reason
 
-    def _delta(self, delta: dict[str, Any]) -> None:
+    def _more(self, delta: dict[str, Any]) -> None:
+        """All that a delta may hold besides text."""
         content = delta.get("content")
-        if content:
+        if type(content) is list:
             self.text.append(content_text(content))
         refusal = delta.get("refusal")
         if refusal:

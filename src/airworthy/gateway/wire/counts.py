@@ -134,7 +134,8 @@ def usage(
     if (
         tokens_in > TOKENS_MAX
         or tokens_out > TOKENS_MAX
-        or min(tokens_in, tokens_out, cached, minutes, hour, reasoning, audio_in, audio_out) < 0
+        # One negative number makes the whole of them negative, bit by bit.
+        or (tokens_in | tokens_out | cached | minutes | hour | reasoning | audio_in | audio_out) < 0
         or cached + minutes + hour > tokens_in
         or audio_in > tokens_in
         or reasoning > tokens_out

@@ -1,5 +1,6 @@
 """What a provider says of its rate limits in the headers of an answer, in one form for all providers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ class Window:
 
 
 NOTHING = Window()
+_SHORT = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(m?s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ def _count(value: str | None) -> int | None:
 def _wait_s(headers: Mapping[str, str], value: str | None, now_us: int | None) -> float | None:
     if value is None or len(value) > 64:
         return None
+    short = _SHORT.fullmatch(value)  # What nearly all answers say, without the parser for everything.
+    if short is not None:
+        return float(short.group(1)) / (1000 if short.group(2) == "ms" else 1)
     if now_us is not None or value[-1:] == "s" or value.replace(".", "", 1).isdecimal():
         return parse_retry_after({"retry-after": value}, now_us or 0)
     date = headers.get("date")

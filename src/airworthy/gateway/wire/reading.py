@@ -64,7 +64,7 @@ class Reader:
         if self._careful:
             self._read(chunk)
             return
-        window = self._tail + chunk
+        window = self._tail + chunk if self._tail else chunk
         for mark in self.marks:
             if mark in window:
                 self._careful = True
@@ -72,14 +72,15 @@ class Reader:
                 self._open_bytes = 0
                 self._read(b"".join(opened) + chunk)
                 return
-        self._listen(window, chunk)
-
-    def _listen(self, window: bytes, chunk: bytes) -> None:
-        if window.endswith((b"\n\n", b"\r\n\r\n")):
-            self._tail = b""
-            self._open.clear()
-            self._open_bytes = 0
+        if window.endswith(b"\n\n") or window.endswith(b"\r\n\r\n"):  # noqa: PIE810  # a tuple costs more
+            if self._tail:
+                self._tail = b""
+                self._open = []
+                self._open_bytes = 0
             return
+        self._wait_for_the_rest(window, chunk)
+
+    def _wait_for_the_rest(self, window: bytes, chunk: bytes) -> None:
         self._tail = window[-OVERLAP_BYTES:]
         self._open.append(chunk)
         self._open_bytes += len(chunk)
@@ -117,8 +118,7 @@ class Reader:
             self.ended = self.error is None
 
     def _examine(self, raw: bytes) -> None:
-        for event in events(raw):
-            data = event.data
+        for name, data in events(raw):
             if not data:
                 continue
             if data.strip() == DONE:
@@ -128,13 +128,13 @@ class Reader:
                 body = orjson.loads(data)
                 if type(body) is not dict:
                     raise TypeError(f"a {type(body).__name__}")
-                self._look(event.name, body)
+                self._look(name, body)
             except (ValueError, LookupError, TypeError, AttributeError) as error:
                 if not self.committed:
                     self._garbage(f"an event is not of the protocol ({type(error).__name__}: {error})")
                 continue
             if self.overflowed:
-                self._late.append((event.name, body))
+                self._late.append((name, body))
 
     def _look(self, name: str, body: dict[str, Any]) -> None:
         raise NotImplementedError

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _SCALAR = re.compile(rb"[^,}\]\s]+")
+# A key may be spelt with escapes; no client does that to plain letters, but one might to get past us.
+_ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[1-9a-fA-F]|7[0-9aA])")
 _SPACE = b" \t\r\n"
 _OPENING = b"{["
 
@@ -42,8 +44,7 @@ def spans(raw: bytes, key: str) -> list[Span]:
     """Where the values of the object's own `key` stand; nested keys and texts of the same name are passed over."""
     needle = b'"%b"' % key.encode()
     at = raw.find(needle)
-    # A key may be spelt with escapes; no client does that to plain letters, but one might to get past us.
-    if at >= 0 and b"\\u00" not in raw and raw.find(needle, at + 1) < 0:
+    if at >= 0 and raw.find(needle, at + 1) < 0 and not (b"\\u00" in raw and _ESCAPED_LETTER.search(raw)):
         colon = _COLON.match(raw, at + len(needle))
         if colon is not None:
             return [(colon.end(), _value_end(raw, colon.end()))]

@@ -1,7 +1,7 @@
 """Server-sent events: cut out of bytes that come in any pieces, and read all at once afterwards; knows no protocol."""
 
 import re
-from typing import NamedTuple
+from typing import TypeAlias
 
 import orjson
 
@@ -12,11 +12,8 @@ DONE = b"[DONE]"
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
 
 
-class Event(NamedTuple):
-    """`data` is the lines' data joined; None: a comment or a lone field."""
-
-    name: str
-    data: bytes | None
+# Name and data, whose lines are joined. None: a comment or a lone field.
+Event: TypeAlias = tuple[str, bytes | None]
 
 
 def complete_end(pending: bytes) -> int:
@@ -42,35 +39,46 @@ def cut(raw: bytes) -> list[bytes]:
 
 def events(raw: bytes) -> list[Event]:
     """All events in `raw`, the last one even without its blank line."""
-    blocks = _BOUNDARY.split(raw) if b"\r" in raw else raw.split(b"\n\n")
-    found = []
-    for block in blocks:
-        if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
-            found.append(Event("", block[6:]))
+    if b"\r" in raw:
+        return [event for block in _BOUNDARY.split(raw) if block and (event := _event(block))[1] is not None]
+    found: list[Event] = []
+    for block in raw.split(b"\n\n"):
+        name = ""
+        data = block
+        if block[:7] == b"event: ":
+            first, _, data = block.partition(b"\n")
+            name = first[7:].decode("utf-8", "replace")
+        if data[:6] == b"data: " and b"\n" not in data:
+            found.append((name, data[6:]))
         elif block:
             event = _event(block)
-            if event.data is not None:
+            if event[1] is not None:
                 found.append(event)
     return found
 
 
 def documents(raw: bytes) -> tuple[list[tuple[str, object]], str]:
     """The JSON of every event with its name, without the end mark, and what is wrong with the first that is no JSON."""
-    whole = [event for event in events(raw) if event.data and event.data.strip() != DONE]
+    names: list[str] = []
+    data: list[bytes] = []
+    for name, given in events(raw):
+        if given and given != DONE and given.strip() != DONE:
+            names.append(name)
+            data.append(given)
     try:
         # One parse for all of them is far cheaper. The counts agree unless an event holds more than one document.
-        parsed = orjson.loads(b"[" + b",".join([event.data or b"" for event in whole]) + b"]")
-        if len(parsed) == len(whole):
-            return [(event.name, value) for event, value in zip(whole, parsed, strict=True)], ""
+        parsed = orjson.loads(b"[" + b",".join(data) + b"]")
+        if len(parsed) == len(data):
+            return list(zip(names, parsed, strict=True)), ""
     except orjson.JSONDecodeError:
         pass
     read: list[tuple[str, object]] = []
     wrong = ""
-    for event in whole:
+    for name, given in zip(names, data, strict=True):
         try:
-            read.append((event.name, orjson.loads(event.data or b"")))
+            read.append((name, orjson.loads(given)))
         except orjson.JSONDecodeError as error:
-            wrong = wrong or f"an event is not JSON ({len(event.data or b'')} bytes: {error})"
+            wrong = wrong or f"an event is not JSON ({len(given)} bytes: {error})"
     return read, wrong
 
 
@@ -86,4 +94,4 @@ def _event(block: bytes) -> Event:
             data = [value] if data is None else [*data, value]
         elif field == b"event":
             name = value.decode("utf-8", "replace")
-    return Event(name, None if data is None else b"\n".join(data))
+    return name, None if data is None else b"\n".join(data)

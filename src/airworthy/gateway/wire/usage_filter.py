@@ -9,7 +9,11 @@ HELD_BYTES_MAX = 64 * 1024  # A usage event is never so long; what is longer goe
 
 
 class UsageFilter:
-    """All other bytes go on as they came, though not always in the same pieces: part of an event is held back."""
+    """All other bytes go on as they came, though not always in the same pieces: part of an event is held back.
+
+    The event comes after the finish reason, so the chunks before the one with which a reader's `finish_seen` became
+    true need not come through here.
+    """
 
     __slots__ = ("_held", "_passing")
 
@@ -55,9 +59,9 @@ def _without(raw: bytes) -> bytes:
 def _is_usage_only(block: bytes) -> bool:
     if not _marked(block):
         return False
-    for event in events(block):
+    for _, data in events(block):
         try:
-            body = orjson.loads(event.data or b"")
+            body = orjson.loads(data or b"")
         except orjson.JSONDecodeError:
             return False
         # Azure's first event has no choices either, and no usage.
