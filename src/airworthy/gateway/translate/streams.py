@@ -1,0 +1,165 @@
+"""Takes a stream back to the caller's protocol, chunk by chunk."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from airworthy.gateway.translate.bridge import Bridge
+from airworthy.gateway.translate.chat_events import ChatEvents
+from airworthy.gateway.translate.chat_stream import ChatStream
+from airworthy.gateway.translate.events import (
+    Beat,
+    Begin,
+    CallBegin,
+    CallDelta,
+    CallEnd,
+    Counted,
+    End,
+    Ending,
+    Event,
+    Failed,
+    FormatText,
+    RefusalDelta,
+    TextDelta,
+)
+from airworthy.gateway.translate.messages_events import MessagesEvents
+from airworthy.gateway.translate.messages_stream import MessagesStream
+from airworthy.gateway.translate.responses_events import ResponsesEvents
+from airworthy.gateway.translate.responses_stream import ResponsesStream
+from airworthy.gateway.translate.shape import exact, paired
+from airworthy.gateway.translate.sse import EVENT_BYTES_MAX, EventTooLarge, Raw, Splitter
+
+_HIGH_HALF = ("\ud800", "\udbff")
+
+
+class _Reader(Protocol):
+    def read(self, name: str, event: dict[str, object], /) -> list[Event]: ...
+
+    def done(self) -> list[Event]: ...
+
+
+class _Writer(Protocol):
+    def write(self, event: Event, /) -> bytes: ...
+
+
+def stream_translator(bridge: Bridge, *, new_id: Callable[[], str], now_s: int = 0) -> "StreamTranslator":
+    """`new_id` gives letters and digits, new at each call; `now_s` stands in where the provider gives no time."""
+    readers: dict[str, Callable[[], _Reader]] = {
+        "chat": ChatEvents,
+        "messages": MessagesEvents,
+        "responses": ResponsesEvents,
+    }
+    match bridge.source:
+        case "chat":
+            writer: _Writer = ChatStream(bridge)
+        case "messages":
+            writer = MessagesStream(bridge)
+        case "responses":
+            writer = ResponsesStream(bridge, new_id)
+    form = FormatText(bridge.format_tool) if bridge.format_tool else None
+    return StreamTranslator(readers[bridge.to](), writer, form, Begin(new_id(), "", now_s), new_id)
+
+
+class StreamTranslator:
+    """One stream on its way back; `feed` it as it comes, then `finish` once, whatever way it ended.
+
+    After an error, in the stream or of the stream, nothing more is written.
+    """
+
+    def __init__(
+        self,
+        reader: _Reader,
+        writer: _Writer,
+        form: FormatText | None,
+        fallback: Begin,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._form = form
+        self._fallback = fallback
+        self._new_id = new_id
+        self._splitter = Splitter()
+        self._begun = False
+        self._finish_seen = False
+        self._over = False
+        self._half: dict[int, str] = {}
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self._over:
+            return b""
+        try:
+            raws = self._splitter.feed(chunk)
+        except EventTooLarge:
+            return self._emit(Failed("api_error", f"An event of more than {EVENT_BYTES_MAX} bytes came."))
+        return b"".join([self._take(raw) for raw in raws])
+
+    def finish(self) -> bytes:
+        """What is still due. A stream that broke off ends with an error in the caller's protocol, never as if whole."""
+        out = b"".join([self._take(raw) for raw in self._splitter.finish()])
+        if self._over:
+            return out
+        if self._finish_seen:
+            # The model ended; some servers leave out the mark after it.
+            return out + b"".join([self._emit(event) for event in self._reader.done()])
+        return out + self._emit(Failed("api_error", "The provider's stream broke off before its end."))
+
+    def _take(self, raw: Raw) -> bytes:
+        if self._over:
+            return b""
+        if raw.data.strip() == b"[DONE]":
+            if not self._finish_seen:
+                return self._emit(Failed("api_error", "The provider's stream ended without a reason."))
+            return b"".join([self._emit(event) for event in self._reader.done()])
+        try:
+            parsed = exact(raw.data)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            return self._emit(Failed("api_error", "The provider sent an event that is not a JSON object."))
+        events = self._reader.read(raw.name, parsed)
+        if self._form:
+            events = [turned for event in events for turned in self._form.turn(event)]
+        return b"".join([self._emit(event) for event in events])
+
+    def _emit(self, event: Event) -> bytes:
+        if self._over:
+            return b""
+        match event:
+            case Begin():
+                if self._begun:
+                    return b""
+                event = replace(
+                    event,
+                    id=event.id or self._fallback.id,
+                    created_s=event.created_s or self._fallback.created_s,
+                )
+            case TextDelta(words) | RefusalDelta(words):
+                event = replace(event, text=self._joined(-1, words))
+                if not event.text:
+                    return b""
+            case CallDelta(key, words):
+                event = replace(event, text=self._joined(key, words))
+            case CallBegin() if not event.id:
+                event = replace(event, id=f"call_{self._new_id()}")
+            case Ending():
+                self._finish_seen = True
+            case Failed() | End():
+                self._over = True
+            case CallBegin() | CallEnd() | Counted() | Beat():
+                pass
+        before = b""
+        if not self._begun and not isinstance(event, Beat | Counted):
+            self._begun = True
+            before = b"" if isinstance(event, Begin) else self._writer.write(self._fallback)
+        elif not self._begun:
+            return b""
+        return before + self._writer.write(event)
+
+    def _joined(self, key: int, words: str) -> str:
+        """Some servers cut a text within a character, as two escapes; its first half waits for the second."""
+        words = self._half.pop(key, "") + words
+        if words and _HIGH_HALF[0] <= words[-1] <= _HIGH_HALF[1]:
+            self._half[key] = words[-1]
+            words = words[:-1]
+        return paired(words)
