@@ -48,7 +48,18 @@ def rate_after(rate: float, kind: Kind, limit: int, used: int, reset_s: float | 
 class Learnt:
     """One limit as far as it is known; `limit` 0: not yet. `left` is a guess that every reply corrects."""
 
-    __slots__ = ("_at_us", "_reset_us", "_seen", "kind", "known_us", "left", "limit", "rate")
+    __slots__ = (
+        "_at_us",
+        "_began_us",
+        "_heard_us",
+        "_reset_us",
+        "_seen",
+        "kind",
+        "known_us",
+        "left",
+        "limit",
+        "rate",
+    )
 
     def __init__(self) -> None:
         self.limit = 0
@@ -57,7 +68,9 @@ class Learnt:
         self.kind: Kind = "unknown"
         self.known_us = 0
         self._at_us = 0
+        self._heard_us = 0  # When the call was sent whose answer is the newest so far.
         self._reset_us = 0
+        self._began_us = 0  # When a fixed window's allowance was whole last.
         self._seen = Seen(0, 0)
 
     def has(self, now_us: int, amount: float) -> bool:
@@ -101,6 +114,8 @@ class Learnt:
         if limit <= 0:
             return
         self._fill(now_us)
+        if sent_us < self._began_us and (reset_s is None or reset_s < WINDOW_S / 2):
+            return  # It tells of the window before this one: of this one, most is still to come.
         first = self.limit == 0
         self.limit = limit
         if remaining is None:
@@ -109,13 +124,15 @@ class Learnt:
         else:
             used = limit - remaining if remaining < limit else 0
             if reset_s is not None:
-                self._see(used, now_us + int(reset_s * US_PER_S), now_us)
+                self._see(used, now_us + int(reset_s * US_PER_S) + 1, now_us)
             self.rate = rate = rate_after(self.rate, self.kind, limit, used, reset_s)
             least, most = remaining - under_way, float(remaining)
             if self.kind != "window" and now_us > sent_us:
                 most += rate * (now_us - sent_us) / US_PER_S
-            left = least if first or self.left < least else self.left
+            # An answer overtaken by that of a later call does not count that call, nor is it under way any more.
+            left = least if first or (self.left < least and sent_us > self._heard_us) else self.left
             left = min(left, most)
+            self._heard_us = max(self._heard_us, sent_us)
         self.left = left if left < limit else float(limit)
         if first:
             self.known_us = now_us
@@ -144,5 +161,6 @@ class Learnt:
             self.left = left if left < self.limit else float(self.limit)
         elif now_us >= self._reset_us:
             self.left = float(self.limit)
+            self._began_us = now_us
             # Unless the next reply says better: without any, it must not stay empty for ever.
             self._reset_us = now_us + round(WINDOW_S * US_PER_S)

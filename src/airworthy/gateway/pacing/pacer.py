@@ -132,8 +132,11 @@ class Pacer:
             self._withdraw(waiter)
             raise
 
-    def learn(self, limits: Limits | None, *, status: int, sent_us: int) -> None:
-        """Tells what a reply said, before `returned`. `sent_us`: when its call was sent, by the pacer's clock."""
+    def learn(self, limits: Limits | None, *, status: int, sent_us: int, taken: int = 0) -> None:
+        """Tells what a reply said, before `returned`. `sent_us`: when its call was sent, by the pacer's clock.
+
+        `taken`: the tokens of its turn, which the provider has counted by now.
+        """
         now_us = self._clock.now_us()
         known_us = self._requests.known_us or self._tokens.known_us
         if limits is not None:
@@ -143,12 +146,14 @@ class Pacer:
             )  # fmt: skip
             self._tokens.learn(
                 limits.tokens_limit, limits.tokens_remaining, limits.tokens_reset_s,
-                self._tokens_under_way, sent_us, now_us,
+                self._tokens_under_way - taken, sent_us, now_us,
             )  # fmt: skip
         if status == TOO_MANY:
             self._refused(limits, now_us, sent_us, known_us)
         else:
             self._accepted.add(now_us, 1)
+            if sent_us < self._cut_us:
+                self._throttle.more_accepted(self._accepted.total)
         self._free = self._nothing_known(now_us)
         if self._line.count:
             self._serve()
@@ -170,7 +175,7 @@ class Pacer:
         else:
             known = self._requests.rate if self._requests.limit else 0.0
             at = known or max(self._accepted.at(now_us) / 60, RATE_UNKNOWN) / 2
-            self._throttle.begin(Cut(at, 2 * at, until_us))
+            self._throttle.begin(Cut(at, 2 * at, until_us, guessed=True))
         for waiter in self._line.everyone() if self._line.count else ():
             if waiter.deadline_us is not None and waiter.deadline_us < until_us:
                 self._refuse(waiter, until_us - now_us, "the provider asked for a longer wait")
@@ -283,10 +288,9 @@ class Pacer:
         if sent_us < self._cut_us or (told and (not known_us or sent_us < known_us)):
             return
         self._cut_us = now_us
-        self._free = False
-        self._throttle.begin(
-            cut_after(self._throttle.rate(now_us), self._accepted.at(now_us), max(now_us, self._hold_us))
-        )
+        cut = self._throttle.cut
+        rate = None if cut is None or cut.guessed else self._throttle.rate(now_us)
+        self._throttle.begin(cut_after(rate, self._accepted.at(now_us), max(now_us, self._hold_us)))
 
     def _nothing_known(self, now_us: int) -> bool:
         return not (

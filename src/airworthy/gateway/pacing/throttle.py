@@ -29,11 +29,15 @@ def recovered(start: float, refused_at: float, clean_s: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A refusal: the rate after it, the rate that was too much, and from when calls may go again."""
+    """A refusal: the rate after it, the rate that was too much, and from when calls may go again.
+
+    `guessed`: nobody was refused for being too fast; the rate is only there to start gently after a hold.
+    """
 
     start: float
     refused_at: float
     from_us: int
+    guessed: bool = False
 
 
 def cut_after(current: float | None, accepted_per_min: int, from_us: int) -> Cut:
@@ -62,6 +66,12 @@ class Throttle:
         self._ready = 1.0
         self._at_us = cut.from_us
 
+    def more_accepted(self, accepted_per_min: int) -> None:
+        """Answers to calls from before the cut came in after it: more went through than it was made for."""
+        accepted, cut = accepted_per_min / 60, self.cut
+        if cut is not None and not cut.guessed and accepted > cut.refused_at:
+            self.cut = Cut(accepted / 2, accepted, cut.from_us)
+
     def later(self, from_us: int) -> None:
         """The same rate, from a later time on."""
         if self.cut is not None and from_us > self._at_us:
@@ -79,8 +89,9 @@ class Throttle:
         return recovered(cut.start, cut.refused_at, clean_s)
 
     def wait_us(self, now_us: int, calls: float = 1.0) -> int:
+        """For several calls an estimate on the short side, as the rate will grow."""
         rate = self.rate(now_us)
-        if rate is None:
+        if rate is None or self.cut is None:
             return 0
         if now_us > self._at_us:
             self._ready = min(
@@ -89,6 +100,8 @@ class Throttle:
             self._at_us = now_us
         held_us = max(0, self._at_us - now_us)
         lacking = calls - self._ready
+        if calls > 1:
+            rate = max(rate, self.cut.refused_at)
         return held_us + (int(lacking / rate * US_PER_S) + 1 if lacking > 0 else 0)
 
     def spend(self) -> None:
