@@ -128,14 +128,17 @@ def after(policy: Breaker, state: BreakerState, now_us: int, permit: Permit, res
     assert_never(state.mode)
 
 
-def counted(policy: Breaker, state: BreakerState, now_us: int, window: Window) -> BreakerState:
-    """A closed breaker with these counts instead of its own, which may open it: several processes' counts, added up."""
-    return _judge(policy, replace(state, window=window), now_us) if state.mode is Mode.CLOSED else state
+def counted(
+    policy: Breaker, state: BreakerState, now_us: int, window: Window, *, failed: bool
+) -> BreakerState:
+    """A closed breaker with these counts instead of its own, as when those of several processes are added up.
 
-
-def counted_ok(state: BreakerState, window: Window) -> BreakerState:
-    """The same with more successes in its window, which never open."""
-    return replace(state, window=window)
+    They open it only if a failure is among what was added.
+    """
+    if state.mode is not Mode.CLOSED:
+        return state
+    state = replace(state, window=window)
+    return _judge(policy, state, now_us) if failed else state
 
 
 def force_open(policy: Breaker, state: BreakerState, now_us: int, reason: str) -> BreakerState:
@@ -153,8 +156,7 @@ def _book(policy: Breaker, state: BreakerState, now_us: int, result: Result) -> 
         return state
     failed = result == "failure"
     window = state.window.add(now_us, policy.window_s, first=int(not failed), second=int(failed))
-    state = replace(state, window=window)
-    return _judge(policy, state, now_us) if failed else state  # A success never opens.
+    return counted(policy, state, now_us, window, failed=failed)
 
 
 def _judge(policy: Breaker, state: BreakerState, now_us: int) -> BreakerState:

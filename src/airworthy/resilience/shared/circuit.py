@@ -9,7 +9,7 @@ from airworthy.resilience import breaker
 from airworthy.resilience._window import Window
 from airworthy.resilience.breaker import Breaker, BreakerState, Mode, Permit, Refusal, Result
 from airworthy.resilience.circuit import Change, CircuitOpen, every_error_is_a_failure
-from airworthy.resilience.shared.rows import BreakerRow, Hand, News, merged
+from airworthy.resilience.shared.rows import BreakerRow, Hand, News, has_failures, merged
 
 if TYPE_CHECKING:
     from airworthy.resilience.shared.circuits import Circuits
@@ -172,9 +172,8 @@ class SharedCircuit:
             return  # Something happened here since: that goes to the store first.
         state = row.state
         if state.term == self._state.term and self._counts.slots:
-            state = breaker.counted(
-                self.policy, state, self._clock.now_us(), merged(state.window, self._counts)
-            )
+            both, failed = merged(state.window, self._counts), has_failures(self._counts)
+            state = breaker.counted(self.policy, state, self._clock.now_us(), both, failed=failed)
             if state.term != row.state.term:
                 self._moved(row.state.term)
         elif state.term != self._state.term:
@@ -230,7 +229,7 @@ class SharedCircuit:
         if ok and self._open_to_all is not None:
             self._counts = self._counts.add(now_us, self.policy.window_s, first=ok)
             window = self._state.window.add(now_us, self.policy.window_s, first=ok)
-            self._state = breaker.counted_ok(self._state, window)
+            self._state = breaker.counted(self.policy, self._state, now_us, window, failed=False)
 
     def _become(self, state: BreakerState) -> None:
         before, self._state = self._state, state

@@ -72,10 +72,10 @@ class Circuits:
                 continue
 
     async def tick(self) -> None:
-        """Tells what is new here, then follows what is new there. A store that does not answer is asked again."""
+        """Follows what is new there, then tells what is new here. A store that does not answer is asked again."""
         try:
-            await self._tell()
             await self._hear()
+            await self._tell()
         except StoreError:
             self._lost_us = self._clock.now_us()
         except Outrun:

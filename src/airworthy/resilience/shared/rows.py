@@ -85,6 +85,10 @@ def merged(first: Window, second: Window) -> Window:
     )
 
 
+def has_failures(window: Window) -> bool:
+    return any(failures for _, _, failures in window.slots)
+
+
 def told(policy: Breaker, state: BreakerState, news: News, now_us: int) -> BreakerState:
     """The stored state after a process's news. What belongs to an earlier term is late and changes nothing.
 
@@ -103,7 +107,8 @@ def told(policy: Breaker, state: BreakerState, news: News, now_us: int) -> Break
     if news.moved is not None:
         return news.moved
     if state.mode is Mode.CLOSED and news.counts.slots:
-        return breaker.counted(policy, state, now_us, merged(state.window, news.counts))
+        both = merged(state.window, news.counts)
+        return breaker.counted(policy, state, now_us, both, failed=has_failures(news.counts))
     return state
 
 
