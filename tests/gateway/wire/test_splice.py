@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airworthy.gateway.wire.dialect import DIALECTS
@@ -60,6 +60,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)  # The machine may be busy.
 @given(
     body=st.dictionaries(KEYS, VALUES, max_size=6),
     key=st.sampled_from(["model", "max_tokens", "n"]),

@@ -84,6 +84,14 @@ def text(value: object) -> str:
     return value if type(value) is str else ""
 
 
+def named(call: dict[str, Any]) -> str:
+    """The name of a tool that is called. Raises: LookupError, TypeError."""
+    name = call["name"]
+    if type(name) is not str or not name:
+        raise TypeError("a call of a tool without a name")
+    return name
+
+
 def names(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(value for value in values if type(value) is str)
 

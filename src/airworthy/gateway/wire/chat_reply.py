@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from airworthy.gateway.errors import ModelError, ModelMalformed, ModelOutage
+from airworthy.gateway.wire.asking import named
 from airworthy.gateway.wire.asking import text as as_text
 from airworthy.gateway.wire.counts import chat_usage
 from airworthy.gateway.wire.facts import UNKNOWN, Finish, ProposedCall, ReplyFacts, Usage
@@ -140,8 +141,8 @@ def _call(call: dict[str, Any], position: int) -> ProposedCall:
     function = call.get("function")
     if function is None:
         custom = call["custom"]
-        return ProposedCall(identity, str(custom["name"]), as_text(custom.get("input")))
-    return ProposedCall(identity, str(function["name"]), as_text(function.get("arguments")) or "{}")
+        return ProposedCall(identity, named(custom), as_text(custom.get("input")))
+    return ProposedCall(identity, named(function), as_text(function.get("arguments")) or "{}")
 
 
 class ChatReader(Reader):
@@ -254,6 +255,8 @@ class _Chunks:
         wrong = ""
         if self.reason is None:
             wrong = "it ended without a finish reason"
+        elif not all(call.name for call in calls):
+            wrong = "a call of a tool has no name"
         elif not text and not calls and not refusal and not self.heard and finish == "stop":
             wrong = "it is empty"
         return ReplyFacts(

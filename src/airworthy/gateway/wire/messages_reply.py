@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import orjson
 
 from airworthy.gateway.errors import ModelMalformed
+from airworthy.gateway.wire.asking import named
 from airworthy.gateway.wire.asking import text as as_text
 from airworthy.gateway.wire.counts import messages_usage
 from airworthy.gateway.wire.facts import Finish, ProposedCall, ReplyFacts
@@ -74,7 +75,7 @@ def message_facts(body: dict[str, Any]) -> tuple[ReplyFacts, bool]:
 def _call(block: dict[str, Any], position: int) -> ProposedCall:
     given = block.get("input")
     arguments = given if type(given) is str else orjson.dumps(given or {}).decode()
-    return ProposedCall(as_text(block.get("id")) or f"call_{position}", str(block["name"]), arguments or "{}")
+    return ProposedCall(as_text(block.get("id")) or f"call_{position}", named(block), arguments or "{}")
 
 
 def _finish(reason: object, *, has_calls: bool) -> Finish:

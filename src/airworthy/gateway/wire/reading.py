@@ -50,6 +50,7 @@ class Reader:
         self._open_bytes = 0
         self._tail = b""
         self._late: deque[tuple[str, dict[str, Any]]] = deque(maxlen=LATE_MAX)
+        self._unreadable = False
         self._facts: ReplyFacts | None = None
 
     def feed(self, chunk: bytes) -> None:
@@ -84,10 +85,7 @@ class Reader:
         self._tail = window[-OVERLAP_BYTES:]
         self._open.append(chunk)
         self._open_bytes += len(chunk)
-        if self._open_bytes > self.bytes_max:
-            # No event we look at is that long; a mark that comes later is still met.
-            self._open = [self._tail]
-            self._open_bytes = len(self._tail)
+        self._bound_the_open()
 
     def _read(self, chunk: bytes) -> None:
         self._open.append(chunk)
@@ -95,8 +93,7 @@ class Reader:
         window = self._tail + chunk
         self._tail = window[-OVERLAP_BYTES:]
         if b"\n" not in chunk and b"\r" not in chunk:
-            if self._open_bytes > self.bytes_max and not self.committed:
-                self._garbage(f"an event of more than {self.bytes_max} bytes came before any content")
+            self._bound_the_open()
             return
         pending = b"".join(self._open)
         end = complete_end(pending)
@@ -108,13 +105,24 @@ class Reader:
             self._examine(pending[:end])
         if self.committed and not self.finish_seen and not any(mark in rest for mark in self.marks):
             self._careful = False
+        self._bound_the_open()
+
+    def _bound_the_open(self) -> None:
+        """No event we look at is that long; a mark that comes later is still met."""
+        if self._open_bytes <= self.bytes_max:
+            return
+        if not self.committed:
+            self._garbage(f"an event of more than {self.bytes_max} bytes came before any content")
+        self._unreadable = True
+        self._open = [self._tail]
+        self._open_bytes = len(self._tail)
 
     def close(self) -> None:
         if self._careful and self._open:
             rest = b"".join(self._open)
             self._open = []
             self._examine(rest)
-        if self.finish_seen and self.mark_optional:
+        if self.finish_seen and self.mark_optional and not self._unreadable:
             self.ended = self.error is None
 
     def _examine(self, raw: bytes) -> None:
@@ -130,6 +138,7 @@ class Reader:
                     raise TypeError(f"a {type(body).__name__}")
                 self._look(name, body)
             except (ValueError, LookupError, TypeError, AttributeError) as error:
+                self._unreadable = True
                 if not self.committed:
                     self._garbage(f"an event is not of the protocol ({type(error).__name__}: {error})")
                 continue

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import orjson
 
 from airworthy.gateway.errors import ModelMalformed, ModelOutage
+from airworthy.gateway.wire.asking import named
 from airworthy.gateway.wire.asking import text as as_text
 from airworthy.gateway.wire.counts import responses_usage
 from airworthy.gateway.wire.facts import Finish, ProposedCall, ReplyFacts
@@ -80,9 +81,9 @@ def response_facts(body: dict[str, Any]) -> tuple[ReplyFacts, bool]:
 def _call(kind: str, item: dict[str, Any], position: int) -> ProposedCall | None:
     identity = as_text(item.get("call_id")) or as_text(item.get("id")) or f"call_{position}"
     if kind == "function_call":
-        return ProposedCall(identity, str(item["name"]), as_text(item.get("arguments")) or "{}")
+        return ProposedCall(identity, named(item), as_text(item.get("arguments")) or "{}")
     if kind == "custom_tool_call":
-        return ProposedCall(identity, str(item["name"]), as_text(item.get("input")))
+        return ProposedCall(identity, named(item), as_text(item.get("input")))
     if kind in _FOR_THE_CALLER:
         action = item.get("action") or item.get("operation") or {}
         return ProposedCall(identity, kind, orjson.dumps(action).decode())

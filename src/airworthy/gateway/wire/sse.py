@@ -7,6 +7,8 @@ import orjson
 
 # A blank line ends an event; the standard lets a line end in three ways.
 _BOUNDARY = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+# While more may come, a last \r says nothing yet: its \n may be on the way.
+_SURE_BOUNDARY = re.compile(rb"(?:\r\n|\n|\r(?=[^\n])){2}")
 _LINE = re.compile(rb"\r\n|\n|\r")
 DONE = b"[DONE]"
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
@@ -22,7 +24,7 @@ def complete_end(pending: bytes) -> int:
     if b"\r" not in pending:  # The usual way, without the engine of patterns.
         at = pending.rfind(b"\n\n")
         return at + 2 if at >= 0 else 0
-    for match in _BOUNDARY.finditer(pending):
+    for match in _SURE_BOUNDARY.finditer(pending):
         end = match.end()
     return end
 
