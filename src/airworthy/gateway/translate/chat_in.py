@@ -107,7 +107,8 @@ def result(call_id: str, parts: tuple[Part, ...]) -> ToolResult:
     """A result whose text begins with the mark of failure is a failed one."""
     kept = tuple(part for part in parts if isinstance(part, Text | Image | File))
     if kept and isinstance(kept[0], Text) and kept[0].text.startswith(ERROR_MARK):
-        return ToolResult(call_id, (Text(kept[0].text[len(ERROR_MARK) :]), *kept[1:]), is_error=True)
+        said = kept[0].text[len(ERROR_MARK) :]
+        return ToolResult(call_id, (*((Text(said),) if said else ()), *kept[1:]), is_error=True)
     return ToolResult(call_id, kept)
 
 

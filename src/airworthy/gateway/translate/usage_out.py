@@ -1,4 +1,4 @@
-"""Writes `Usage` as each protocol counts: Anthropic's input leaves out what the cache had part in, OpenAI's does not."""
+"""Writes `Usage` as each protocol counts: Anthropic's input leaves out what the cache did, OpenAI's does not."""
 
 from airworthy.gateway.wire.facts import Usage
 
