@@ -191,9 +191,11 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # The machine may be busy.
 @given(raw=st.one_of(ANYTHING, st.dictionaries(NAMES, ANYTHING)))
 def test_no_usage_however_odd_is_an_exception(raw: Any) -> None:
+    """Slow, because nested values are drawn a hundred times."""
     for read in (chat_usage, responses_usage, messages_usage):
         usage = read(raw)
         assert usage.known or usage is UNKNOWN

@@ -198,6 +198,7 @@ def test_an_error_inside_a_200_is_billed_unless_it_was_turned_away() -> None:
     assert not error_inside("anthropic", "s", {"type": "overloaded_error"}).billed
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # The machine may be busy.
 @given(
     status=st.integers(100, 599),
@@ -213,4 +214,5 @@ def test_an_error_inside_a_200_is_billed_unless_it_was_turned_away() -> None:
     ),
 )
 def test_whatever_comes_back_is_one_of_our_errors(status: int, raw: bytes) -> None:
+    """Slow, because nested values are drawn a hundred times."""
     assert isinstance(classified(status, raw), ModelError)

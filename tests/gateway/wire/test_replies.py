@@ -282,9 +282,11 @@ ANYTHING = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # The machine may be busy.
 @given(body=ANYTHING, name=st.sampled_from(sorted(DIALECTS)))
 def test_whatever_a_body_holds_it_is_a_reply_or_a_model_error(body: object, name: str) -> None:
+    """Slow, because nested values are drawn a hundred times."""
     try:
         reply = read(name, orjson.dumps(body))
     except ModelError:
@@ -292,9 +294,11 @@ def test_whatever_a_body_holds_it_is_a_reply_or_a_model_error(body: object, name
     assert isinstance(reply.text, str)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # The machine may be busy.
 @given(bodies=st.lists(ANYTHING, max_size=5), name=st.sampled_from(["chat", "messages", "responses"]))
 def test_whatever_a_stream_holds_its_facts_can_be_asked_for(bodies: list[object], name: str) -> None:
+    """Slow, because nested values are drawn a hundred times."""
     reader = DIALECTS[name].stream_reader(10_000)
     for body in bodies:
         reader.feed(b"data: " + orjson.dumps(body) + b"\n\n")

@@ -60,6 +60,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # The machine may be busy.
 @given(
     body=st.dictionaries(KEYS, VALUES, max_size=6),
@@ -71,6 +72,7 @@ VALUES = st.recursive(
 def test_any_object_keeps_all_but_the_set_key(
     body: dict[str, Any], key: str, value: Any, spaced: bool, ascii_only: bool
 ) -> None:
+    """Slow, because nested values are drawn a hundred times."""
     raw = json.dumps(body, indent=1 if spaced else None, ensure_ascii=ascii_only).encode()
     new = json.dumps(value).encode()
 
