@@ -11,7 +11,7 @@ from airworthy.app.build import MIGRATIONS
 from airworthy.core.clock import Clock
 from airworthy.core.task import TaskRef
 from airworthy.gateway import Gateway, ModelClient, ModelReply, ModelRequest
-from airworthy.gateway.spend import spent
+from airworthy.gateway.budget import spent
 from airworthy.policy import ModelRule, Policy
 from airworthy.recorder import Journal, Payloads, Recorded, read_steps
 from airworthy.runtime.gate import RunGate

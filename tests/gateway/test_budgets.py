@@ -9,7 +9,7 @@ import pytest
 from airworthy.core.halt import Stop, Suspend
 from airworthy.core.outcome import ReasonCode
 from airworthy.gateway import ModelError, ModelMalformed, ModelOutage, ModelRateLimited, ModelTimeout
-from airworthy.gateway.price import bound_nano
+from airworthy.gateway.prices import bound_nano, check_priced, price_list
 from airworthy.policy import Budgets, Limits
 from airworthy.store import Database, MemoryDatabase, SQLiteDatabase, StaleFence, Tx
 from airworthy.store import lease as leases
@@ -18,7 +18,7 @@ from tests.gateway.kit import FIRST, HELLO, completion, kit, model, script
 DAY = "agent:support:day:2025-11-24"
 RULE = model(attempts=1)
 BODY = b'{"max_tokens":100,"messages":[{"content":"hello","role":"user"}],"model":"' + FIRST.encode() + b'"}'
-BOUND = bound_nano(RULE, len(BODY), 100)
+BOUND = bound_nano(check_priced(RULE, price_list()), len(BODY), 100)
 WIDE = Limits(cost_usd=10.0)
 
 
@@ -58,7 +58,7 @@ async def test_of_two_hundred_concurrent_calls_exactly_as_many_are_made_as_the_m
     assert len(client.bodies) == 25
     assert answers.count(ReasonCode.BUDGET) == 175
     assert max(over) <= 25 * BOUND
-    assert k.spent(DAY) == (0, 25 * BOUND)  # No usage was reported, so the whole bound counts as spent.
+    assert k.spent(DAY) == (25 * BOUND, 0)  # No usage was reported: what was reserved stays so, and counts.
 
 
 @pytest.mark.parametrize(("nano", "made"), [(25 * BOUND - 1, 24), (25 * BOUND, 25), (25 * BOUND + 1, 25)])

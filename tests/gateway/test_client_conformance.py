@@ -20,7 +20,6 @@ from airworthy.gateway import (
     OpenAIClient,
 )
 from airworthy.gateway.reply import ModelReply, read_chat_completion
-from airworthy.resilience import parse_retry_after
 from airworthy.testing import FaultPlan, SimulatedModel, Simulator, serving
 
 MODEL = "sim-large-2026-11-01"
@@ -40,9 +39,7 @@ class Clients:
         if self.road == "process":
             return asyncio.run(_complete(SimulatedModel(simulator, api_key=api_key), sent, timeout_s))
         with serving(simulator) as base_url:
-            client = OpenAIClient(
-                Endpoint(f"{base_url}/v1", api_key), lambda headers: parse_retry_after(headers, 0)
-            )
+            client = OpenAIClient(Endpoint(f"{base_url}/v1", api_key))
             return asyncio.run(_complete(client, sent, timeout_s))
 
 

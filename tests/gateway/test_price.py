@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airworthy.gateway import Gateway, ModelNotAllowed, Unpriced, Usage
-from airworthy.gateway.price import bound_nano, cost_nano
+from airworthy.gateway import Gateway, ModelNotAllowed, Unpriced
+from airworthy.gateway.prices import Price, bound_nano, check_priced, cost_nano, price_list
+from airworthy.gateway.wire.facts import Usage
 from airworthy.policy import ModelRule, Policy
 from tests.gateway.kit import FIRST, model, script
 from tests.virtual import LoopClock
@@ -25,20 +26,24 @@ BILLS = [
 ]
 
 
+def price(**prices: Any) -> Price:
+    return check_priced(model(**prices), price_list())
+
+
 @pytest.mark.parametrize(("prices", "tokens", "cached", "nano", "why"), BILLS)
 def test_a_bill_is_exact(
     prices: dict[str, Any], tokens: tuple[int, int], cached: int, nano: int, why: str
 ) -> None:
     usage = Usage(tokens_in=tokens[0], tokens_out=tokens[1], cached=cached)
 
-    assert cost_nano(model(**prices), usage) == nano, why
+    assert cost_nano(price(**prices), usage) == nano, why
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**5), st.floats(0, 100), st.floats(0, 100))
 def test_a_bound_is_never_below_the_bill_of_what_it_bounds(
     size: int, out: int, inp: float, outp: float
 ) -> None:
-    rule = model(input_usd_per_mtok=inp, output_usd_per_mtok=outp)
+    rule = price(input_usd_per_mtok=inp, output_usd_per_mtok=outp)
 
     assert bound_nano(rule, size, out) >= cost_nano(rule, Usage(tokens_in=size, tokens_out=out))
 

@@ -4,20 +4,20 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from airworthy.app.config import Config, secret, secrets
+from airworthy.app.config import Config, secrets
+from airworthy.app.providers import upstream_of
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.redact import Redactor
-from airworthy.gateway import OPENAI_URL, Endpoint, Gateway, OpenAIClient, place_of
+from airworthy.gateway import Gateway, ModelClient, Upstream, place_of
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, golive_gaps, pin_of
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
-from airworthy.resilience import parse_retry_after
 from airworthy.runtime import Agent, Desk, Operations, Worker
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
@@ -104,15 +104,9 @@ def check_live(app: App, agent: Agent) -> None:
 
 def desk(app: App, agent: Agent, resources: Resources | None = None) -> Desk:
     _ = agent.handler
-    clients = agent.clients
+    clients: Mapping[str, ModelClient | Upstream] | None = agent.clients
     if clients is None:
-        clients = {
-            place_of(rule): OpenAIClient(
-                Endpoint(rule.address or OPENAI_URL, secret(rule.key_variable)),
-                lambda headers: parse_retry_after(headers, app.clock.now_us()),
-            )
-            for rule in agent.policy.models
-        }
+        clients = {place_of(rule): upstream_of(rule) for rule in agent.policy.models}
     gateway = Gateway(agent.policy, clients, app.clock)
     toolbox = Toolbox(agent.policy, agent.tools, app.clock, resources=resources)
     input_checks, output_checks = checks_of(agent)

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from airworthy.core.errors import ConfigError
 
@@ -63,6 +64,20 @@ def secrets(names: Mapping[str, None] | list[str]) -> tuple[str, ...]:
 def secret(name: str) -> str:
     """The value of an environment variable that holds a key; empty when it is not set."""
     return os.environ.get(name, "") if name else ""
+
+
+def proxy_for(url: str) -> str:
+    """The proxy that the environment names for this address, as curl reads it; empty: none."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    spared = (name.strip().lstrip("*.").lower() for name in _either("no_proxy").split(","))
+    if any(name and (host == name or host.endswith(f".{name}")) for name in spared) or "*" in _either("no_proxy"):
+        return ""
+    return _either(f"{parts.scheme}_proxy") or _either("all_proxy")
+
+
+def _either(name: str) -> str:
+    return os.environ.get(name) or os.environ.get(name.upper()) or ""
 
 
 def variable(name: str) -> str | None:

@@ -1,6 +1,6 @@
 """The one door to models: which provider answers, at what price, within which budget; knows no agent and no tool."""
 
-from airworthy.gateway.client import OPENAI_URL, Endpoint, ModelClient, OpenAIClient
+from airworthy.gateway.client import OPENAI_URL, Endpoint, OpenAIClient
 from airworthy.gateway.errors import (
     ContextOverflow,
     ModelAuthFailed,
@@ -15,8 +15,10 @@ from airworthy.gateway.errors import (
     ModelUnreachable,
     Unpriced,
 )
-from airworthy.gateway.gateway import Gateway, ModelRequest, place_of
+from airworthy.gateway.gateway import Gateway, ModelRequest
+from airworthy.gateway.place import place_of
 from airworthy.gateway.reply import ModelReply, ModelToolCall, Usage
+from airworthy.gateway.upstream import ModelClient, Upstream
 
 __all__ = [
     "OPENAI_URL",
@@ -39,6 +41,7 @@ __all__ = [
     "ModelUnreachable",
     "OpenAIClient",
     "Unpriced",
+    "Upstream",
     "Usage",
     "place_of",
 ]

@@ -1,9 +1,9 @@
-"""The one door to models, in process: journal, limits, budget, retry, fallback, record; the wire is the client's."""
+"""The door for agents in this process: journal, limits and record around a call; how it is carried is the core's."""
 
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -11,33 +11,27 @@ from airworthy.core.canonical import encode
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.gate import CallFact, Gate
 from airworthy.core.outcome import ErrorFact, ReasonCode
-from airworthy.gateway.client import ModelClient
-from airworthy.gateway.errors import ContextOverflow, ModelError, ModelNotAllowed, error_from
-from airworthy.gateway.price import bound_nano, check_priced, cost_nano
-from airworthy.gateway.reply import ModelReply, read_chat_completion
-from airworthy.gateway.spend import Exceeded, Scope, reserve, scopes_of, settle
+from airworthy.gateway.budget import Amount, Dimensions, Exceeded, Tally, day_of, roll, rows, scopes_of
+from airworthy.gateway.carry import Carried, NoTime, carried
+from airworthy.gateway.errand import Errand
+from airworthy.gateway.errors import ModelError, ModelNotAllowed, error_from
+from airworthy.gateway.fetch import Fetched, Fetcher
+from airworthy.gateway.place import Place, Switch, places_of
+from airworthy.gateway.prices import cost_nano
+from airworthy.gateway.reply import ModelReply, reply_from
+from airworthy.gateway.served import Served
+from airworthy.gateway.upstream import ModelClient, Upstream
+from airworthy.gateway.wire.dialect import DIALECTS
+from airworthy.gateway.wire.facts import RequestFacts
 from airworthy.policy import ModelRule, Policy
 from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Slot, StepFacts, StepState
-from airworthy.resilience import (
-    NO,
-    Bulkhead,
-    Compartment,
-    DeadlinePassed,
-    Decision,
-    Full,
-    GaveUp,
-    Retrier,
-    Retry,
-    RetryAccount,
-    RetryBudget,
-    Yes,
-)
 from airworthy.store import Tx
 
 RESERVE_POLL_S, RESERVE_POLL_S_MAX = 0.05, 1.0
 _REASONING = re.compile(r"(o\d|gpt-5)")
 BYTES_PER_TOKEN = 4  # English text and JSON; only an estimate for limits, never for money.
+_CHAT = DIALECTS["chat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,208 +62,183 @@ class ModelRequest:
         body[bound] = self.output_bound(rule)
         return encode(body)
 
+    def as_sent(self, rule: ModelRule) -> tuple[bytes, RequestFacts]:
+        raw = self.body(rule)
+        return raw, _CHAT.read_request(raw)
+
     def output_bound(self, rule: ModelRule) -> int:
         return min(self.tokens_out_max or rule.output_tokens_max, rule.output_tokens_max)
 
 
-class _Call:
-    """What one call has come to so far, over its attempts and models."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What was reserved for one attempt, in whose name."""
 
-    def __init__(self, slot: Slot, scopes: tuple[Scope, ...]) -> None:
-        self.slot = slot
-        self.scopes = scopes
-        self.attempts = 0
-        self.reserved_nano = 0
-        self.notes: list[dict[str, Any]] = []
+    amount: Amount
+    who: Dimensions
+
+
+class _JournalPurse:
+    """Reserves in the store's rows, one transaction a call: the journal writes one for the call anyway."""
+
+    def __init__(self, gateway: "Gateway", journal: Journal, gate: Gate) -> None:
+        self._policy = gateway.policy
+        self._clock = gateway.clock
+        self._journal = journal
+        self._gate = gate
+        task, *others = scopes_of(self._policy, journal.task, self._clock.now_us())
+        # The gate bounds the task's tokens, over all its runs.
+        self.scopes = (replace(task, cap_tokens=None), *others)
+        self._kept: list[_Held] = []
+
+    async def reserve(self, place: Place, bound: Amount) -> _Held:
+        """Raises: Halt at a limit or budget."""
+        task = self._journal.task
+        day = day_of(self._clock.now_us())
+        held = _Held(bound, Dimensions(day, task.agent, "", task.user, task.feature, place.rule.name))
+
+        def take(tx: Tx) -> Exceeded | None:
+            self._journal.confirm(tx)
+            exceeded = rows.reserve(tx, self.scopes, bound)
+            if exceeded is None:
+                roll(tx, held.who, Tally(reserved_nano=bound.nano))
+            return exceeded
+
+        exceeded = await self._reserved(place.rule, take)
+        if exceeded is None:
+            return held
+        code = ReasonCode.LIMIT_COST if exceeded.scope is self.scopes[0] else ReasonCode.BUDGET
+        raise stop(self._policy, "limit", code, exceeded.text, evidence={"budget": exceeded.scope.name})
+
+    async def release(self, hold: _Held) -> None:
+        def give_back(tx: Tx) -> None:
+            rows.release(tx, self.scopes, hold.amount)
+            roll(tx, hold.who, Tally(reserved_nano=-hold.amount.nano))
+
+        await self._journal.database.write(give_back, fence=self._journal.fence)
+
+    def keep(self, hold: _Held) -> None:
+        """It stands as it was reserved, and is marked so with the next record, lest others wait for it to end."""
+        self._kept.append(hold)
+
+    def mark_kept(self, tx: Tx) -> None:
+        for hold in self._kept:
+            rows.keep(tx, self.scopes, hold.amount)
+            roll(tx, hold.who, Tally(calls=1, unpriced_calls=1))
+
+    def settle(self, tx: Tx, hold: _Held, reply: ModelReply, bill_nano: int) -> None:
+        """In the transaction that records the reply. Without a count of tokens the whole reservation stands."""
+        self.mark_kept(tx)
+        usage = reply.usage
+        if not usage.known:
+            rows.keep(tx, self.scopes, hold.amount)
+            roll(tx, hold.who, Tally(calls=1, unpriced_calls=1))
+            return
+        tokens = usage.tokens_in + usage.tokens_out
+        rows.settle(tx, self.scopes, hold.amount, Amount(bill_nano, tokens))
+        roll(tx, hold.who, Tally(
+            1, usage.tokens_in, usage.tokens_out, usage.cached, -hold.amount.nano, bill_nano,
+        ))  # fmt: skip
+
+    async def _reserved(self, rule: ModelRule, take: Callable[[Tx], Exceeded | None]) -> Exceeded | None:
+        """Waits while only other calls' reservations are in the way: they shrink to their bills when those end."""
+        journal, clock = self._journal, self._clock
+        until_us = clock.now_us() + round(min(rule.timeout_s, self._gate.seconds_left()) * US_PER_S)
+        wait_s = RESERVE_POLL_S
+        while True:
+            exceeded = await journal.database.write(take, fence=journal.fence)
+            if exceeded is None or not exceeded.passing or clock.now_us() >= until_us:
+                return exceeded
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RESERVE_POLL_S_MAX)
+            self._gate.check_halted()
 
 
 class Gateway:
     """One per agent in a process; used from one event loop."""
 
-    def __init__(self, policy: Policy, clients: Mapping[str, ModelClient], clock: Clock) -> None:
-        """`clients` by `place_of` their rule, or by the model's name. Raises: Unpriced, ModelNotAllowed."""
-        for rule in policy.models:
-            check_priced(rule)
+    def __init__(
+        self,
+        policy: Policy,
+        clients: Mapping[str, ModelClient | Upstream],
+        clock: Clock,
+        *,
+        circuits: Callable[[str], Switch] | None = None,
+    ) -> None:
+        """`clients` by `place_of` their rule, or by the model's name. Raises: Unpriced, ModelNotAllowed.
+
+        `circuits`: the breaker of a name; left out, each place has one of its own in this process.
+        """
         self.policy = policy
-        self._clients = {place_of(rule): _client(clients, rule) for rule in policy.models}
-        self._clock = clock
-        self._retriers = {
-            place_of(rule): Retrier(
-                Retry(attempts=rule.attempts), clock, account=RetryAccount(RetryBudget(), clock)
-            )
-            for rule in policy.models
-        }
-        self._places = {
-            place_of(rule): Compartment(Bulkhead(rule.concurrency, queue_max=10_000), clock, name=rule.name)
-            for rule in policy.models
-        }
+        self.clock = clock
+        self._served = Served(policy, places_of(policy.models, clients, clock, circuits))
+        self._fetcher = Fetcher(clock)
 
     async def complete(self, journal: Journal, gate: Gate, request: ModelRequest) -> ModelReply:
         """Raises: ModelError when no model of the policy answered; Halt at a limit or budget."""
-        rules = self._candidates(request.model)
+        places = self._places(request.model)
         slot = journal.slot("model", "chat", request.canonical())
         if slot.recorded is not None and slot.recorded.exact:
             return _replayed(slot)
-        body_bytes = len(slot.arguments)
         fact = CallFact(
-            "model", "chat", slot.arguments, slot.occurrence, body_bytes // BYTES_PER_TOKEN,
-            request.output_bound(rules[0]),
+            "model", "chat", slot.arguments, slot.occurrence, len(slot.arguments) // BYTES_PER_TOKEN,
+            request.output_bound(places[0].rule),
         )  # fmt: skip
         if slot.recorded is None:
             gate.admit(fact)
-        call = _Call(slot, scopes_of(self.policy, journal.task, self._clock.now_us()))
-        error: ModelError | None = None
-        for rule in rules:
-            try:
-                reply, bill_nano = await self._with_retry(journal, gate, call, request, rule)
-            except ModelError as failed:
-                error = failed
-                call.notes.append(
-                    {"model": rule.name, "error": type(failed).__name__, "message": failed.message}
-                )
-                if failed.elsewhere:
-                    continue
-                break
-            result = encode(reply)
-            await journal.record(
-                slot, StepState.DONE, result=result, facts=_facts(call, reply, bill_nano),
-                also=partial(_settled, call, bill_nano),
-            )  # fmt: skip
+        purse = _JournalPurse(self, journal, gate)
+        errand = Errand(
+            _CHAT, request.as_sent, places, self.clock.now_us() + round(gate.seconds_left() * US_PER_S),
+            halted=gate.check_halted,
+        )  # fmt: skip
+        try:
+            done = await carried(errand, purse, self._fetcher.whole, self.clock)
+        except ModelError as error:
             if slot.recorded is None:
-                gate.observe(fact, result, _tokens(fact, reply))
-            return reply
-        assert error is not None
+                gate.observe(fact, None)
+            raise await _failed(journal, slot, errand, purse, error) from None
+        except NoTime:
+            gate.check_halted()
+            text = f"The time for this task ran out while model {places[0].rule.name} was being called."
+            raise stop(self.policy, "limit", ReasonCode.LIMIT_SECONDS, text) from None
+        reply, bill_nano = _understood(errand, done)
+        result = encode(reply)
+        await journal.record(
+            slot, StepState.DONE, result=result, facts=_facts(errand, reply, bill_nano),
+            also=partial(_settled, purse, done.hold, reply, bill_nano),
+        )  # fmt: skip
         if slot.recorded is None:
-            gate.observe(fact, None)
-        raise await self._failed(journal, call, error, rules)
+            gate.observe(fact, result, _tokens(fact, reply))
+        return reply
 
-    def _candidates(self, wanted: str) -> Sequence[ModelRule]:
+    def _places(self, wanted: str) -> Sequence[Place]:
+        """With a name: that model, and what it names as its fallbacks. Raises: ModelNotAllowed."""
         rules = self.policy.models
         if not rules:
             raise ModelNotAllowed(
                 f"The policy of {self.policy.agent!r} names no model.", mend="Add a [[models]] entry to it."
             )
         if not wanted:
-            return rules
-        chosen = [rule for rule in rules if rule.name == wanted]
-        if not chosen:
-            names = ", ".join(rule.name for rule in rules)
-            raise ModelNotAllowed(
-                f"Model {wanted!r} is not in the policy of {self.policy.agent!r}.",
-                mend=f"Add it under [[models]], or ask for one of: {names}.",
-            )
-        return chosen
-
-    async def _with_retry(
-        self, journal: Journal, gate: Gate, call: _Call, request: ModelRequest, rule: ModelRule
-    ) -> tuple[ModelReply, int]:
-        def note(attempt: int, error: Exception, wait_s: float) -> None:
-            call.notes.append({
-                "model": rule.name, "attempt": attempt, "error": type(error).__name__, "wait_s": round(wait_s, 3),
-            })  # fmt: skip
-
-        deadline_us = self._clock.now_us() + round(gate.seconds_left() * US_PER_S)
-        try:
-            return await self._retriers[place_of(rule)].run(
-                lambda: self._attempt(journal, gate, call, request, rule),
-                classify=_classify, deadline_us=deadline_us, on_retry=note,
-            )  # fmt: skip
-        except GaveUp as gave_up:
-            raise gave_up.error from gave_up
-        except (DeadlinePassed, Full):
-            gate.check_halted()
-            raise stop(
-                self.policy, "limit", ReasonCode.LIMIT_SECONDS,
-                f"The time for this task ran out while model {rule.name} was being called.",
-            ) from None  # fmt: skip
-
-    async def _attempt(
-        self, journal: Journal, gate: Gate, call: _Call, request: ModelRequest, rule: ModelRule
-    ) -> tuple[ModelReply, int]:
-        gate.check_halted()
-        body = request.body(rule)
-        tokens, longest = len(body) // BYTES_PER_TOKEN, request.output_bound(rule)
-        if tokens + longest > rule.window:
-            raise ContextOverflow(
-                f"The conversation has about {tokens} tokens; with {longest} of output it does not fit the window of "
-                f"{rule.name}, {rule.window}.",
-                mend="Send less history, or use a model with a larger window.",
-            )
-        bound = bound_nano(rule, len(body), request.output_bound(rule))
-        call.attempts += 1
-
-        def take(tx: Tx) -> Exceeded | None:
-            journal.confirm(tx)
-            return reserve(tx, call.scopes, bound)
-
-        async with self._places[place_of(rule)].hold():
-            exceeded = await self._reserved(journal, gate, rule, take)
-            if exceeded is not None:
-                of_task = exceeded.scope is call.scopes[0]
-                code = ReasonCode.LIMIT_COST if of_task else ReasonCode.BUDGET
-                raise stop(
-                    self.policy, "limit", code, exceeded.text, evidence={"budget": exceeded.scope.name}
-                )
-            try:
-                raw = await self._clients[place_of(rule)].complete(
-                    body, min(rule.timeout_s, gate.seconds_left())
-                )
-                reply = read_chat_completion(raw, rule.name)
-            except ModelError as error:
-                # A call that may have been billed keeps its reservation: a crash must overcount, never undercount.
-                if not error.billed:
-                    await journal.database.write(
-                        lambda tx: settle(tx, call.scopes, bound, 0), fence=journal.fence
-                    )
-                raise
-        call.reserved_nano = bound
-        if reply.model and reply.model != rule.name:
-            call.notes.append(
-                {"note": "the provider answered as another model", "pin": rule.name, "answered": reply.model}
-            )
-        # Without a count of tokens the bill is unknown, and the whole reservation counts as spent.
-        return reply, cost_nano(rule, reply.usage) if reply.usage.known else bound
-
-    async def _reserved(
-        self, journal: Journal, gate: Gate, rule: ModelRule, take: Callable[[Tx], Exceeded | None]
-    ) -> Exceeded | None:
-        """Waits while only the reservations of other calls are in the way: they are the worst case, and will shrink.
-
-        Not for longer than such a call may take; a reservation whose bill never comes stays.
-        """
-        until_us = self._clock.now_us() + round(min(rule.timeout_s, gate.seconds_left()) * US_PER_S)
-        wait_s = RESERVE_POLL_S
-        while True:
-            exceeded = await journal.database.write(take, fence=journal.fence)
-            if exceeded is None or not exceeded.passing or self._clock.now_us() >= until_us:
-                return exceeded
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, RESERVE_POLL_S_MAX)
-            gate.check_halted()
-
-    async def _failed(
-        self, journal: Journal, call: _Call, error: ModelError, rules: Sequence[ModelRule]
-    ) -> ModelError:
-        fact: ErrorFact = error.fact(f"model call {call.slot.seq}", rules[-1].name, call.attempts)
-        facts = StepFacts(attempts=call.attempts, model=rules[-1].name, notes=tuple(call.notes))
-        await journal.record(call.slot, StepState.FAILED, error=fact, facts=facts)
-        error.seq = call.slot.seq
-        return error
+            return self._served.places_for(rules[0].name)
+        places = self._served.places_for(wanted)
+        # Who asks for a model by name means that one, unless the policy itself says what may stand in for it.
+        return places if places[0].rule.fallback is not None else places[:1]
 
 
-def place_of(rule: ModelRule) -> str:
-    """The same version may be served at two addresses, the one as the other's fallback."""
-    return f"{rule.name} at {rule.base_url or 'its provider'}"
-
-
-def _client(clients: Mapping[str, ModelClient], rule: ModelRule) -> ModelClient:
-    found = clients.get(place_of(rule)) or clients.get(rule.name)
-    if found is None:
-        raise ModelNotAllowed(
-            f"No client was given for the model {rule.name!r}, which the policy names.",
-            mend=f"Add it to Agent(clients=...), which has: {', '.join(clients) or 'none'}.",
-        )
-    return found
+def _understood(errand: Errand, done: Carried[Fetched, _Held]) -> tuple[ModelReply, int]:
+    facts, place = done.value.facts, done.visit.place
+    usage = facts.usage
+    done.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
+    if facts.model and facts.model != place.rule.name:
+        note = {
+            "note": "the provider answered as another model",
+            "pin": place.rule.name,
+            "answered": facts.model,
+        }
+        errand.notes.append(note)
+    # Without a count of tokens the bill is unknown, and the whole reservation counts as spent.
+    bill_nano = cost_nano(place.price, usage, facts.tier) if usage.known else done.hold.amount.nano
+    return reply_from(facts, place.rule.name), bill_nano
 
 
 def _tokens(fact: CallFact, reply: ModelReply) -> int:
@@ -277,14 +246,19 @@ def _tokens(fact: CallFact, reply: ModelReply) -> int:
     return usage.tokens_in + usage.tokens_out if usage.known else fact.tokens_in + fact.tokens_out_max
 
 
-def _settled(call: _Call, bill_nano: int, tx: Tx) -> None:
-    settle(tx, call.scopes, call.reserved_nano, bill_nano)
+def _settled(purse: _JournalPurse, hold: _Held, reply: ModelReply, bill_nano: int, tx: Tx) -> None:
+    purse.settle(tx, hold, reply, bill_nano)
 
 
-def _classify(error: Exception) -> Decision:
-    if isinstance(error, ModelError) and error.retryable:
-        return Yes(error.retry_after_s)
-    return NO
+async def _failed(
+    journal: Journal, slot: Slot, errand: Errand, purse: _JournalPurse, error: ModelError
+) -> ModelError:
+    model = errand.places[-1].rule.name
+    fact: ErrorFact = error.fact(f"model call {slot.seq}", model, errand.attempts)
+    facts = StepFacts(attempts=errand.attempts, model=model, notes=tuple(errand.notes))
+    await journal.record(slot, StepState.FAILED, error=fact, facts=facts, also=purse.mark_kept)
+    error.seq = slot.seq
+    return error
 
 
 def _replayed(slot: Slot) -> ModelReply:
@@ -294,12 +268,12 @@ def _replayed(slot: Slot) -> ModelReply:
     return ModelReply.model_validate(slot.recorded.result)
 
 
-def _facts(call: _Call, reply: ModelReply, bill_nano: int) -> StepFacts:
+def _facts(errand: Errand, reply: ModelReply, bill_nano: int) -> StepFacts:
     return StepFacts(
-        attempts=call.attempts,
+        attempts=errand.attempts,
         model=reply.pin,
         tokens_in=reply.usage.tokens_in if reply.usage.known else None,
         tokens_out=reply.usage.tokens_out if reply.usage.known else None,
         cost_nano=bill_nano if reply.usage.known else None,
-        notes=tuple(call.notes),
+        notes=tuple(errand.notes),
     )

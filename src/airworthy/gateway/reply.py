@@ -6,6 +6,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from airworthy.gateway.errors import ModelMalformed
+from airworthy.gateway.wire.facts import ReplyFacts
 
 # A negative count would give money back, and an absurd one does not fit the record.
 Tokens = Annotated[int, Field(ge=0, le=10**9)]
@@ -124,4 +125,28 @@ def _usage(raw: dict[str, Any]) -> Usage:
         tokens_out=int(raw["completion_tokens"]),
         cached=int((raw.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
         reasoning=int((raw.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0),
+    )
+
+
+def reply_from(facts: ReplyFacts, pin: str) -> ModelReply:
+    """What a place answered, as agents get it."""
+    usage = facts.usage
+    return ModelReply(
+        text=facts.text,
+        tool_calls=tuple(
+            ModelToolCall(id=call.id or f"call_{position}", name=call.name, arguments=call.arguments or "{}")
+            for position, call in enumerate(facts.tool_calls)
+        ),
+        finish=facts.finish,
+        refusal=facts.refusal,
+        usage=Usage(
+            tokens_in=usage.tokens_in,
+            tokens_out=usage.tokens_out,
+            cached=usage.cached,
+            reasoning=usage.reasoning,
+            known=usage.known,
+        ),
+        model=facts.model,
+        fingerprint=facts.fingerprint,
+        pin=pin,
     )

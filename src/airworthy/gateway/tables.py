@@ -1,8 +1,10 @@
-"""The gateway's table: money and calls per budget, reserved and settled apart."""
+"""The gateway's tables, those of its parts included; the first was money and calls per budget."""
 
 from collections.abc import Sequence
 
 from airworthy.gateway.budget.tables import MIGRATIONS as BUDGET
+from airworthy.gateway.keys.tables import MIGRATIONS as KEYS
+from airworthy.gateway.record_tables import MIGRATIONS as RECORDS
 from airworthy.store.migrate import Migration, create_all
 
 
@@ -22,4 +24,4 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("gateway", 1, "spend", _first), *BUDGET)
+MIGRATIONS = (Migration("gateway", 1, "spend", _first), *BUDGET, *KEYS, *RECORDS)

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airworthy.gateway.errors import ModelTimeout
-from airworthy.gateway.client import ModelClient
 
 JSON_HEADERS: Mapping[str, str] = {"content-type": "application/json"}
 
@@ -39,11 +38,22 @@ class Reply(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
 class Upstream(Protocol):
     """A provider's server, with its address and key. One for each place; belongs to one event loop."""
 
     async def send(self, sent: Sent) -> Reply:
         """Raises: ModelUnreachable, ModelTimeout."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class ModelClient(Protocol):
+    """What the gateway needs of a provider; `airworthy.testing.SimulatedModel` is the fake."""
+
+    async def complete(self, body: bytes, timeout_s: float) -> bytes:
+        """The provider's body of a 200. Raises: ModelError."""
         ...
 
     async def aclose(self) -> None: ...

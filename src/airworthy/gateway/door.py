@@ -1,0 +1,145 @@
+"""The door for callers over HTTP: one call in, one answer out, whatever happens; knows no socket."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.errors import AirworthyError
+from airworthy.core.ids import Ids
+from airworthy.gateway import faces
+from airworthy.gateway.bill import LedgerPurse, Stopped
+from airworthy.gateway.budget import Ledger
+from airworthy.gateway.call import Answer, Call, Caller
+from airworthy.gateway.carry import NoTime, carried
+from airworthy.gateway.errand import Errand
+from airworthy.gateway.errors import ModelError
+from airworthy.gateway.fetch import Fetcher
+from airworthy.gateway.records import Record, Recorder
+from airworthy.gateway.served import Served
+from airworthy.gateway.stream import Streaming
+from airworthy.gateway.translate import translate_reply
+from airworthy.policy import ModelRule
+
+Paused = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all calls of a process share. `paused` says why an agent is switched off, or None."""
+
+    ledger: Ledger
+    recorder: Recorder
+    clock: Clock
+    ids: Ids
+    fetcher: Fetcher
+    paused: Paused
+    allow_unrecorded: bool = False
+
+
+class Door:
+    """One per process; used from one event loop. `run` must be running, or nothing is written."""
+
+    def __init__(self, served: Mapping[str, Served], shared: Shared) -> None:
+        """`served`: by the agent's name."""
+        self._served = dict(served)
+        self._shared = shared
+
+    def models(self, caller: Caller) -> Sequence[ModelRule]:
+        served = self._served.get(caller.agent)
+        return () if served is None else served.policy.models
+
+    async def run(self) -> None:
+        """Writes what was done, for ever; ends when cancelled."""
+        await self._shared.recorder.run(self._shared.ledger.flush)
+
+    async def aclose(self) -> None:
+        """Writes what is left. Calls under way must have ended."""
+        await self._shared.recorder.flush(self._shared.ledger.flush)
+
+    async def answer(self, call: Call) -> Answer:
+        """Never raises for what a model, a budget or the store does: the answer says it."""
+        shared = self._shared
+        served = self._served.get(call.caller.agent)
+        if served is None:
+            return faces.no_agent(call)
+        record = Record(call, shared.clock.now_us(), full=served.policy.gateway.record == "full")
+        try:
+            return await self._made(call, served, record)
+        except ModelError as error:
+            return self._ended(record, faces.of_error(call, error), error.code)
+        except Stopped as stopped:
+            record.ended_as = "stopped"
+            return self._ended(record, faces.of_stop(call, served.policy, stopped), stopped.code)
+        except NoTime:
+            seconds = served.policy.limits.seconds
+            return self._ended(
+                record, faces.of_stop(call, served.policy, faces.no_time(seconds)), "limit_seconds"
+            )
+        except asyncio.CancelledError:
+            record.ended_as, record.code = "left", "caller_left"
+            shared.recorder.add(record)
+            raise
+        except AirworthyError as error:  # The store, the configuration: ours, not the model's.
+            return self._ended(record, faces.of_ours(call, error), error.code)
+
+    def _ended(self, record: Record, answer: Answer, code: str) -> Answer:
+        record.code, record.status = code, answer.status
+        assert isinstance(answer.body, bytes)
+        record.kept(answer.body)
+        self._shared.recorder.add(record)
+        return answer
+
+    async def _made(self, call: Call, served: Served, record: Record) -> Answer:
+        shared = self._shared
+        self._check_open(call)
+        errand = self._errand(call, served, record)
+        purse = LedgerPurse(shared.ledger, served, call, errand.deadline_us, shared.clock)
+        record.notes = errand.notes
+        if call.facts.stream:
+            streaming = Streaming(shared, errand, purse, record, call)
+            try:
+                return await streaming.opened()
+            finally:
+                record.attempts = errand.attempts
+        try:
+            done = await carried(errand, purse, shared.fetcher.whole, shared.clock)
+        finally:
+            record.attempts = errand.attempts
+        place, facts = done.visit.place, done.value.facts
+        usage = facts.usage
+        record.model, record.place, record.facts = place.rule.name, place.name, facts
+        record.cost_nano = purse.settle(done.hold, place, facts)
+        done.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
+        body = done.value.raw
+        bridge = done.prepared.bridge
+        if bridge is not None:
+            now_s = record.started_us // US_PER_S
+            translated = translate_reply(body, bridge, new_id=shared.ids.trace, now_s=now_s)
+            body = translated.body
+            errand.notes += [{"note": note} for note in translated.notes]
+        record.ended_as, record.status = "answered", 200
+        record.kept(body)
+        shared.recorder.add(record)
+        return Answer(200, faces.headers(call, place, record.cost_nano), body)
+
+    def _check_open(self, call: Call) -> None:
+        """Raises: Stopped."""
+        shared = self._shared
+        why = shared.paused(call.caller.agent)
+        if why is not None:
+            raise Stopped(
+                "paused", f"The agent {call.caller.agent} is paused: {why or 'somebody stopped it'}.", {}
+            )
+        if not shared.recorder.room and not shared.allow_unrecorded:
+            raise faces.store_down(shared.recorder.waiting)
+
+    def _errand(self, call: Call, served: Served, record: Record) -> Errand:
+        places = served.places_for(call.facts.model)
+        pair = (call.raw, call.facts)
+        return Errand(
+            call.dialect, lambda _: pair, places,
+            record.started_us + round(served.policy.limits.seconds * US_PER_S),
+            caller_key=call.caller.key_id, priority=call.caller.priority, headers=call.headers,
+            halted=lambda: self._check_open(call),
+        )  # fmt: skip

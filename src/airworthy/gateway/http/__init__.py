@@ -1,0 +1,5 @@
+"""HTTP/1.1 to providers: connections kept open, every wait and every size bounded. Knows no model and no protocol."""
+
+from airworthy.gateway.http.client import Address, HttpClient, HttpUpstream
+
+__all__ = ["Address", "HttpClient", "HttpUpstream"]

@@ -1,0 +1,215 @@
+"""What is kept of each call over HTTP, written behind the caller's back in batches; decides nothing.
+
+The books (what was spent) travel in the same transaction as the calls they are of.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from airworthy.core.clock import Clock
+from airworthy.core.errors import storable_text
+from airworthy.gateway.call import Call
+from airworthy.gateway.wire.facts import ReplyFacts
+from airworthy.recorder import Payloads
+from airworthy.store import StoreError, Tx
+
+FLUSH_S = 0.1
+BATCH_MAX = 256
+WAITING_MAX = 20_000
+WAITING_BYTES_MAX = 64 * 1024 * 1024
+BODY_BYTES_MAX = 8 * 1024 * 1024  # Of a reply; what is longer is kept in its facts alone.
+TEXT_CHARS_MAX = 200
+
+EndedAs = Literal["answered", "cached", "failed", "stopped", "left"]
+
+_COLUMNS = (
+    "id", "task_id", "agent", "key_id", "session", "user", "feature", "operation", "streamed", "ended_as", "code",
+    "finish", "status", "asked", "model", "place", "answered", "fingerprint", "started_us", "first_us", "ended_us",
+    "attempts", "tokens_in", "tokens_out", "cached", "cost_nano", "estimated", "notes",
+)  # fmt: skip
+_QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
+INSERT_CALL = f"INSERT INTO calls ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+INSERT_BODY = "INSERT INTO call_bodies (call_id, request, reply) VALUES (?, ?, ?)"
+SEEN = (
+    "INSERT INTO sightings (place, model, answered, fingerprint, first_us, last_us, calls)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (place, model, answered, fingerprint) DO UPDATE SET"
+    " last_us = excluded.last_us, calls = sightings.calls + excluded.calls"
+)
+
+
+Write = Callable[[Callable[[Tx], None]], Awaitable[None]]
+"""Writes what it is given and the books in one transaction; the ledger's `flush`."""
+
+
+class Record:
+    """One call as it will stand in the table. Filled while the call is made, written once after it."""
+
+    __slots__ = (
+        "attempts", "call", "code", "cost_nano", "ended_as", "ended_us", "estimated", "facts", "first_us", "full",
+        "model", "notes", "place", "reply", "reply_bytes", "started_us", "status",
+    )  # fmt: skip
+
+    def __init__(self, call: Call, started_us: int, *, full: bool) -> None:
+        self.call = call
+        self.started_us = started_us
+        self.full = full
+        self.ended_as: EndedAs = "failed"
+        self.code = ""
+        self.status = 0
+        self.model = ""
+        self.place = ""
+        self.facts: ReplyFacts | None = None
+        self.first_us: int | None = None
+        self.ended_us = 0
+        self.attempts = 0
+        self.cost_nano: int | None = None
+        self.estimated = False
+        self.notes: list[dict[str, Any]] = []
+        self.reply: list[bytes] = []
+        self.reply_bytes = 0
+
+    def kept(self, piece: bytes) -> None:
+        """A piece of the answer, as long as the answer is not too long to be kept."""
+        self.reply_bytes += len(piece)
+        if self.full and self.reply_bytes <= BODY_BYTES_MAX:
+            self.reply.append(piece)
+
+    @property
+    def size(self) -> int:
+        return len(self.call.raw) + min(self.reply_bytes, BODY_BYTES_MAX) if self.full else 500
+
+    def row(self, clean: Callable[[str], str]) -> tuple[Any, ...]:
+        call, facts = self.call, self.facts
+        caller = call.caller
+        usage = facts.usage if facts is not None and facts.usage.known else None
+        return (
+            call.id, call.task, caller.agent, caller.key_id, clean(caller.session), clean(caller.user),
+            clean(caller.feature), call.dialect.name, int(call.facts.stream), self.ended_as, self.code,
+            facts.finish if facts else "", self.status, clean(call.facts.model), self.model, self.place,
+            clean(facts.model) if facts else "", clean(facts.fingerprint) if facts else "", self.started_us,
+            self.first_us, self.ended_us, self.attempts, usage.tokens_in if usage else None,
+            usage.tokens_out if usage else None, usage.cached if usage else None, self.cost_nano,
+            int(self.estimated), clean(orjson.dumps(self.notes).decode()) if self.notes else None,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Which model a provider says it is, under which name it was asked."""
+
+    place: str
+    model: str
+    answered: str
+    fingerprint: str
+
+
+class Recorder:
+    """Holds what is not written yet; one per process, used from one event loop.
+
+    A full queue refuses further calls before they are made (`room`), so that nothing is lost silently. `dropped`
+    counts what could not be written after all.
+    """
+
+    def __init__(self, clock: Clock, payloads: Payloads) -> None:
+        self.dropped = 0
+        self.failing_since_us: int | None = None
+        self._clock = clock
+        self._payloads = payloads
+        self._waiting: list[Record] = []
+        self._bytes = 0
+        self._seen: dict[Sighting, tuple[int, int, int]] = {}
+        self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    @property
+    def room(self) -> bool:
+        return len(self._waiting) < WAITING_MAX and self._bytes < WAITING_BYTES_MAX
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def add(self, record: Record) -> None:
+        record.ended_us = self._clock.now_us()
+        if not self.room:
+            self.dropped += 1
+            return
+        self._waiting.append(record)
+        self._bytes += record.size
+        facts = record.facts
+        if facts is not None and record.place and facts.model:
+            seen = Sighting(
+                record.place, record.model, facts.model[:TEXT_CHARS_MAX], facts.fingerprint[:TEXT_CHARS_MAX]
+            )
+            first_us, _, calls = self._seen.get(seen, (record.ended_us, 0, 0))
+            self._seen[seen] = (first_us, record.ended_us, calls + 1)
+        if len(self._waiting) >= BATCH_MAX:
+            self._wake.set()
+
+    async def run(self, write: Write) -> None:
+        """Writes for ever; ends when cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), FLUSH_S)
+            self._wake.clear()
+            await self.flush(write)
+
+    async def flush(self, write: Write) -> bool:
+        """One batch after the other until nothing waits. False: the store did not take it; it will be tried again."""
+        async with self._writing:
+            while self._waiting or self._seen:
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                seen, self._seen = self._seen, {}
+                try:
+                    await write(self._op(batch, seen))
+                except StoreError:
+                    self._waiting = batch + self._waiting
+                    self._seen = {**seen, **self._seen}
+                    if self.failing_since_us is None:
+                        self.failing_since_us = self._clock.now_us()
+                    return False
+                except BaseException:  # Cancelled: whoever closes the door writes what is left.
+                    self._waiting = batch + self._waiting
+                    raise
+                self.failing_since_us = None
+                self._bytes -= sum(record.size for record in batch)
+            return True
+
+    def _op(
+        self, batch: Sequence[Record], seen: dict[Sighting, tuple[int, int, int]]
+    ) -> Callable[[Tx], None]:
+        packed: list[tuple[bytes, bytes]] | None = None
+
+        def op(tx: Tx) -> None:
+            nonlocal packed
+            if packed is None:  # On the writer's thread, so that the callers' loop does not wait for it.
+                packed = [self._packed(record) for record in batch]
+            for record, bodies in zip(batch, packed, strict=True):
+                tx.execute(INSERT_CALL, record.row(self._clean))
+                if record.full:
+                    tx.execute(INSERT_BODY, (record.call.id, *bodies))
+            for sighting, (first_us, last_us, calls) in seen.items():
+                names = (
+                    sighting.place,
+                    sighting.model,
+                    self._clean(sighting.answered),
+                    self._clean(sighting.fingerprint),
+                )
+                tx.execute(SEEN, (*names, first_us, last_us, calls))
+
+        return op
+
+    def _packed(self, record: Record) -> tuple[bytes, bytes]:
+        if not record.full:
+            return b"", b""
+        reply = b"".join(record.reply) if record.reply_bytes <= BODY_BYTES_MAX else b""
+        redact, pack = self._payloads.redactor.redact_bytes, self._payloads.pack
+        return pack(redact(record.call.raw)[0]), pack(redact(reply)[0])
+
+    def _clean(self, text: str) -> str:
+        return self._payloads.redactor.redact_text(storable_text(text)) if text else text

@@ -1,0 +1,220 @@
+"""A streamed answer: opened, handed on as it comes, settled at its end, whichever way that is."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING
+
+from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.ids import Ids
+from airworthy.gateway import faces
+from airworthy.gateway.bill import LedgerPurse, Stopped
+from airworthy.gateway.budget import Hold
+from airworthy.gateway.call import Answer, Call
+from airworthy.gateway.carry import Carried, NoTime, carried
+from airworthy.gateway.errand import Errand
+from airworthy.gateway.errors import ModelError, ModelStreamBroken
+from airworthy.gateway.fetch import Opened, counted
+from airworthy.gateway.records import Record
+from airworthy.gateway.restart import Joint, blocks_in, joinable
+from airworthy.gateway.translate import StreamTranslator, stream_translator
+from airworthy.gateway.wire.facts import ReplyFacts, Usage
+from airworthy.gateway.wire.usage_filter import UsageFilter
+
+if TYPE_CHECKING:
+    from airworthy.gateway.door import Shared
+
+UNSEEN_TOKENS = 64  # What a model may have written beyond what had come when the stream was given up.
+
+Run = Carried[Opened, Hold]
+
+
+class Streaming:
+    """One call's stream, over as many places as it takes."""
+
+    def __init__(
+        self, shared: "Shared", errand: Errand, purse: LedgerPurse, record: Record, call: Call
+    ) -> None:
+        self._shared = shared
+        self._errand = errand
+        self._purse = purse
+        self._record = record
+        self._call = call
+        self._clock: Clock = shared.clock
+        self._sent: list[bytes] = []  # Kept where a break may be joined: what the caller has seen.
+        self._joint: Joint | None = None
+
+    async def opened(self) -> Answer:
+        """Raises: what `carried` raises, as long as nothing was said."""
+        run = await self._run()
+        self._record.first_us = self._clock.now_us()
+        place = run.visit.place
+        return Answer(200, faces.headers(self._call, place, None, streamed=True), self._body(run))
+
+    async def _run(self) -> Run:
+        return await carried(self._errand, self._purse, self._shared.fetcher.opened, self._clock)
+
+    async def _body(self, run: Run) -> AsyncGenerator[bytes, None]:
+        record = self._record
+        settled = False
+        try:
+            while True:
+                broken: ModelError | None = None
+                pieces = self._pieces(run)
+                try:
+                    async for piece in pieces:
+                        record.kept(piece)
+                        if run.visit.place.rule.broken_stream == "restart":
+                            self._sent.append(piece)
+                        yield piece
+                except ModelError as error:
+                    broken = error
+                settled = True
+                broken = self._over(run, broken)
+                if broken is None:
+                    record.ended_as = "answered"
+                    return
+                again = await self._again(run, broken)
+                if again is None:
+                    record.code = broken.code
+                    last = faces.last_event(self._call, broken)
+                    record.kept(last)
+                    yield last
+                    return
+                run.value.reply.close()
+                run, settled = again, False
+                assert self._joint is not None
+                marker = self._joint.marker(run.visit.place.rule.name, broken.code)
+                record.kept(marker)
+                yield marker
+        finally:
+            if not settled:  # The caller left, or the server stops.
+                record.ended_as, record.code = "left", "caller_left"
+                self._cut(run)
+            run.value.reply.close()
+            record.status, record.attempts = 200, self._errand.attempts
+            self._shared.recorder.add(record)
+
+    async def _pieces(self, run: Run) -> AsyncGenerator[bytes, None]:
+        """The stream as its caller should see it. Raises: ModelError when it breaks."""
+        joint = self._joint
+        opened, translator, sieve = (
+            run.value,
+            _translator(run, self._shared.ids, self._clock.now_us()),
+            _sieve(self._call, run),
+        )
+        reader = opened.reader
+        for chunk in opened.chunks:
+            piece = _seen(chunk, translator, sieve, joint)
+            if piece:
+                yield piece
+        rest: AsyncIterator[bytes] = opened.rest
+        if not opened.over:
+            async for chunk in rest:
+                reader.feed(chunk)
+                piece = _seen(chunk, translator, sieve, joint)
+                if piece:
+                    yield piece
+            reader.close()
+        last = b"" if translator is None else translator.finish()
+        if sieve is not None:
+            last = sieve.end()
+        if joint is not None:
+            last = joint.feed(last) + joint.finish()
+        if last:
+            yield last
+
+    def _over(self, run: Run, broken: ModelError | None) -> ModelError | None:
+        """Settles a stream that came to its end; answers with what was wrong with it, if anything was."""
+        reader, place = run.value.reader, run.visit.place
+        if broken is None and not (reader.ended or reader.finish_seen):
+            broken = ModelStreamBroken(
+                f"The stream of {place.rule.name} ended in the middle of its answer.",
+                mend="Ask again, or let the policy begin anew elsewhere: broken_stream.",
+                billed=True,
+            )
+        broken = broken or reader.error
+        facts = reader.facts()
+        self._note(run, facts)
+        if broken is not None:
+            self._errand.failed(place, broken)
+            self._estimated(run, facts)
+            return broken
+        usage = facts.usage
+        self._record.cost_nano = _sum(self._record.cost_nano, self._purse.settle(run.hold, place, facts))
+        counted(place, run.prepared, facts)
+        run.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
+        if reader.malformed:
+            self._errand.notes.append({"note": "the stream was not well formed", "what": reader.malformed})
+        return None
+
+    def _cut(self, run: Run) -> None:
+        facts = run.value.reader.facts()
+        self._note(run, facts)
+        self._estimated(run, facts)
+
+    def _note(self, run: Run, facts: ReplyFacts) -> None:
+        place, record = run.visit.place, self._record
+        record.model, record.place, record.facts = place.rule.name, place.name, facts
+
+    def _estimated(self, run: Run, facts: ReplyFacts) -> None:
+        """A stream without its end has no count of tokens: what came is counted, up to the bound."""
+        if facts.usage.known and facts.usage.tokens_out:
+            bill = self._purse.settle(run.hold, run.visit.place, facts)
+            run.visit.over(facts.usage.tokens_in + facts.usage.tokens_out)
+        else:
+            place, prepared = run.visit.place, run.prepared
+            said = (
+                facts.text + facts.refusal + "".join(call.arguments + call.name for call in facts.tool_calls)
+            )
+            tokens_out = place.estimate.of(said.encode()) + UNSEEN_TOKENS
+            usage = Usage(
+                prepared.tokens_in, min(tokens_out, max(prepared.bound.tokens - prepared.tokens_in, 0))
+            )
+            bill = self._purse.settle_for(run.hold, place, usage)
+            run.visit.over(usage.tokens_in + usage.tokens_out)
+            self._record.estimated = True
+        self._record.cost_nano = _sum(self._record.cost_nano, bill)
+
+    async def _again(self, run: Run, broken: ModelError) -> Run | None:
+        """The answer begun anew elsewhere, if the policy wants that and it can be told apart from the first."""
+        place, facts = run.visit.place, self._record.facts
+        dialect = self._call.dialect.name
+        places = list(self._errand.places)
+        left = places[places.index(place) + 1 :]
+        if place.rule.broken_stream != "restart" or not left or facts is None or self._joint is not None:
+            return None
+        if not joinable(dialect, facts) or (
+            broken.why is not None and broken.why not in place.rule.fallback_on
+        ):
+            return None
+        self._errand.places = left
+        try:
+            again = await self._run()
+        except (ModelError, Stopped, NoTime) as error:
+            self._errand.notes.append({"note": "the stream could not begin anew", "why": str(error)})
+            return None
+        blocks, block_open = blocks_in(b"".join(self._sent))
+        self._joint = Joint(dialect, blocks, block_open=block_open)
+        return again
+
+
+def _translator(run: Run, ids: Ids, now_us: int) -> StreamTranslator | None:
+    bridge = run.prepared.bridge
+    return None if bridge is None else stream_translator(bridge, new_id=ids.trace, now_s=now_us // US_PER_S)
+
+
+def _sieve(call: Call, run: Run) -> UsageFilter | None:
+    return UsageFilter() if run.prepared.bridge is None and not call.facts.wants_usage else None
+
+
+def _seen(
+    chunk: bytes, translator: StreamTranslator | None, sieve: UsageFilter | None, joint: Joint | None
+) -> bytes:
+    if translator is not None:
+        chunk = translator.feed(chunk)
+    elif sieve is not None:
+        chunk = sieve.feed(chunk)
+    return chunk if joint is None else joint.feed(chunk)
+
+
+def _sum(before: int | None, more: int | None) -> int | None:
+    return more if before is None else before + (more or 0)
