@@ -67,7 +67,7 @@ async def test_a_good_key_is_found_and_no_other_text_is() -> None:
     secret, key = made(database, clock, seeded())
 
     async with running(database, clock) as ring:
-        assert ring.find(secret) == key
+        assert ring.find(secret, clock.now_us()) == key
         for wrong in (
             "",
             secret[:-1],
@@ -77,7 +77,7 @@ async def test_a_good_key_is_found_and_no_other_text_is() -> None:
             key.id,
             "aw_" + "x" * 32,
         ):
-            assert ring.find(wrong) is None
+            assert ring.find(wrong, clock.now_us()) is None
 
 
 async def test_a_revocation_and_a_new_key_hold_within_a_second() -> None:
@@ -87,11 +87,11 @@ async def test_a_revocation_and_a_new_key_hold_within_a_second() -> None:
     async with running(database, clock) as ring:
         database.write_now(lambda tx: keys.revoke(tx, key.id, clock.now_us()))
         other, _ = made(database, clock, ids)
-        assert ring.find(other) is None
+        assert ring.find(other, clock.now_us()) is None
         await asyncio.sleep(0.99)
 
-        assert ring.find(secret) is None
-        assert ring.find(other) is not None
+        assert ring.find(secret, clock.now_us()) is None
+        assert ring.find(other, clock.now_us()) is not None
 
 
 async def test_a_key_stops_at_its_hour_without_anybody_looking() -> None:
@@ -99,11 +99,11 @@ async def test_a_key_stops_at_its_hour_without_anybody_looking() -> None:
     secret, _ = made(database, clock, seeded(), NewKey("support", expires_us=clock.now_us() + US_PER_S))
     ring = KeyRing(database, clock)
     await ring.refresh()
-    assert ring.find(secret) is not None
+    assert ring.find(secret, clock.now_us()) is not None
 
     await asyncio.sleep(1.0)
 
-    assert ring.find(secret) is None
+    assert ring.find(secret, clock.now_us()) is None
 
 
 async def test_the_day_of_use_is_written_once_a_day_and_not_on_the_way() -> None:
@@ -114,7 +114,7 @@ async def test_the_day_of_use_is_written_once_a_day_and_not_on_the_way() -> None
 
     seen = []
     for _ in range(2):
-        ring.find(secret)
+        ring.find(secret, clock.now_us())
         seen.append(used_day(database))
         await ring.refresh()
         seen.append(used_day(database))
@@ -130,13 +130,13 @@ async def test_a_store_that_cannot_be_read_leaves_the_keys_and_makes_the_ring_st
     async with running(database, clock) as ring:
         database.reads_fail = True
         await asyncio.sleep(4)
-        assert not ring.stale()
+        assert not ring.stale(clock.now_us())
         await asyncio.sleep(4)
-        assert ring.stale()
-        assert ring.find(secret) is not None
+        assert ring.stale(clock.now_us())
+        assert ring.find(secret, clock.now_us()) is not None
         database.reads_fail = False
         await asyncio.sleep(1)
-        assert not ring.stale()
+        assert not ring.stale(clock.now_us())
 
 
 async def test_a_day_of_use_that_could_not_be_written_is_written_later() -> None:
@@ -145,10 +145,10 @@ async def test_a_day_of_use_that_could_not_be_written_is_written_later() -> None
 
     async with running(database, clock) as ring:
         database.writes_fail = True
-        ring.find(secret)
+        ring.find(secret, clock.now_us())
         await asyncio.sleep(3)
         assert used_day(database) == ""
-        assert not ring.stale()  # It could be read, and that is what revocations need.
+        assert not ring.stale(clock.now_us())  # It could be read, and that is what revocations need.
         database.writes_fail = False
         await asyncio.sleep(1)
 
@@ -163,4 +163,4 @@ async def test_a_ring_that_never_saw_the_store_is_stale_and_says_why() -> None:
     with pytest.raises(StoreError):
         await ring.refresh()
 
-    assert ring.stale()
+    assert ring.stale(clock.now_us())

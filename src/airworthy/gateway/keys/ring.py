@@ -37,14 +37,13 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def find(self, secret: str) -> Key | None:
+    def find(self, secret: str, now_us: int) -> Key | None:
         """The key, if it is good now."""
         if len(secret) != _CHARS or not secret.isascii():
             return None
         entry = self._entries.get(digest_of(secret))
         if entry is None:
             return None
-        now_us = self._clock.now_us()
         if not entry.key.good(now_us):
             return None
         day = now_us // DAY_US
@@ -53,9 +52,9 @@ class KeyRing:
             self._used.setdefault(day, set()).add(entry.key.id)
         return entry.key
 
-    def stale(self) -> bool:
+    def stale(self, now_us: int) -> bool:
         """Whether revocations may have been missed: the store could not be read for a while."""
-        return self._clock.now_us() - self._fresh_us > STALE_S_MAX * US_PER_S
+        return now_us - self._fresh_us > STALE_S_MAX * US_PER_S
 
     async def refresh(self) -> None:
         """Takes in what was added and revoked, and hands on what was used. Raises: StoreError."""

@@ -13,7 +13,7 @@ from airworthy.gateway.keys import KeyRing
 from airworthy.gateway.server import pages, reading, refusal
 from airworthy.gateway.server.metrics import CONTENT_TYPE, Metrics
 from airworthy.gateway.server.openapi import document
-from airworthy.gateway.server.presence import Outflow, Presence
+from airworthy.gateway.server.presence import Patience, Presence
 from airworthy.gateway.server.reading import Given, Gone, Receive, Scope, Send
 from airworthy.gateway.server.refusal import Refusal
 from airworthy.gateway.server.routes import (
@@ -92,23 +92,22 @@ class GatewayApp:
         self._dialects = dialects
         self._around = around
         self._rules = rules
-        self._outflow = Outflow(rules.send_s_max)
+        self._patience = Patience(rules.body_s_max, rules.send_s_max)
         self._openapi = document(around.version)
 
     async def run(self) -> None:
         """Keeps the keys fresh and ends connections that take nothing; until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ring.run())
-            group.create_task(self._outflow.run())
+            group.create_task(self._patience.run())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         now_us = self._around.clock.now_us()
-        path = scope["raw_path"].decode("latin-1")
-        found = route(path)
+        found = route(scope["raw_path"].decode("latin-1"))
         headers = reading.given(scope)
-        handling = _Handling(self._around.ids.new("call", now_us), headers, path, scope, receive, send)
+        handling = _Handling(self._around.ids.new("call", now_us), now_us, headers, scope, receive, send)
         self.metrics.open_calls += 1
         status = LEFT
         try:
@@ -135,15 +134,13 @@ class GatewayApp:
 
     async def _call(self, found: ToCall, handling: "_Handling") -> int:
         headers = handling.headers
-        caller = self._caller(headers, found.run)
+        caller = self._caller(headers, found.run, handling.now_us)
         if self.metrics.open_calls > self._rules.calls_max:
             raise refusal.unavailable(
                 "gateway_full", f"{self._rules.calls_max} calls are under way.", mend="Come back in a moment."
             )
         passed = reading.passed(headers)
-        raw = await reading.body_of(
-            handling.receive, headers, self._rules.body_bytes_max, self._rules.body_s_max
-        )
+        raw = await self._body(handling)
         dialect = self._dialects[found.dialect]
         try:
             facts = dialect.read_request(raw)
@@ -164,6 +161,17 @@ class GatewayApp:
                 raise Gone from None
             return answer.status
 
+    async def _body(self, handling: "_Handling") -> bytes:
+        task = self._patience.arriving()
+        try:
+            return await reading.body_of(handling.receive, handling.headers, self._rules.body_bytes_max)
+        except asyncio.CancelledError:
+            if self._patience.arrived(task):
+                raise refusal.too_slow(self._rules.body_s_max) from None
+            raise
+        finally:
+            self._patience.arrived(task)
+
     async def _stream(
         self,
         status: int,
@@ -179,14 +187,18 @@ class GatewayApp:
             handling.abort()
 
         self.metrics.open_streams += 1
-        send, stream = handling.send, self._outflow.opened(cut)
+        send, stream = handling.send, self._patience.opened(cut)
         try:
-            await handling.start(status, headers)
+            # Asked for before anything is sent: a generator that was never begun has nothing to close.
             async for piece in body:
+                if not handling.started:
+                    await handling.start(status, headers)
                 stream.sending()
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 stream.sent()
             presence.over()
+            if not handling.started:
+                await handling.start(status, headers)
             await send({"type": "http.response.body", "body": b""})
         finally:
             self.metrics.open_streams -= 1
@@ -214,13 +226,13 @@ class GatewayApp:
                 return await handling.send_json(*pages.ready(await self._around.ready()))
             case "metrics":
                 if not self._rules.metrics_open:
-                    reading.key_of(handling.headers, self._ring)
+                    reading.key_of(handling.headers, self._ring, handling.now_us)
                 return await handling.send_whole(200, [(b"content-type", CONTENT_TYPE)], self.metrics.text())
             case "openapi":
                 return await handling.send_json(200, self._openapi)
 
     def _models(self, found: ToModels, handling: "_Handling") -> bytes:
-        rules = self._door.models(self._caller(handling.headers, found.run))
+        rules = self._door.models(self._caller(handling.headers, found.run, handling.now_us))
         if found.model is None:
             return pages.model_list(rules, handling.protocol)
         shown = pages.model(rules, found.model, handling.protocol)
@@ -231,9 +243,9 @@ class GatewayApp:
             )  # fmt: skip
         return shown
 
-    def _caller(self, headers: Given, run: str) -> Caller:
-        key, key_run = reading.key_of(headers, self._ring)
-        if self._rules.refuse_stale and self._ring.stale():
+    def _caller(self, headers: Given, run: str, now_us: int) -> Caller:
+        key, key_run = reading.key_of(headers, self._ring, now_us)
+        if self._rules.refuse_stale and self._ring.stale(now_us):
             raise _no_store()
         if key.agent not in self._agents:
             raise refusal.not_here(key.agent)
@@ -243,18 +255,22 @@ class GatewayApp:
 class _Handling:
     """One request while it is answered, and the ways to answer it."""
 
-    __slots__ = ("headers", "id", "path", "receive", "scope", "send", "started")
+    __slots__ = ("headers", "id", "now_us", "receive", "scope", "send", "started")
 
     def __init__(
-        self, id_: str, headers: Given, path: str, scope: Scope, receive: Receive, send: Send
+        self, id_: str, now_us: int, headers: Given, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self.id = id_
+        self.now_us = now_us
         self.headers = headers
-        self.path = path
         self.scope = scope
         self.receive = receive
         self.send = send
         self.started = False
+
+    @property
+    def path(self) -> str:
+        return str(self.scope["raw_path"].decode("latin-1"))
 
     @property
     def protocol(self) -> ProtocolName:

@@ -31,7 +31,8 @@ class Presence:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over = True
-        self._watching.cancel()
+        if kind is not None:  # Else the answer is out, and the server says so to whoever still listens.
+            self._watching.cancel()
         if self.left:
             self._task.uncancel()
 
@@ -50,16 +51,35 @@ class Presence:
             self.leave()
 
 
-class Outflow:
-    """All streams that are being sent; cuts those whose reader has taken nothing for `seconds_max`.
+class Patience:
+    """Ends what strangers keep waiting: requests that do not arrive, and answers that nobody takes.
 
-    Time is counted in ticks, because looking at the clock for each event would cost more than the event.
+    Time is counted in ticks, because a timer or a look at the clock for each event would cost more than the event.
     """
 
-    def __init__(self, seconds_max: float) -> None:
-        self._ticks_max = max(1, round(seconds_max / TICK_S))
+    def __init__(self, arrive_s_max: float, take_s_max: float) -> None:
+        self._arrive_ticks = max(1, round(arrive_s_max / TICK_S))
+        self._take_ticks = max(1, round(take_s_max / TICK_S))
+        self._arriving: dict[asyncio.Task[object], int] = {}
+        self._late: set[asyncio.Task[object]] = set()
         self._streams: set[Stream] = set()
         self.tick = 1
+
+    def arriving(self) -> "asyncio.Task[object]":
+        """The running task waits for a request; it is cancelled when that takes too long. End it with `arrived`."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._arriving[task] = self.tick
+        return task
+
+    def arrived(self, task: "asyncio.Task[object]") -> bool:
+        """Whether it was cancelled for being late."""
+        self._arriving.pop(task, None)
+        if task in self._late:
+            self._late.discard(task)
+            task.uncancel()
+            return True
+        return False
 
     def opened(self, cut: Callable[[], None]) -> "Stream":
         """`cut` ends the connection and the task that sends on it."""
@@ -74,29 +94,33 @@ class Outflow:
         while True:
             await asyncio.sleep(TICK_S)
             self.tick += 1
+            for task, since in list(self._arriving.items()):
+                if self.tick - since > self._arrive_ticks and task not in self._late:
+                    self._late.add(task)
+                    task.cancel()
             for stream in list(self._streams):
-                if stream.since and self.tick - stream.since > self._ticks_max:
+                if stream.since and self.tick - stream.since > self._take_ticks:
                     stream.cut()
 
 
 class Stream:
     """One stream; `since` is the tick at which the piece on its way was handed out, 0 while there is none."""
 
-    __slots__ = ("_outflow", "cut", "since")
+    __slots__ = ("_patience", "cut", "since")
 
-    def __init__(self, outflow: Outflow, cut: Callable[[], None]) -> None:
-        self._outflow = outflow
+    def __init__(self, patience: Patience, cut: Callable[[], None]) -> None:
+        self._patience = patience
         self.cut = cut
         self.since = 0
 
     def sending(self) -> None:
-        self.since = self._outflow.tick
+        self.since = self._patience.tick
 
     def sent(self) -> None:
         self.since = 0
 
     def closed(self) -> None:
-        self._outflow.forget(self)
+        self._patience.forget(self)
 
 
 async def _until_left(receive: Receive) -> None:

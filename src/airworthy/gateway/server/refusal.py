@@ -109,6 +109,13 @@ def too_large(bytes_max: int, *, close: bool) -> Refusal:
     )  # fmt: skip
 
 
+def too_slow(seconds_max: float) -> Refusal:
+    return Refusal(
+        408, "request_too_slow", f"The request did not come within {seconds_max:g} s.", mend="Send it faster.",
+        headers=[(b"connection", b"close")],
+    )  # fmt: skip
+
+
 def bad(message: str, *, mend: str, code: str = "bad_call") -> Refusal:
     return Refusal(400, code, message, mend=mend)
 

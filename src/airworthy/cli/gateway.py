@@ -1,0 +1,189 @@
+"""`gateway`: the door to the models, for everything that speaks HTTP."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airworthy.cli import options, show
+from airworthy.cli.exits import Exit
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from airworthy.app.build import App
+    from airworthy.app.gateway import Charge
+    from airworthy.app.gateway_config import GatewayConfig
+    from airworthy.gateway.server import Address, GatewayServer
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command(name="gateway")
+def gateway(
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            dir_okay=False,
+            help="Its settings; left out: gateway.toml of the working folder, if there is one.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Where to listen; port 0 takes any free one. Default: 127.0.0.1:8090.",
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Serve models over HTTP, in the protocols of OpenAI and Anthropic, within the policies.
+
+    It serves the policies that gateway.toml names, or else the agents of airworthy.toml. Callers need a key: see
+    `airworthy key create`. Only this machine can reach it unless --listen or the settings name another address.
+
+    Ctrl-C once, or SIGTERM, lets calls under way end and takes no new ones; twice ends them too. With --json there is
+    one line once it listens.
+
+    \b
+    Examples:
+      airworthy gateway
+      airworthy gateway --config gateway.toml --listen 127.0.0.1:0
+    """
+    from airworthy.app.build import opened
+    from airworthy.app.gateway import charges_of, check_charges
+    from airworthy.app.gateway_config import database_config, load_gateway_config
+    from airworthy.app.project import agents_of
+    from airworthy.gateway.server import address, bound
+
+    settings = load_gateway_config(folder, config)
+    at = address(listen or settings.listen)
+    store = database_config(settings, database)
+    charges = charges_of(settings, lambda: agents_of(store))
+    with opened(store) as found:
+        check_charges(found, charges)
+        with bound(at) as listener:
+            raise typer.Exit(_run(_Serving(found, charges, settings, listener), as_json=as_json))
+
+
+def _run(serving: "_Serving", *, as_json: bool) -> Exit:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(serving.served(as_json=as_json))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # Windows has none; asyncio's own does it too.
+        return None
+    return uvloop.new_event_loop
+
+
+class _Serving:
+    """One gateway from its first word to its last."""
+
+    def __init__(
+        self, app: "App", charges: "Sequence[Charge]", settings: "GatewayConfig", listener: "socket.socket"
+    ) -> None:
+        from airworthy.gateway.server import address_of
+
+        self._app = app
+        self._charges = charges
+        self._settings = settings
+        self._listener = listener
+        self._at = address_of(listener)
+        self._stops = 0
+        self._by_hand = False
+
+    async def served(self, *, as_json: bool) -> Exit:
+        from airworthy.app.gateway import cautions_of, gateway
+        from airworthy.gateway.server import GatewayServer
+
+        local = self._at.loopback
+        async with gateway(self._app, self._charges, self._settings, show.note, local=local) as made:
+            server = GatewayServer(made, self._settings.drain_s)
+            with self._interrupts(server):
+                serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+                try:
+                    await server.listening.wait()
+                    for caution in cautions_of(self._charges):
+                        show.note(caution)
+                    self._announce(as_json=as_json)
+                    await serving
+                finally:
+                    server.hurry()
+                    await asyncio.gather(serving, return_exceptions=True)
+        show.note("Stopped.")
+        return Exit.INTERRUPTED if self._by_hand else Exit.OK
+
+    def _announce(self, *, as_json: bool) -> None:
+        agents = [charge.policy.agent for charge in self._charges]
+        base = f"{_reachable(self._at)}/v1"
+        if as_json:
+            show.emit({"url": self._at.url, "base_url": base, "agents": agents}, line=True)
+        else:
+            show.say(f"Gateway for {', '.join(agents)} on {self._at.url}")
+            show.say(f"OPENAI_BASE_URL={base} OPENAI_API_KEY=$(airworthy key create --agent {agents[0]})")
+        if not self._at.loopback:
+            show.note(
+                f"Others can reach {self._at}, and keys travel as they are: put a server with TLS before it.",
+                style="yellow",
+            )
+
+    @contextlib.contextmanager
+    def _interrupts(self, server: "GatewayServer") -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        wanted: tuple[tuple[signal.Signals, Callable[[], None]], ...] = (
+            (signal.SIGINT, lambda: self._pressed(server)),
+            (signal.SIGTERM, lambda: self._terminated(server)),
+        )
+        try:
+            for number, act in wanted:
+                loop.add_signal_handler(number, act)
+        except NotImplementedError:  # Windows: its loop takes no signals, Python itself does.
+            for number, act in wanted:
+                signal.signal(number, lambda *_, act=act: loop.call_soon_threadsafe(act))
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, _ in wanted:
+                loop.remove_signal_handler(number)
+
+    def _terminated(self, server: "GatewayServer") -> None:
+        if not self._stops:
+            self._stops = 1
+            show.note(f"Letting calls end for up to {self._settings.drain_s:g} s. Ctrl-C ends them now.")
+            server.stop()
+
+    def _pressed(self, server: "GatewayServer") -> None:
+        self._by_hand = True
+        if not self._stops:
+            self._terminated(server)
+            return
+        self._stops += 1
+        if self._stops > 2:
+            os._exit(Exit.INTERRUPTED)
+        show.note("Ending the calls under way.")
+        server.hurry()
+
+
+def _reachable(at: "Address") -> str:
+    """An address to connect to: every address of a machine is none."""
+    from airworthy.gateway.server import Address
+
+    return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(at.host, at.host), at.port).url  # noqa: S104
