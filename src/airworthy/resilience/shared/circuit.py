@@ -164,10 +164,12 @@ class SharedCircuit:
 
     def follow(self, row: BreakerRow, given: Permit | None = None, *, unused: bool = False) -> None:
         """Takes over what is stored. `given`: the probe that came with it; `unused`: for whoever calls `enter` next."""
-        self.version = row.version
         if given is not None and given.probe is not None:
             self._given = given
             self._ticket = given if unused else None
+        if row.version < self.version:
+            return  # Answers may overtake each other.
+        self.version = row.version
         if self._moved_from is not None or self._probes or self._hand is not None:
             return  # Something happened here since: that goes to the store first.
         state = row.state
