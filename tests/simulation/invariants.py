@@ -5,7 +5,7 @@ from typing import Any
 
 from airworthy.core.canonical import decode, encode
 from airworthy.core.money import nano_from_usd
-from airworthy.gateway import spend
+from airworthy.gateway import budget
 from airworthy.recorder import Recorded, StepState
 from airworthy.runtime import State
 from airworthy.runtime.limits import FREE_KINDS
@@ -161,7 +161,7 @@ def _money(world: World) -> list[str]:
     for number, billed_nano in world.outside.billed_nano.items():
         cap_nano = nano_from_usd(agents()[world.programs[number].flavour].policy.limits.cost_usd)
         task_id = world.task_ids[number]
-        booked = world.database.read_now(partial(spend.of_task, task_id=task_id))
+        booked = world.database.read_now(partial(budget.of_task, task_id=task_id))
         cap_nano *= 1 + world.reopened[task_id]
         if billed_nano > cap_nano:
             found.append(f"t{number} cost {billed_nano}, and {cap_nano} are allowed")

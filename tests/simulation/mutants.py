@@ -41,7 +41,12 @@ def mutant(name: str, file: str, old: str, new: str) -> Mutant:
 ACTING, TOOLBOX, GUARD = "tools/acting.py", "tools/toolbox.py", "tools/guard.py"
 OUTBOX, DISPATCH, RESOURCE = "tools/outbox.py", "tools/dispatch.py", "tools/resource.py"
 LIFECYCLE, RUNNER, GATE, WORKER = (f"runtime/{name}.py" for name in ("lifecycle", "runner", "gate", "worker"))
-JOURNAL, LEASE, WRITER, SPEND = "recorder/journal.py", "store/lease.py", "store/writer.py", "gateway/spend.py"
+JOURNAL, LEASE, WRITER, SPEND = (
+    "recorder/journal.py",
+    "store/lease.py",
+    "store/writer.py",
+    "gateway/budget/values.py",
+)
 
 MUTANTS = (
     # The claim and its fence.
@@ -231,11 +236,16 @@ MUTANTS = (
     mutant(
         "money is checked without the next call",
         SPEND,
-        "used_nano + amount_nano > scope.cap_nano",
-        "used_nano > scope.cap_nano",
+        "self.reserved_nano + self.settled_nano + amount.nano - held.nano > scope.cap_nano",
+        "self.reserved_nano + self.settled_nano > scope.cap_nano",
     ),
-    mutant("a billed failure gives its money back", "gateway/gateway.py", "if not error.billed:", "if True:"),
-    mutant("calls of a day are not counted", SPEND, "calls >= scope.calls_max", "False"),
+    mutant("a billed failure gives its money back", "gateway/carry.py", "if error.billed:", "if False:"),
+    mutant(
+        "calls of a day are not counted",
+        SPEND,
+        "self.reserved_calls + self.calls + amount.calls - held.calls > scope.cap_calls",
+        "False",
+    ),
     mutant("no cap of a day", OUTBOX, "if found is not None and found[0] >= cap:", "if False:"),
 )
 

@@ -15,6 +15,7 @@ from airworthy.core.errors import ConfigError
 from airworthy.core.ids import process_nonce
 from airworthy.gateway import place_of
 from airworthy.gateway.budget import Ledger
+from airworthy.gateway.cache import ExactCache
 from airworthy.gateway.door import Door, Shared
 from airworthy.gateway.fetch import Fetcher
 from airworthy.gateway.keys import KeyRing
@@ -114,7 +115,16 @@ async def gateway(
     allow = config.on_store_down == "allow"
     door = Door(
         served,
-        Shared(ledger, recorder, app.clock, app.ids, Fetcher(app.clock), pauses.why, allow_unrecorded=allow),
+        Shared(
+            ledger,
+            recorder,
+            app.clock,
+            app.ids,
+            Fetcher(app.clock),
+            pauses.why,
+            ExactCache(app.database, app.clock, recorder.later),
+            allow_unrecorded=allow,
+        ),  # fmt: skip
     )
     health = Health(app.database, app.clock, ring)
     rules = ServerRules(

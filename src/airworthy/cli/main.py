@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.switch",
         "Show what is paused, waits and works.",
     ),
+    "models": (
+        "airworthy.cli.models",
+        "Show what models cost and how long they live; check those of the agents.",
+    ),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
 }
 HELP = """Run AI agents as durable tasks with limits, guarded tools and one explicit outcome each.

@@ -9,7 +9,7 @@ from airworthy.app.build import App
 from airworthy.demo import ledger, shop
 from airworthy.demo.folder import Folder
 from airworthy.demo.inquiries import Inquiry
-from airworthy.gateway import spend
+from airworthy.gateway import budget
 from airworthy.recorder import Recorded, StepState
 from airworthy.runtime import TaskQuery, TaskRow
 from airworthy.store import Tx
@@ -111,6 +111,6 @@ def _spent(app: App, task_ids: Sequence[str]) -> list[tuple[int, int]]:
     """(reserved, settled) of each."""
 
     def query(tx: Tx) -> list[tuple[int, int]]:
-        return [spend.spent(tx, f"task:{task_id}") for task_id in task_ids]
+        return [budget.spent(tx, f"task:{task_id}") for task_id in task_ids]
 
     return app.database.read_now(query)

@@ -10,6 +10,7 @@ from airworthy.core.ids import Ids
 from airworthy.gateway import faces
 from airworthy.gateway.bill import LedgerPurse, Stopped
 from airworthy.gateway.budget import Ledger
+from airworthy.gateway.cache import AnswerCache, Kept, Question, may_ask, may_keep
 from airworthy.gateway.call import Answer, Call, Caller
 from airworthy.gateway.carry import NoTime, carried
 from airworthy.gateway.errand import Errand
@@ -34,6 +35,7 @@ class Shared:
     ids: Ids
     fetcher: Fetcher
     paused: Paused
+    cache: AnswerCache
     allow_unrecorded: bool = False
 
 
@@ -96,8 +98,13 @@ class Door:
         errand = self._errand(call, served, record)
         purse = LedgerPurse(shared.ledger, served, call, errand.deadline_us, shared.clock)
         record.notes = errand.notes
+        question = self._question(call, served)
+        if question is not None:
+            kept = await shared.cache.find(question)
+            if kept is not None:
+                return self._kept(record, kept)
         if call.facts.stream:
-            streaming = Streaming(shared, errand, purse, record, call)
+            streaming = Streaming(shared, errand, purse, record, question)
             try:
                 return await streaming.opened()
             finally:
@@ -121,7 +128,24 @@ class Door:
         record.ended_as, record.status = "answered", 200
         record.kept(body)
         shared.recorder.add(record)
+        if question is not None and may_keep(facts, body):
+            shared.cache.keep(question, Kept(body, place.rule.name, shared.clock.now_us()))
         return Answer(200, faces.headers(call, place, record.cost_nano), body)
+
+    def _question(self, call: Call, served: Served) -> Question | None:
+        """None: not from the cache, and not into it."""
+        rule, caller = served.policy.gateway.cache, call.caller
+        if call.dialect.name == "count_tokens" or not may_ask(rule, call.facts, caller.user):
+            return None
+        owner = "" if rule.shared else caller.user
+        return Question(caller.agent, owner, call.dialect.name, call.facts.model, call.facts.body, rule)
+
+    def _kept(self, record: Record, kept: Kept) -> Answer:
+        """At no cost, and said so."""
+        record.ended_as, record.status, record.model, record.cost_nano = "cached", 200, kept.model, 0
+        record.kept(kept.body)
+        self._shared.recorder.add(record)
+        return Answer(200, faces.cached(record.call, kept.model), kept.body)
 
     def _check_open(self, call: Call) -> None:
         """Raises: Stopped."""

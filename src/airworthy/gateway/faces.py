@@ -26,6 +26,12 @@ def headers(call: Call, place: Place, cost_nano: int | None, *, streamed: bool =
     return found
 
 
+def cached(call: Call, model: str) -> Headers:
+    marks = [(b"x-airworthy-call", call.id.encode()), (b"x-airworthy-model", model.encode())]
+    kind = EVENTS if call.facts.stream else JSON
+    return [kind, *marks, (b"x-airworthy-cache", b"hit"), (b"x-airworthy-cost-usd", b"0")]
+
+
 def of_error(call: Call, error: ModelError) -> Answer:
     body = call.dialect.error_body(error.status, "", str(error), _CODES.get(error.code, error.code))
     found = [JSON, (b"x-airworthy-call", call.id.encode())]

@@ -22,6 +22,7 @@ FLUSH_S = 0.1
 BATCH_MAX = 256
 WAITING_MAX = 20_000
 WAITING_BYTES_MAX = 64 * 1024 * 1024
+ALSO_MAX = 1_000
 BODY_BYTES_MAX = 8 * 1024 * 1024  # Of a reply; what is longer is kept in its facts alone.
 TEXT_CHARS_MAX = 200
 
@@ -123,6 +124,7 @@ class Recorder:
         self._waiting: list[Record] = []
         self._bytes = 0
         self._seen: dict[Sighting, tuple[int, int, int]] = {}
+        self._also: list[Callable[[Tx], None]] = []
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -151,6 +153,11 @@ class Recorder:
         if len(self._waiting) >= BATCH_MAX:
             self._wake.set()
 
+    def later(self, write: Callable[[Tx], None]) -> None:
+        """Goes with the next batch. For what may be lost: a full queue leaves it out."""
+        if len(self._also) < ALSO_MAX:
+            self._also.append(write)
+
     async def run(self, write: Write) -> None:
         """Writes for ever; ends when cancelled."""
         while True:
@@ -162,11 +169,12 @@ class Recorder:
     async def flush(self, write: Write) -> bool:
         """One batch after the other until nothing waits. False: the store did not take it; it will be tried again."""
         async with self._writing:
-            while self._waiting or self._seen:
+            while self._waiting or self._seen or self._also:
                 batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
                 seen, self._seen = self._seen, {}
+                also, self._also = self._also, []
                 try:
-                    await write(self._op(batch, seen))
+                    await write(self._op(batch, seen, also))
                 except StoreError:
                     self._waiting = batch + self._waiting
                     self._seen = {**seen, **self._seen}
@@ -181,7 +189,10 @@ class Recorder:
             return True
 
     def _op(
-        self, batch: Sequence[Record], seen: dict[Sighting, tuple[int, int, int]]
+        self,
+        batch: Sequence[Record],
+        seen: dict[Sighting, tuple[int, int, int]],
+        also: Sequence[Callable[[Tx], None]],
     ) -> Callable[[Tx], None]:
         packed: list[tuple[bytes, bytes]] | None = None
 
@@ -193,6 +204,8 @@ class Recorder:
                 tx.execute(INSERT_CALL, record.row(self._clean))
                 if record.full:
                     tx.execute(INSERT_BODY, (record.call.id, *bodies))
+            for each in also:
+                each(tx)
             for sighting, (first_us, last_us, calls) in seen.items():
                 names = (
                     sighting.place,

@@ -8,6 +8,7 @@ from airworthy.core.ids import Ids
 from airworthy.gateway import faces
 from airworthy.gateway.bill import LedgerPurse, Stopped
 from airworthy.gateway.budget import Hold
+from airworthy.gateway.cache import Kept, Question, may_keep
 from airworthy.gateway.call import Answer, Call
 from airworthy.gateway.carry import Carried, NoTime, carried
 from airworthy.gateway.errand import Errand
@@ -31,13 +32,14 @@ class Streaming:
     """One call's stream, over as many places as it takes."""
 
     def __init__(
-        self, shared: "Shared", errand: Errand, purse: LedgerPurse, record: Record, call: Call
+        self, shared: "Shared", errand: Errand, purse: LedgerPurse, record: Record, question: Question | None
     ) -> None:
         self._shared = shared
         self._errand = errand
         self._purse = purse
         self._record = record
-        self._call = call
+        self._question = question
+        self._call = record.call
         self._clock: Clock = shared.clock
         self._sent: list[bytes] = []  # Kept where a break may be joined: what the caller has seen.
         self._joint: Joint | None = None
@@ -71,6 +73,7 @@ class Streaming:
                 broken = self._over(run, broken)
                 if broken is None:
                     record.ended_as = "answered"
+                    self._keep(run)
                     return
                 again = await self._again(run, broken)
                 if again is None:
@@ -145,6 +148,19 @@ class Streaming:
         if reader.malformed:
             self._errand.notes.append({"note": "the stream was not well formed", "what": reader.malformed})
         return None
+
+    def _keep(self, run: Run) -> None:
+        """For the next one who asks the same. What began anew, or is too long to be recorded, is not kept."""
+        record = self._record
+        if self._question is None or record.facts is None or self._joint is not None or not record.reply:
+            return
+        body = b"".join(record.reply)
+        if (
+            len(body) == record.reply_bytes
+            and may_keep(record.facts, body)
+            and not run.value.reader.malformed
+        ):
+            self._shared.cache.keep(self._question, Kept(body, record.model, self._clock.now_us()))
 
     def _cut(self, run: Run) -> None:
         facts = run.value.reader.facts()

@@ -69,6 +69,10 @@ class Circuit:
             )
         return answer
 
+    async def admit(self) -> Permit:
+        """As `enter`: the way in that this breaker and one shared with other processes have in common."""
+        return self.enter()
+
     def leave(self, permit: Permit, result: Result) -> None:
         """Twice with one permit: a probe counts once, a call while closed counts twice."""
         self._become(breaker.after(self.policy, self._state, self._clock.now_us(), permit, result))

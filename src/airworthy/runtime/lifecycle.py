@@ -7,7 +7,7 @@ from typing import Any
 from airworthy.core.errors import told
 from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
-from airworthy.gateway import spend
+from airworthy.gateway import budget
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.runtime import switches, tasks
@@ -181,7 +181,7 @@ class Lifecycle:
             # Failures before the last act are part of the path that led to it, so they stay.
             if step.kind in ("outcome", "check") or (step.state is StepState.FAILED and step.seq > acted):
                 supersede(tx, task.id, step.seq)
-        spend.begin_anew(tx, task.id)
+        budget.begin_anew(tx, task.id)
         tasks.move(
             tx, task, event, now_us, closed_us=None, reason_code=None, reason=None, escalated_to="", attempts=0,
             failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
@@ -244,7 +244,7 @@ class Lifecycle:
         clean, _ = self.payloads.redactor.redact_bytes(raw.encode())
         tasks.move(
             tx, task, ENDING[outcome], now_us, closed_us=now_us, reason_code=reason.code, reason=clean.decode(),
-            escalated_to=reason.to, steps=totals[0] - 1, tokens=totals[2] or 0, cost_nano=spend.of_task(tx, task.id),
+            escalated_to=reason.to, steps=totals[0] - 1, tokens=totals[2] or 0, cost_nano=budget.of_task(tx, task.id),
             active_us=active_us, waiting_for="", wake_us=None, cancel_asked=0, pause_asked=0,
         )  # fmt: skip
         self._write_outcome(tx, task, totals[1] + 1, outcome, clean, answer, now_us)
