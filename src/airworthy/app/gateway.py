@@ -124,7 +124,7 @@ async def gateway(
             pauses.why,
             ExactCache(app.database, app.clock, recorder.later),
             allow_unrecorded=allow,
-        ),  # fmt: skip
+        ),
     )
     health = Health(app.database, app.clock, ring)
     rules = ServerRules(
