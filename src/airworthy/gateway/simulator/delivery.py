@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 from airworthy.gateway.simulator.answer import Answer
 from airworthy.gateway.simulator.faults import SECONDS_MAX
 
+SENDS_AT_ONCE = 4
+
 # ASGI's messages are dicts of anything by its specification.
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,7 +44,10 @@ class _Door:
             if answer.ending == "whole" and not answer.is_stream and answer.announced is None:
                 await self._send({"type": "http.response.body", "body": answer.body})
                 return True
-            for delay_s, data in answer.pieces:
+            for number, (delay_s, data) in enumerate(answer.pieces):
+                # Sending does not wait by itself: others would not be served, and a client's leaving not be seen.
+                if number % SENDS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 if not await self._stays(delay_s):
                     return False
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})

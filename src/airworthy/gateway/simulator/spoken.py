@@ -9,7 +9,8 @@ from airworthy.gateway.simulator import wire
 from airworthy.gateway.simulator.conversation import Json, as_dict, as_list, as_text
 
 PIECES_MAX = 1_000
-_PIECE = re.compile(r"\s*\S{1,12}|\s+")
+PIECE_CHARS_MAX = 12
+_PIECE = re.compile(rf"\s*\S{{1,{PIECE_CHARS_MAX}}}|\s+")
 
 
 class SpokenCall(NamedTuple):
@@ -107,7 +108,8 @@ def _odd(count: Json, form: str) -> Json:
 
 def pieces(text: str) -> Sequence[str]:
     """The text as a model streams it, some letters at a time; PIECES_MAX at most, however long it is."""
-    if len(text) > PIECES_MAX * 4:
-        size = -(-len(text) // PIECES_MAX)
+    # A piece has two letters at least (but for the first), so a shorter text cannot have more pieces than that.
+    if len(text) >= 2 * PIECES_MAX:
+        size = max(PIECE_CHARS_MAX, -(-len(text) // PIECES_MAX))
         return [text[start : start + size] for start in range(0, len(text), size)]
     return _PIECE.findall(text)
