@@ -1,0 +1,40 @@
+"""Withholds the tool calls that a policy does not allow, for agents whose tools run elsewhere, and tells the model.
+
+Everything but `memory` is pure: bytes and values in, bytes and values out.
+"""
+
+from airworthy.gateway.guard.forms import (
+    GUARDED,
+    dropped,
+    proposed,
+    reinserted,
+    retold,
+    sibling_ids,
+    stream_without,
+    without,
+)
+from airworthy.gateway.guard.hosted import HostedToolWithheld, check_hosted, hosted_tools
+from airworthy.gateway.guard.judge import Withheld, judged
+from airworthy.gateway.guard.memory import Memory
+from airworthy.gateway.guard.parts import Dropped
+from airworthy.gateway.guard.stream import Held, StreamGuard
+
+__all__ = [
+    "GUARDED",
+    "Dropped",
+    "Held",
+    "HostedToolWithheld",
+    "Memory",
+    "StreamGuard",
+    "Withheld",
+    "check_hosted",
+    "dropped",
+    "hosted_tools",
+    "judged",
+    "proposed",
+    "reinserted",
+    "retold",
+    "sibling_ids",
+    "stream_without",
+    "without",
+]
