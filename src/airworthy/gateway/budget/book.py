@@ -17,6 +17,7 @@ TICK_S = 0.25
 TICKS_PER_RATE = 2  # A slice is meant to last half a second.
 IDLE_TICKS_MAX = 8
 CONTENDED_S = 2.0
+REFUSED_S = 0.25  # So long a budget that is spent is not asked about again.
 EARLY_S = 0.001  # A timer may fire a little before its time; what is due then is due.
 UNITS_MIN, UNITS_MAX = 4, 1_024  # Calls that one lease is for, where the scope has plenty.
 
@@ -120,6 +121,16 @@ class Book:
 
     # Those who wait.
 
+    def refusal(self, scopes: Sequence[Scope], amount: Amount, now_s: float) -> Exceeded | None:
+        """What the store said a moment ago to others who wanted as much, and will not take back."""
+        for scope in scopes:
+            part = self._slices.get(scope.key)
+            if part is not None and part.refused_until_s > now_s and not part.holds(amount):
+                why = part.refused_row.exceeded(scope, amount)
+                if why is not None and not why.passing:
+                    return why
+        return None
+
     def park(self, waiter: Waiter) -> None:
         """Answers the waiter at once, or puts it where it is short."""
         parts = self._parts(waiter)
@@ -222,6 +233,7 @@ class Book:
             waiter.why = answer.exceeded
             part.put_off(now_s)
         elif waiter is not None:
+            part.refused_row, part.refused_until_s = answer.row, now_s + REFUSED_S
             self.refuse(waiter, answer.exceeded)
             self._refuse_like(part, answer)
         if waiter is not None and waiter.parked is not None:

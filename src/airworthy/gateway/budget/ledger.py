@@ -101,6 +101,9 @@ class Ledger:
             )
             return Exceeded(scopes[0], full, passing=True)
         loop = asyncio.get_running_loop()
+        refused = book.refusal(scopes, amount, loop.time())
+        if refused is not None:
+            return refused
         self._tickets += 1
         waiter = Waiter(self._tickets, scopes, amount, who, loop.create_future())
         timer = loop.call_later(max(deadline_us - self._clock.now_us(), 0) / US_PER_S, self._expire, waiter)

@@ -16,10 +16,38 @@ class Slice:
     """
 
     __slots__ = (
-        "closed", "contended", "contended_until_s", "dirty", "free_calls", "free_nano", "free_tokens", "given_calls",
-        "given_nano", "given_tokens", "gone", "has_calls", "has_nano", "has_tokens", "idle_ticks", "kept_calls",
-        "kept_nano", "kept_tokens", "poll_s", "poll_wait_s", "queue", "rate", "scope", "seen", "settled_calls",
-        "settled_nano", "settled_tokens", "typical", "uses", "uses_before",
+        "closed",
+        "contended",
+        "contended_until_s",
+        "dirty",
+        "free_calls",
+        "free_nano",
+        "free_tokens",
+        "given_calls",
+        "given_nano",
+        "given_tokens",
+        "gone",
+        "has_calls",
+        "has_nano",
+        "has_tokens",
+        "idle_ticks",
+        "kept_calls",
+        "kept_nano",
+        "kept_tokens",
+        "poll_s",
+        "poll_wait_s",
+        "queue",
+        "rate",
+        "refused_row",
+        "refused_until_s",
+        "scope",
+        "seen",
+        "settled_calls",
+        "settled_nano",
+        "settled_tokens",
+        "typical",
+        "uses",
+        "uses_before",
     )  # fmt: skip
 
     def __init__(self, scope: Scope) -> None:
@@ -41,6 +69,8 @@ class Slice:
         self.poll_wait_s = POLL_S
         self.uses = self.uses_before = self.rate = self.idle_ticks = 0
         self.typical = NOTHING
+        self.refused_row = Standing()
+        self.refused_until_s = 0.0
 
     def holds(self, amount: Amount) -> bool:
         return (
