@@ -1,6 +1,7 @@
 """Each rule for requests, alone: what goes in, what comes out, and why."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -648,3 +649,10 @@ def test_big_numbers_in_arguments_keep_every_digit() -> None:
     )
 
     assert b'"input":{"n":123456789012345678901}' in done.body
+
+
+def test_the_reference_names_every_field_that_is_left_out() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "translation.md").read_text(encoding="utf-8")
+
+    for field in [*FAMILY, *(field for fields in DROPPED.values() for field in fields)]:
+        assert f"`{field}" in page

@@ -20,7 +20,7 @@ from airworthy.gateway.translate.events import (
 )
 from airworthy.gateway.translate.shape import entries, members, text, whole
 from airworthy.gateway.wire.counts import chat_usage
-from airworthy.gateway.wire.facts import Usage
+from airworthy.gateway.wire.facts import Finish, Usage
 
 
 @dataclass(slots=True)
@@ -37,13 +37,20 @@ class _Call:
 
 @dataclass(slots=True)
 class ChatEvents:
+    finish: Finish | None = None
     begun: bool = False
     refused: bool = False
     usage: Usage | None = None
     calls: list[_Call] = field(default_factory=list)
     by_index: dict[int, _Call] = field(default_factory=dict)
 
+    @property
+    def finish_seen(self) -> bool:
+        return self.finish is not None
+
     def read(self, _name: str, chunk: Mapping[str, object]) -> list[Event]:
+        if chunk.get("usage"):
+            self.usage = chat_usage(chunk.get("usage"))
         if error := chunk.get("error"):
             told = members(error)
             kind = text(told.get("type")) or text(told.get("code")) or "server_error"
@@ -53,16 +60,23 @@ class ChatEvents:
             self.begun = True
             created_s = whole(chunk.get("created")) or 0
             out.append(Begin(text(chunk.get("id")), text(chunk.get("model")), created_s))
-        if chunk.get("usage"):
-            self.usage = chat_usage(chunk.get("usage"))
         for choice in map(members, entries(chunk.get("choices"))):
             if choice.get("index", 0) == 0:
                 out += self._choice(choice)
         return out or [Beat()]
 
     def done(self) -> list[Event]:
-        """At the mark of the end, which some servers leave out."""
-        return [*([Counted(self.usage)] if self.usage else []), End()]
+        """At the mark of the end, which some servers leave out. Some tell the reason more than once before it."""
+        out: list[Event] = []
+        for call in self.calls:
+            if call.begun:
+                # A call without arguments is written as nothing by some; elsewhere that is no JSON.
+                out += [] if call.written else [CallDelta(call.key, "{}")]
+                out.append(CallEnd(call.key))
+        finish = self.finish or "stop"
+        if finish == "stop" and (self.refused or self.calls):
+            finish = "refusal" if self.refused else "tool_calls"
+        return [*out, Ending(finish), *([Counted(self.usage)] if self.usage else []), End()]
 
     def _choice(self, choice: Mapping[str, object]) -> list[Event]:
         delta = members(choice.get("delta"))
@@ -75,7 +89,7 @@ class ChatEvents:
         for part in map(members, entries(delta.get("tool_calls"))):
             out += self._call(part)
         if reason := text(choice.get("finish_reason")):
-            out += self._ended(reason)
+            self.finish = FINISHES.get(reason, "stop")
         return out
 
     def _call(self, part: Mapping[str, object]) -> list[Event]:
@@ -105,15 +119,3 @@ class ChatEvents:
                 self.by_index[index] = known
         known.id = known.id or call_id
         return known
-
-    def _ended(self, reason: str) -> list[Event]:
-        out: list[Event] = []
-        for call in self.calls:
-            if call.begun:
-                # A call without arguments is written as nothing by some; elsewhere that is no JSON.
-                out += [] if call.written else [CallDelta(call.key, "{}")]
-                out.append(CallEnd(call.key))
-        finish = FINISHES.get(reason, "stop")
-        if finish == "stop" and (self.refused or self.calls):
-            finish = "refusal" if self.refused else "tool_calls"
-        return [*out, Ending(finish)]

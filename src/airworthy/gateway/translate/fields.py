@@ -30,7 +30,6 @@ CARRIED: Mapping[DialectName, frozenset[str]] = {
 FAMILY: Mapping[str, str] = {
     "store": _KEPT_FOR_LATER,
     "metadata": "labels for OpenAI's own list of stored replies",
-    "service_tier": _TIER,
     "prompt_cache_key": _CACHE,
     "prompt_cache_retention": _CACHE,
     "prompt_cache_options": _CACHE,
@@ -41,9 +40,11 @@ FAMILY: Mapping[str, str] = {
 DROPPED: Mapping[DialectName, Mapping[str, str]] = {
     "chat": {
         "seed": "a best effort to repeat one model's answer, and another model answers",
+        "service_tier": _TIER,
         "prediction": "speeds a model up and changes no answer",
     },
     "responses": {
+        "service_tier": _TIER,
         "stream_options": "padding against eavesdropping on lengths, which only OpenAI adds",
         "truncation": "a conversation that does not fit is refused and not cut",
         "max_tool_calls": "bounds hosted tools, which are not carried over at all",

@@ -21,12 +21,18 @@ from airworthy.gateway.translate.events import (
 from airworthy.gateway.translate.messages_reply import FINISHES
 from airworthy.gateway.translate.shape import dumped, members, text, whole
 from airworthy.gateway.wire.counts import messages_usage
+from airworthy.gateway.wire.facts import Finish
 
 
 @dataclass(slots=True)
 class MessagesEvents:
+    finish: Finish | None = None
     usage: dict[str, object] = field(default_factory=dict)
     calls: dict[int, bool] = field(default_factory=dict)  # Block's index -> whether arguments came.
+
+    @property
+    def finish_seen(self) -> bool:
+        return self.finish is not None
 
     def read(self, name: str, event: Mapping[str, object]) -> list[Event]:
         index = whole(event.get("index")) or 0
@@ -53,7 +59,8 @@ class MessagesEvents:
                 return [Beat()]
 
     def done(self) -> list[Event]:
-        return [*([Counted(messages_usage(self.usage))] if self.usage else []), End()]
+        counted = [Counted(messages_usage(self.usage))] if self.usage else []
+        return [Ending(self.finish or "stop"), *counted, End()]
 
     def _block(self, index: int, block: Mapping[str, object]) -> list[Event]:
         match block.get("type"):
@@ -90,9 +97,7 @@ class MessagesEvents:
             {key: held for key, held in members(event.get("usage")).items() if held is not None}
         )
         delta = members(event.get("delta"))
-        reason = text(delta.get("stop_reason"))
-        if not reason:
-            return [Beat()]
+        if reason := text(delta.get("stop_reason")):
+            self.finish = FINISHES.get(reason, "stop")
         explained = text(members(delta.get("stop_details")).get("explanation"))
-        ending = Ending(FINISHES.get(reason, "stop"))
-        return [RefusalDelta(explained), ending] if explained else [ending]
+        return [RefusalDelta(explained)] if explained else [Beat()]

@@ -28,6 +28,7 @@ class ResponsesEvents:
     calls: dict[int, bool] = field(default_factory=dict)  # Output index -> whether arguments came.
     spoken: set[tuple[int, int]] = field(default_factory=set)  # Where text came in pieces.
     refused: bool = False
+    finish_seen: bool = False
 
     def read(self, name: str, event: Mapping[str, object]) -> list[Event]:
         index = whole(event.get("output_index")) or 0
@@ -64,8 +65,8 @@ class ResponsesEvents:
                 return [Beat()]
 
     def done(self) -> list[Event]:
-        """There is no mark beyond the last event."""
-        return [End()]
+        """Never due on its own: the event that tells the reason is the last."""
+        return []
 
     def _item(self, index: int, item: Mapping[str, object], *, done: bool) -> list[Event]:
         if item.get("type") != "function_call":
@@ -80,6 +81,7 @@ class ResponsesEvents:
         return [*out, CallEnd(index)] if done else out or [Beat()]
 
     def _ended(self, response: Mapping[str, object]) -> list[Event]:
+        self.finish_seen = True
         parts: list[Text | Refusal | ToolCall] = [ToolCall("", "", "")] if self.calls else []
         parts += [Refusal("")] if self.refused else []
         out: list[Event] = [Ending(finish_of(response, parts))]

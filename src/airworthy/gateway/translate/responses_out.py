@@ -99,7 +99,11 @@ def _items(turn: Turn, findings: Findings) -> list[Json]:
 
 
 def _message(turn: Turn, content: list[Json]) -> list[Json]:
-    return [{"type": "message", "role": turn.role, "content": content}] if content else []
+    if turn.role != "assistant":
+        return [{"type": "message", "role": turn.role, "content": content}] if content else []
+    # What the assistant said may stand in parts only with the id of a stored message, which there is not; in plain
+    # text it may. Only a refusal has no such form.
+    return [{"type": "message", "role": "assistant", "content": part.get("text", [part])} for part in content]
 
 
 def _call(part: ToolCall) -> Json:
@@ -132,7 +136,7 @@ def _part(part: Part, turn: Turn, findings: Findings) -> Json:
         return _input_part(part)
     match part:
         case Text():
-            return {"type": "output_text", "text": part.text, "annotations": []}
+            return {"type": "output_text", "text": part.text}
         case Refusal():
             return {"type": "refusal", "refusal": part.text}
         case _:

@@ -37,8 +37,8 @@ class Splitter:
 
     def finish(self) -> list[Raw]:
         """Some servers leave out the blank line after the last event."""
-        events = [self._line(self._rest.removesuffix(b"\r")), self._line(b"")]
-        self._rest = b""
+        rest, self._rest = self._rest, b""
+        events = [self._line(rest.removesuffix(b"\r")), self._line(b"")]
         return [event for event in events if event]
 
     def _line(self, line: bytes) -> Raw | None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+import orjson
+
 from airworthy.gateway.translate.bridge import Bridge
 from airworthy.gateway.translate.chat_events import ChatEvents
 from airworthy.gateway.translate.chat_stream import ChatStream
@@ -29,10 +31,16 @@ from airworthy.gateway.translate.responses_stream import ResponsesStream
 from airworthy.gateway.translate.shape import exact, paired
 from airworthy.gateway.translate.sse import EVENT_BYTES_MAX, EventTooLarge, Raw, Splitter
 
+_TOO_LARGE = Failed("api_error", f"An event of more than {EVENT_BYTES_MAX} bytes came.")
 _HIGH_HALF = ("\ud800", "\udbff")
 
 
 class _Reader(Protocol):
+    @property
+    def finish_seen(self) -> bool:
+        """The model said why it ended."""
+        ...
+
     def read(self, name: str, event: dict[str, object], /) -> list[Event]: ...
 
     def done(self) -> list[Event]: ...
@@ -40,6 +48,14 @@ class _Reader(Protocol):
 
 class _Writer(Protocol):
     def write(self, event: Event, /) -> bytes: ...
+
+
+def _patiently(data: bytes) -> object:
+    """What orjson does not take: a character cut in two escapes, a number beyond all bounds."""
+    try:
+        return exact(data)
+    except ValueError:
+        return None
 
 
 def stream_translator(bridge: Bridge, *, new_id: Callable[[], str], now_s: int = 0) -> "StreamTranslator":
@@ -81,7 +97,6 @@ class StreamTranslator:
         self._new_id = new_id
         self._splitter = Splitter()
         self._begun = False
-        self._finish_seen = False
         self._over = False
         self._half: dict[int, str] = {}
 
@@ -91,33 +106,39 @@ class StreamTranslator:
         try:
             raws = self._splitter.feed(chunk)
         except EventTooLarge:
-            return self._emit(Failed("api_error", f"An event of more than {EVENT_BYTES_MAX} bytes came."))
+            return self._emit(_TOO_LARGE)
         return b"".join([self._take(raw) for raw in raws])
 
     def finish(self) -> bytes:
         """What is still due. A stream that broke off ends with an error in the caller's protocol, never as if whole."""
-        out = b"".join([self._take(raw) for raw in self._splitter.finish()])
         if self._over:
-            return out
-        if self._finish_seen:
+            return b""
+        try:
+            raws = self._splitter.finish()
+        except EventTooLarge:
+            return self._emit(_TOO_LARGE)
+        out = b"".join([self._take(raw) for raw in raws])
+        if self._reader.finish_seen:
             # The model ended; some servers leave out the mark after it.
-            return out + b"".join([self._emit(event) for event in self._reader.done()])
+            return out + self._close()
         return out + self._emit(Failed("api_error", "The provider's stream broke off before its end."))
 
     def _take(self, raw: Raw) -> bytes:
         if self._over:
             return b""
         if raw.data.strip() == b"[DONE]":
-            if not self._finish_seen:
+            if not self._reader.finish_seen:
                 return self._emit(Failed("api_error", "The provider's stream ended without a reason."))
-            return b"".join([self._emit(event) for event in self._reader.done()])
+            return self._close()
         try:
-            parsed = exact(raw.data)
+            parsed: object = orjson.loads(raw.data)
         except ValueError:
-            parsed = None
+            parsed = _patiently(raw.data)
         if not isinstance(parsed, dict):
             return self._emit(Failed("api_error", "The provider sent an event that is not a JSON object."))
-        events = self._reader.read(raw.name, parsed)
+        return self._pass(self._reader.read(raw.name, parsed))
+
+    def _pass(self, events: list[Event]) -> bytes:
         if self._form:
             events = [turned for event in events for turned in self._form.turn(event)]
         return b"".join([self._emit(event) for event in events])
@@ -135,18 +156,19 @@ class StreamTranslator:
                     created_s=event.created_s or self._fallback.created_s,
                 )
             case TextDelta(words) | RefusalDelta(words):
-                event = replace(event, text=self._joined(-1, words))
-                if not event.text:
+                if not (joined := self._joined(-1, words)):
                     return b""
+                event = TextDelta(joined) if isinstance(event, TextDelta) else RefusalDelta(joined)
             case CallDelta(key, words):
-                event = replace(event, text=self._joined(key, words))
+                event = CallDelta(key, self._joined(key, words))
             case CallBegin() if not event.id:
                 event = replace(event, id=f"call_{self._new_id()}")
-            case Ending():
-                self._finish_seen = True
+            case Failed() if self._reader.finish_seen:
+                # The answer is whole; what went wrong after it is nobody's loss.
+                return self._close()
             case Failed() | End():
                 self._over = True
-            case CallBegin() | CallEnd() | Counted() | Beat():
+            case CallBegin() | CallEnd() | Ending() | Counted() | Beat():
                 pass
         before = b""
         if not self._begun and not isinstance(event, Beat | Counted):
@@ -156,8 +178,13 @@ class StreamTranslator:
             return b""
         return before + self._writer.write(event)
 
+    def _close(self) -> bytes:
+        return self._pass(self._reader.done())
+
     def _joined(self, key: int, words: str) -> str:
         """Some servers cut a text within a character, as two escapes; its first half waits for the second."""
+        if words.isascii() and not self._half:
+            return words
         words = self._half.pop(key, "") + words
         if words and _HIGH_HALF[0] <= words[-1] <= _HIGH_HALF[1]:
             self._half[key] = words[-1]
