@@ -2,17 +2,27 @@
 
 from airworthy.resilience.shared.circuit import SharedCircuit
 from airworthy.resilience.shared.circuits import TICK_S, Circuits
-from airworthy.resilience.shared.rows import BreakerRow, Hand, UnknownBreaker, decide, listing
+from airworthy.resilience.shared.rows import (
+    AmbiguousBreaker,
+    BreakerRow,
+    Hand,
+    UnknownBreaker,
+    alike,
+    decide,
+    listing,
+)
 from airworthy.resilience.shared.tables import MIGRATIONS
 
 __all__ = [
     "MIGRATIONS",
     "TICK_S",
+    "AmbiguousBreaker",
     "BreakerRow",
     "Circuits",
     "Hand",
     "SharedCircuit",
     "UnknownBreaker",
+    "alike",
     "decide",
     "listing",
 ]

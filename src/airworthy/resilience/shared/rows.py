@@ -1,16 +1,18 @@
 """Shared breakers as stored: how what one process saw and did is worked into the row. Waits for nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from airworthy.core import canonical
-from airworthy.core.errors import AirworthyError
+from airworthy.core.errors import AirworthyError, InputError
 from airworthy.resilience import breaker
 from airworthy.resilience._window import SLOTS, Window
 from airworthy.resilience.breaker import Breaker, BreakerState, Mode, Permit, Refusal, Result
 from airworthy.store.database import Tx
 
 _COLUMNS = "name, policy, state, by_whom, changed_us, version"
+NAMED_MAX = 5
 
 
 class Outrun(AirworthyError):
@@ -19,10 +21,16 @@ class Outrun(AirworthyError):
     code: ClassVar[str] = "breaker_outrun"
 
 
-class UnknownBreaker(AirworthyError):
+class UnknownBreaker(InputError):
     """No process has used a breaker of this name."""
 
     code: ClassVar[str] = "unknown_breaker"
+
+
+class AmbiguousBreaker(InputError):
+    """Several breakers are called something like that."""
+
+    code: ClassVar[str] = "ambiguous_breaker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +197,31 @@ def _write(tx: Tx, row: BreakerRow) -> None:
         )
     if changed != 1:
         raise Outrun(f"The breaker {row.name!r} was changed by another process at the same moment.")
+
+
+def alike(names: Sequence[str], part: str) -> str:
+    """The one name that is `part`, or else begins with it, or else holds it; capitals count for nothing.
+
+    Raises: UnknownBreaker, AmbiguousBreaker.
+    """
+    if part in names:
+        return part
+    folded = part.strip().casefold()
+    for fits in (str.startswith, str.__contains__):
+        found = [name for name in names if folded and fits(name.casefold(), folded)]
+        # "model:" and its like stand before every name of a kind; people leave them out.
+        found = found or [
+            name for name in names if folded and fits(name.partition(":")[2].casefold(), folded)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise AmbiguousBreaker(
+                f"{part!r} fits several breakers: {', '.join(found[:NAMED_MAX])}"
+                f"{', and more' if len(found) > NAMED_MAX else ''}.",
+                mend="Write more of the name.",
+            )
+    known = ", ".join(names[:NAMED_MAX]) or "none yet; a breaker is known from its first use on"
+    raise UnknownBreaker(
+        f"There is no breaker {part!r}.", mend=f"See `airworthy breaker list`. Known: {known}."
+    )
