@@ -383,3 +383,20 @@ async def test_a_waiter_is_refused_at_its_deadline_when_others_go_first() -> Non
 
     assert asyncio.get_running_loop().time() == pytest.approx(5, abs=0.01)
     await asyncio.gather(*others)
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["headers", "no headers"])
+@pytest.mark.parametrize("provider", [Bucket, FixedWindow])
+async def test_two_processes_with_one_key_come_to_terms(provider: type[Bucket], tells: bool) -> None:
+    """Neither knows of the other; each sees only what the provider says."""
+    clock = LoopClock()
+    one = provider(clock, 60, tells)
+    crowds = [Crowd(clock, one, Pacer(Pacing(queue_max=1000), clock)) for _ in range(2)]
+
+    await asyncio.gather(*(crowd.call(f"k{n % 3}") for crowd in crowds for n in range(200)))
+
+    assert [len(crowd.answered) for crowd in crowds] == [200, 200]
+    later_us = crowds[0].sent_us[0] + 60 * US_PER_S
+    refused = sum(at_us > later_us for crowd in crowds for at_us in crowd.refused_us)
+    assert refused < 0.1 * 400
+    assert (max(crowd.answered[-1][0] for crowd in crowds) - later_us) / US_PER_S < 60 * 12

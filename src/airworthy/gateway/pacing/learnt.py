@@ -18,6 +18,7 @@ STANDS_US = US_PER_S  # Resets come rounded to the second.
 MOVED_US = 3 * US_PER_S
 RESET_TELLS_S = 5.0  # A shorter reset says more about rounding than about the rate.
 NEARLY_WHOLE = 0.95
+LITTLE_USED = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Learnt:
 
     def has(self, now_us: int, amount: float) -> bool:
         """More than the whole limit goes when nearly all of it is there, and is paid off afterwards."""
+        if self.left >= amount:  # What has come back since can only add to it.
+            return True
         self._fill(now_us)
         return self.left >= amount or (amount > self.limit and self.left >= NEARLY_WHOLE * self.limit)
 
@@ -88,9 +91,6 @@ class Learnt:
             windows = int(max(0.0, amount - self.limit) / self.limit)
             return max(1, self._reset_us - now_us) + round(windows * WINDOW_S * US_PER_S)
         return int(lacking / self.rate * US_PER_S) + 1
-
-    def spend(self, amount: float) -> None:
-        self.left -= amount
 
     def give_back(self, amount: float) -> None:
         self.left = min(float(self.limit), self.left + amount)
@@ -109,7 +109,11 @@ class Learnt:
         So what is left lies between `remaining` less those, and `remaining` plus what came back since the call was
         sent; within that the own count is the better one, being newer.
         """
-        if limit is None:
+        if limit == self.limit and remaining is not None and remaining > LITTLE_USED * limit:
+            if remaining - under_way <= self.left <= remaining:
+                self._heard_us = max(self._heard_us, sent_us)
+                return  # As counted, and far from the limit: nothing to learn.
+        elif limit is None:
             limit = max(self.limit, remaining or 0)
         if limit <= 0:
             return

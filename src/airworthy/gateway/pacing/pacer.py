@@ -253,11 +253,11 @@ class Pacer:
 
     def _spend(self, now_us: int, tokens: int) -> None:
         if self._requests.limit:
-            self._requests.spend(1.0)
+            self._requests.left -= 1.0
         elif self.policy.requests_per_min is not None:
             self._sent.add(now_us, 1)
         if self._tokens.limit:
-            self._tokens.spend(tokens)
+            self._tokens.left -= tokens
         elif self.policy.tokens_per_min is not None:
             self._sent_tokens.add(now_us, tokens)
         if self._throttle.cut is not None:
