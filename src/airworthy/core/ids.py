@@ -5,15 +5,17 @@ import random
 import uuid
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread aloud.
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _TIME_CHARS = 10
 _RANDOM_CHARS = 16
+_PAGE_BYTES = 4096
 
 
 class Ids:
     """Makes ids from a source of chance; a seeded `random.Random` makes a world repeatable."""
 
     def __init__(self, chance: random.Random | None = None) -> None:
-        self._chance = chance if chance is not None else random.SystemRandom()
+        self._chance = chance if chance is not None else _Drawn()
 
     def new(self, prefix: str, now_us: int) -> str:
         """`prefix_` and 26 characters: 48 bits of milliseconds, then 80 bits of chance (as a ULID)."""
@@ -31,14 +33,31 @@ class Ids:
         return self._chance.random()
 
 
+class _Drawn(random.SystemRandom):
+    """The system's chance, fetched by the page: asking the kernel for each id costs more than the id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pid = 0
+        self._page = b""
+        self._at = 0
+
+    def getrandbits(self, k: int) -> int:
+        size = (k + 7) // 8
+        # A child of fork must not draw what its parent draws.
+        if self._at + size > len(self._page) or self._pid != os.getpid():
+            self._pid, self._page, self._at = os.getpid(), os.urandom(max(_PAGE_BYTES, size)), 0
+        drawn = int.from_bytes(self._page[self._at : self._at + size], "big")
+        self._at += size
+        return drawn >> (8 * size - k)
+
+
 def process_nonce() -> str:
     """16 hex digits that no other process has; tells a worker from its successor with the same pid."""
     return os.urandom(8).hex()
 
 
 def _base32(value: int, length: int) -> str:
-    chars = []
-    for _ in range(length):
-        chars.append(_ALPHABET[value & 31])
-        value >>= 5
-    return "".join(reversed(chars))
+    # Two characters at a time, from a table: an id stands in every row.
+    pairs = [_PAIRS[(value >> shift) & 1023] for shift in range(5 * (length - 2), -1, -10)]
+    return "".join(pairs)

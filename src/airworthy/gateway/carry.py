@@ -58,7 +58,7 @@ class Visit:
             self.place.bulkhead.give_back()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen: that costs a microsecond, and nobody keeps one.
 class Carried(Generic[T, H]):
     """What came back, from where, and what is still reserved for it: whoever gets this settles, and ends the visit."""
 

@@ -19,7 +19,7 @@ _UNBOUNDED: Final = frozenset(
 )  # Dialects whose answers have no length to bound.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen: that costs a microsecond, and nobody keeps one.
 class Prepared:
     """A request as one place gets it. `bridge`: how its reply becomes one in the caller's dialect; None: as it is.
 

@@ -25,7 +25,7 @@ KEPT_BYTES_MAX = 8 * 1024 * 1024  # Of a stream, to be counted and recorded afte
 OPENING_CHUNKS_MAX, OPENING_BYTES_MAX = 256, 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fetched:
     """A whole reply in the words of the place that gave it."""
 
@@ -53,16 +53,12 @@ class Fetcher:
     async def whole(self, visit: Visit, prepared: Prepared, timeout_s: float) -> Fetched:
         """Raises: ModelError."""
         place = visit.place
+        reply = await place.upstream.send(_sent(prepared, timeout_s))
         try:
-            async with asyncio.timeout(timeout_s):
-                reply = await place.upstream.send(_sent(prepared, timeout_s))
-                try:
-                    raw = await reply.read(REPLY_BYTES_MAX if reply.status == 200 else ERROR_BYTES_MAX)
-                    self._learn(visit, reply)
-                finally:
-                    reply.close()
-        except TimeoutError as error:
-            raise _late(place, timeout_s) from error
+            raw = await reply.read(REPLY_BYTES_MAX if reply.status == 200 else ERROR_BYTES_MAX)
+            self._learn(visit, reply)
+        finally:
+            reply.close()
         if reply.status != 200:
             raise self._failure(place, prepared, reply, raw)
         facts = prepared.dialect.read_reply(raw)

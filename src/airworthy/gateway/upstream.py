@@ -10,9 +10,9 @@ from airworthy.gateway.errors import ModelTimeout
 JSON_HEADERS: Mapping[str, str] = {"content-type": "application/json"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
-    """A request as it leaves. `timeout_s` bounds the wait for the headers and then for each further piece."""
+    """A request as it leaves. `timeout_s` bounds the wait for a whole reply; for a stream, each wait for a piece."""
 
     path: str
     body: bytes
@@ -87,7 +87,7 @@ class OfClient:
 
     async def send(self, sent: Sent) -> Reply:
         try:
-            async with asyncio.timeout(sent.timeout_s + 1.0):  # Its own bound comes first, and says more.
+            async with asyncio.timeout(sent.timeout_s):
                 return WholeReply(await self.client.complete(sent.body, sent.timeout_s))
         except TimeoutError as error:
             raise ModelTimeout(f"No reply within {sent.timeout_s:g} s.", billed=True) from error

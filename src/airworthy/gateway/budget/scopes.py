@@ -1,7 +1,8 @@
 """Which budgets bound a call: those of its task, agent, user, feature and key. Days and months are UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 
 from airworthy.core.clock import US_PER_S
 from airworthy.core.money import nano_from_usd
@@ -11,6 +12,7 @@ from airworthy.policy import Policy
 
 US_PER_DAY = 86_400 * US_PER_S
 REMEMBERED_MAX = 10_000
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,12 @@ class ScopeBook:
 
 
 def day_of(now_us: int) -> str:
-    return datetime.fromtimestamp(now_us // US_PER_S, UTC).strftime("%Y-%m-%d")
+    return _day(now_us // US_PER_DAY)
+
+
+@lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    return (_EPOCH + timedelta(days=number)).isoformat()
 
 
 def _task_scope(policy: Policy, name: str, label: str) -> Scope:

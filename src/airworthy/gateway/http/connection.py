@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._parts: list[bytes] = []
         self._unread = 0
+        self._late_s = 0.0
         self._header_bytes = 0
         self._begun = self._whole = self._keep = self._sized = self._stopped = False
         self._problem = ""
@@ -58,12 +59,13 @@ class Connection(asyncio.Protocol):
         self._unfold = None
         self.status, self.headers = 0, {}
         self._transport.write(request)
+        self._late_s = self._loop.time() + timeout_s
         while not self._begun:
             self._check()
             await self._wait(timeout_s)
 
     async def read(self, bytes_max: int, timeout_s: float) -> bytes:
-        """The whole body. Raises: ModelTimeout, ModelMalformed."""
+        """The whole body, within `timeout_s` of the request. Raises: ModelTimeout, ModelMalformed."""
         pieces: list[bytes] = []
         size = 0
         while True:
@@ -79,7 +81,7 @@ class Connection(asyncio.Protocol):
             if self._whole:
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             self._check()
-            await self._wait(timeout_s)
+            await self._wait(timeout_s, self._late_s)
 
     async def chunks(self, timeout_s: float) -> AsyncGenerator[bytes, None]:
         """The body as it comes, in pieces as large as what lies here. Raises: ModelTimeout, ModelMalformed."""
@@ -110,14 +112,14 @@ class Connection(asyncio.Protocol):
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
 
-    async def _wait(self, timeout_s: float) -> None:
+    async def _wait(self, timeout_s: float, late_s: float | None = None) -> None:
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(timeout_s, _late, waiter)
+        timer = self._loop.call_at(late_s or self._loop.time() + timeout_s, _late, waiter)
         try:
             await waiter
         except TimeoutError:
             raise ModelTimeout(
-                f"{self.where} sent nothing for {timeout_s:g} s.",
+                f"No reply from {self.where} within {timeout_s:g} s.",
                 mend="Raise timeout_s of the model, or name a fallback model.",
                 billed=True,
             ) from None
