@@ -207,7 +207,8 @@ class Book:
                     again_s = other.poll_s if again_s is None else min(again_s, other.poll_s)
                 elif scope.key not in found:
                     other.typical = waiter.amount
-                    units = min(max(UNITS_MIN, other.rate, len(other.queue)), UNITS_MAX)
+                    fresh = TICKS_PER_RATE * (other.uses - other.uses_before)
+                    units = min(max(UNITS_MIN, other.rate, fresh, len(other.queue)), UNITS_MAX)
                     wish = NOTHING if other.contended else other.wish(waiter.amount, units)
                     ask = Ask(scope, waiter.amount, other.wish(waiter.amount, 1), wish, other.seen)
                     found[scope.key] = Wanted(ask, other, waiter)
@@ -278,7 +279,7 @@ class Book:
                 if part.give_back():
                     self._touch(part)
                     given = True
-            elif part.rate and part.typical is not NOTHING and not part.holds(_half(part)):
+            elif part.rate and not part.queue and part.typical is not NOTHING and not part.holds(_half(part)):
                 self._refills.append(part)
         if self._refills:
             self._hungry()

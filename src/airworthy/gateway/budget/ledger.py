@@ -159,7 +159,7 @@ class Ledger:
         if changes is self._handed:
             self._handed, self._unwritten = None, changes
 
-    async def flush(self, also: Callable[[Tx], None] | None = None) -> None:
+    async def flush(self, also: Callable[[Tx], object] | None = None) -> None:
         """Writes the changes and whatever `also` writes in one transaction. Raises: what the write raises."""
         async with self._flushing:
             changes = self.changes()
