@@ -1,1 +1,1 @@
-"""Other people's durable engines, each run by the Python of its own environment; nothing here imports airworthy."""
+"""Other people's packages, each run by the Python of its own environment; nothing here imports airworthy."""
