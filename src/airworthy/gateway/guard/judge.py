@@ -5,6 +5,7 @@ sees a call go by, so such a call is withheld. Caps over time (per task, per day
 need not be made.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,9 @@ def refusal(policy: Policy, call: ProposedCall) -> str | None:
     arguments = _object(call.arguments)
     if arguments is None:
         return "its arguments are no JSON object, and the policy has bounds for them"
+    for argument in (rule.amount_arg, rule.recipient_arg):
+        if argument is not None and _is_twice(call.arguments, argument):
+            return f"it gives {argument!r} more than once"
     return out_of_bounds(call.name, rule, arguments) or _approval(rule, arguments)
 
 
@@ -148,6 +152,12 @@ def _object(text: str) -> Mapping[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return found if type(found) is dict else None
+
+
+def _is_twice(text: str, argument: str) -> bool:
+    """Readers of JSON do not agree on which of two counts, and some take another case for the same key."""
+    pairs = json.loads(text, object_pairs_hook=list)
+    return sum(1 for key, _ in pairs if key.casefold() == argument.casefold()) > 1
 
 
 def _is_several(value: object) -> bool:
