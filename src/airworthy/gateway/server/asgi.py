@@ -150,7 +150,7 @@ class GatewayApp:
         with Presence(handling.receive) as presence:
             try:
                 answer = await self._door.answer(call)
-                answer.headers.append((b"x-request-id", handling.id.encode()))
+                answer.headers.append((refusal.ID_HEADERS[dialect.protocol], handling.id.encode()))
                 if isinstance(answer.body, bytes):
                     presence.over()
                     return await handling.send_whole(answer.status, answer.headers, answer.body)
@@ -294,7 +294,8 @@ class _Handling:
         return status
 
     async def send_json(self, status: int, body: bytes) -> int:
-        return await self.send_whole(status, [refusal.JSON, (b"x-request-id", self.id.encode())], body)
+        marks = (refusal.ID_HEADERS[self.protocol], self.id.encode())
+        return await self.send_whole(status, [refusal.JSON, marks], body)
 
     async def refuse(self, refused: Refusal) -> int:
         """Once an answer has begun there is no other: the connection ends, so that nobody takes it for whole."""

@@ -38,7 +38,8 @@ _HEADERS: Final[Mapping[str, str]] = {
     "x-airworthy-call": "The call's id in the record.",
     "x-airworthy-model": "The model that answered, by its pin.",
     "x-airworthy-cost-usd": "What it cost, where that is known when the answer begins.",
-    "x-request-id": "The same id, where SDKs look for it.",
+    "x-request-id": "The same id, where OpenAI's SDKs look for it.",
+    "request-id": "The same id, where Anthropic's SDKs look for it.",
 }
 
 

@@ -10,6 +10,8 @@ from airworthy.gateway.call import Headers
 from airworthy.gateway.wire.failure import ProtocolName
 
 JSON: Final = (b"content-type", b"application/json")
+# Where the SDKs of each protocol look for the id of a call.
+ID_HEADERS: Final[Mapping[ProtocolName, bytes]] = {"openai": b"x-request-id", "anthropic": b"request-id"}
 _OPENAI: Final[Mapping[int, str]] = {
     401: "authentication_error",
     403: "permission_error",
@@ -67,7 +69,7 @@ def rendered(refusal: Refusal, protocol: ProtocolName, call_id: str) -> tuple[in
     headers = [
         JSON,
         (b"content-length", b"%d" % len(encoded)),
-        (b"x-request-id", call_id.encode()),
+        (ID_HEADERS[protocol], call_id.encode()),
         # The SDKs obey it before their own table of statuses.
         (b"x-should-retry", b"false" if again is None else b"true"),
         *refusal.headers,
