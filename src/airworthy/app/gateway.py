@@ -143,6 +143,7 @@ async def gateway(
             StoreError
         ):  # Told already, by every call; the leases run out by themselves.
             await door.aclose()
+            await ring.refresh()
             await circuits.tick()
             await ledger.close()
         for place in places.all:

@@ -46,6 +46,17 @@ class Failing:
         self._inner.close()
 
 
+class Counting(Failing):
+    """Counts the looks."""
+
+    reads = 0
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        self.reads += 1
+        await asyncio.sleep(0.001)
+        return await super().read(query)
+
+
 @contextlib.asynccontextmanager
 async def running(database: Database, clock: LoopClock) -> AsyncIterator[KeyRing]:
     ring = KeyRing(database, clock)
@@ -92,6 +103,29 @@ async def test_a_revocation_and_a_new_key_hold_within_a_second() -> None:
 
         assert ring.find(secret, clock.now_us()) is None
         assert ring.find(other, clock.now_us()) is not None
+
+
+async def test_a_key_made_just_now_is_known_after_one_look_that_all_who_wait_share() -> None:
+    database, clock, ids = Counting(store()), LoopClock(), seeded()
+    ring = KeyRing(database, clock)
+    await ring.refresh()
+    secret, _ = made(database, clock, ids)
+    now_us, before = clock.now_us(), database.reads
+
+    assert ring.may_be_new(secret)
+    await asyncio.gather(*(ring.catch_up(now_us) for _ in range(50)))
+
+    assert ring.find(secret, now_us) is not None
+    assert not ring.may_be_new(secret)
+    assert database.reads - before <= 2
+
+
+async def test_only_what_has_the_form_of_a_key_is_worth_a_look() -> None:
+    ring = KeyRing(store(), LoopClock())
+
+    assert not ring.may_be_new("aw_short")
+    assert not ring.may_be_new("aw_" + "é" * 32)
+    assert ring.may_be_new("aw_" + "x" * 32)
 
 
 async def test_a_key_stops_at_its_hour_without_anybody_looking() -> None:

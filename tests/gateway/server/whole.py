@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,5 +126,5 @@ def events(body: bytes) -> list[Any]:
     return found
 
 
-def chat(text: str = "hello", **fields: Any) -> Mapping[str, Any]:
+def chat(text: str = "hello", **fields: Any) -> dict[str, Any]:
     return {"model": LARGE, "messages": [{"role": "user", "content": text}], **fields}

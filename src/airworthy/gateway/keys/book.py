@@ -1,7 +1,7 @@
 """The stored keys: add, list, revoke, and what changed since; each a function of a transaction."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from airworthy.core.errors import InputError
@@ -80,7 +80,7 @@ def revoke(tx: Tx, part: str, now_us: int) -> tuple[Key, bool]:
     tx.execute(
         f"UPDATE gateway_keys SET revoked_us = ?, version = {_NEXT_VERSION} WHERE id = ?", (now_us, key.id)
     )
-    return key, key.good(now_us)
+    return replace(key, revoked_us=now_us), key.good(now_us)
 
 
 def changed(tx: Tx, since: int) -> tuple[list[Key], int]:

@@ -134,7 +134,7 @@ class GatewayApp:
 
     async def _call(self, found: ToCall, handling: "_Handling") -> int:
         headers = handling.headers
-        caller = self._caller(headers, found.run, handling.now_us)
+        caller = await self._caller(headers, found.run, handling.now_us)
         if self.metrics.open_calls > self._rules.calls_max:
             raise refusal.unavailable(
                 "gateway_full", f"{self._rules.calls_max} calls are under way.", mend="Come back in a moment."
@@ -217,7 +217,7 @@ class GatewayApp:
         if method not in methods(found):
             raise refusal.wrong_method(_plain(method), allowed)
         if isinstance(found, ToModels):
-            return await handling.send_json(200, self._models(found, handling))
+            return await handling.send_json(200, await self._models(found, handling))
         assert isinstance(found, ToPage)
         match found.page:
             case "livez":
@@ -226,13 +226,13 @@ class GatewayApp:
                 return await handling.send_json(*pages.ready(await self._around.ready()))
             case "metrics":
                 if not self._rules.metrics_open:
-                    reading.key_of(handling.headers, self._ring, handling.now_us)
+                    await reading.key_of(handling.headers, self._ring, handling.now_us)
                 return await handling.send_whole(200, [(b"content-type", CONTENT_TYPE)], self.metrics.text())
             case "openapi":
                 return await handling.send_json(200, self._openapi)
 
-    def _models(self, found: ToModels, handling: "_Handling") -> bytes:
-        rules = self._door.models(self._caller(handling.headers, found.run, handling.now_us))
+    async def _models(self, found: ToModels, handling: "_Handling") -> bytes:
+        rules = self._door.models(await self._caller(handling.headers, found.run, handling.now_us))
         if found.model is None:
             return pages.model_list(rules, handling.protocol)
         shown = pages.model(rules, found.model, handling.protocol)
@@ -243,8 +243,8 @@ class GatewayApp:
             )  # fmt: skip
         return shown
 
-    def _caller(self, headers: Given, run: str, now_us: int) -> Caller:
-        key, key_run = reading.key_of(headers, self._ring, now_us)
+    async def _caller(self, headers: Given, run: str, now_us: int) -> Caller:
+        key, key_run = await reading.key_of(headers, self._ring, now_us)
         if self._rules.refuse_stale and self._ring.stale(now_us):
             raise _no_store()
         if key.agent not in self._agents:

@@ -53,15 +53,18 @@ def passed(headers: Given) -> dict[str, str]:
     return found
 
 
-def key_of(headers: Given, ring: KeyRing, now_us: int) -> tuple[Key, str]:
-    """The key, and the run that may follow it after a dot. Raises: Refusal (401)."""
+async def key_of(headers: Given, ring: KeyRing, now_us: int) -> tuple[Key, str]:
+    """The key, and the run that may follow it after a dot. Raises: Refusal (401), StoreError."""
     # SDKs for either protocol may send both, the other one being a placeholder.
-    for text in (_bearer(headers), headers.get(b"x-api-key", b"")):
-        if text.startswith(b"aw_"):
-            secret, _, run = text.decode("latin-1").partition(".")
+    texts = [text for text in (_bearer(headers), headers.get(b"x-api-key", b"")) if text.startswith(b"aw_")]
+    for text in texts:
+        secret, _, run = text.decode("latin-1").partition(".")
+        key = ring.find(secret, now_us)
+        if key is None and ring.may_be_new(secret):
+            await ring.catch_up(now_us)
             key = ring.find(secret, now_us)
-            if key is not None:
-                return key, run
+        if key is not None:
+            return key, run
     raise no_key()
 
 
