@@ -2,23 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import AirworthyError
 from airworthy.core.ids import Ids
 from airworthy.gateway import faces
 from airworthy.gateway.bill import LedgerPurse, Stopped
-from airworthy.gateway.budget import Ledger
+from airworthy.gateway.budget import Hold, Ledger
 from airworthy.gateway.cache import AnswerCache, Kept, Question, may_ask, may_keep
 from airworthy.gateway.call import Answer, Call, Caller
-from airworthy.gateway.carry import NoTime, carried
+from airworthy.gateway.carry import Carried, NoTime, carried
 from airworthy.gateway.errand import Errand
 from airworthy.gateway.errors import ModelError
-from airworthy.gateway.fetch import Fetcher
+from airworthy.gateway.fetch import Fetched, Fetcher
+from airworthy.gateway.guard import Memory, Watch, together, watching
+from airworthy.gateway.overflow import Summaries, fitting_at_door
 from airworthy.gateway.records import Record, Recorder
 from airworthy.gateway.served import Served
-from airworthy.gateway.stream import Streaming
+from airworthy.gateway.stream import Streaming, added
 from airworthy.gateway.translate import translate_reply
 from airworthy.policy import ModelRule
 
@@ -27,7 +29,10 @@ Paused = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all calls of a process share. `paused` says why an agent is switched off, or None."""
+    """What all calls of a process share. `paused` says why an agent is switched off, or None.
+
+    Without `withheld`, tool calls that were withheld beside others are missing from later histories.
+    """
 
     ledger: Ledger
     recorder: Recorder
@@ -37,6 +42,8 @@ class Shared:
     paused: Paused
     cache: AnswerCache
     allow_unrecorded: bool = False
+    summaries: Summaries = field(default_factory=Summaries)
+    withheld: Memory | None = None
 
 
 class Door:
@@ -98,39 +105,61 @@ class Door:
         errand = self._errand(call, served, record)
         purse = LedgerPurse(shared.ledger, served, call, errand.deadline_us, shared.clock)
         record.notes = errand.notes
+        watch = watching(call, served.policy, shared.withheld, errand.notes)
+        if watch is not None:
+            await watch.asked()
+            errand.raw_for = lambda _: watch.request
+        errand.overflowed = fitting_at_door(
+            errand, purse, record, served.policy, (shared.fetcher, shared.clock, shared.summaries)
+        )
         question = self._question(call, served)
         if question is not None:
             kept = await shared.cache.find(question)
-            if kept is not None:
+            if kept is not None and (watch is None or watch.passes(kept.body)):
                 return self._kept(record, kept)
         if call.facts.stream:
-            streaming = Streaming(shared, errand, purse, record, question)
+            streaming = Streaming(shared, errand, purse, record, question, watch)
             try:
                 return await streaming.opened()
             finally:
                 record.attempts = errand.attempts
         try:
-            done = await carried(errand, purse, shared.fetcher.whole, shared.clock)
+            body, done = await self._replied(errand, purse, record, watch)
         finally:
             record.attempts = errand.attempts
         place, facts = done.visit.place, done.value.facts
-        usage = facts.usage
-        record.model, record.place, record.facts = place.rule.name, place.name, facts
-        record.cost_nano = purse.settle(done.hold, place, facts)
-        done.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
-        body = done.value.raw
-        bridge = done.prepared.bridge
-        if bridge is not None:
-            now_s = record.started_us // US_PER_S
-            translated = translate_reply(body, bridge, new_id=shared.ids.trace, now_s=now_s)
-            body = translated.body
-            errand.notes += [{"note": note} for note in translated.notes]
         record.ended_as, record.status = "answered", 200
         record.kept(body)
         shared.recorder.add(record)
-        if question is not None and may_keep(facts, body):
+        if question is not None and may_keep(facts, body) and not (watch is not None and watch.withheld):
             shared.cache.keep(question, Kept(body, place.rule.name, shared.clock.now_us()))
         return Answer(200, faces.headers(call, place, record.cost_nano), body)
+
+    async def _replied(
+        self, errand: Errand, purse: LedgerPurse, record: Record, watch: Watch | None
+    ) -> tuple[bytes, Carried[Fetched, Hold]]:
+        """A whole reply as the caller may see it, settled; the model is asked again as often as the guard wants it."""
+        shared = self._shared
+        while True:
+            done = await carried(errand, purse, shared.fetcher.whole, shared.clock)
+            place, facts = done.visit.place, done.value.facts
+            usage = facts.usage
+            record.model, record.place = place.rule.name, place.name
+            record.facts = together(record.facts, facts)
+            record.cost_nano = added(record.cost_nano, purse.settle(done.hold, place, facts))
+            done.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
+            body = done.value.raw
+            bridge = done.prepared.bridge
+            if bridge is not None:
+                now_s = record.started_us // US_PER_S
+                translated = translate_reply(body, bridge, new_id=shared.ids.trace, now_s=now_s)
+                body = translated.body
+                errand.notes += [{"note": note} for note in translated.notes]
+            if watch is None:
+                return body, done
+            seen = await watch.answered(body, facts, translated=bridge is not None)
+            if seen is not None:
+                return seen, done
 
     def _question(self, call: Call, served: Served) -> Question | None:
         """None: not from the cache, and not into it."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING
 
 from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.errors import AirworthyError
 from airworthy.core.ids import Ids
 from airworthy.gateway import faces
 from airworthy.gateway.bill import LedgerPurse, Stopped
@@ -14,6 +15,7 @@ from airworthy.gateway.carry import Carried, NoTime, carried
 from airworthy.gateway.errand import Errand
 from airworthy.gateway.errors import ModelError, ModelStreamBroken
 from airworthy.gateway.fetch import Opened, counted
+from airworthy.gateway.guard import Held, StreamGuard, Watch, together
 from airworthy.gateway.records import Record
 from airworthy.gateway.restart import Joint, blocks_in, joinable
 from airworthy.gateway.translate import StreamTranslator, stream_translator
@@ -32,7 +34,13 @@ class Streaming:
     """One call's stream, over as many places as it takes."""
 
     def __init__(
-        self, shared: "Shared", errand: Errand, purse: LedgerPurse, record: Record, question: Question | None
+        self,
+        shared: "Shared",
+        errand: Errand,
+        purse: LedgerPurse,
+        record: Record,
+        question: Question | None,
+        watch: Watch | None,
     ) -> None:
         self._shared = shared
         self._errand = errand
@@ -43,6 +51,11 @@ class Streaming:
         self._clock: Clock = shared.clock
         self._sent: list[bytes] = []  # Kept where a break may be joined: what the caller has seen.
         self._joint: Joint | None = None
+        self._watch = watch
+        self._shown = False
+        # Calls that were all withheld, of which the model is still to be told.
+        self._untold: Held | None = None
+        self._before: ReplyFacts | None = None  # Of answers that were paid for and never shown.
 
     async def opened(self) -> Answer:
         """Raises: what `carried` raises, as long as nothing was said."""
@@ -66,11 +79,22 @@ class Streaming:
                         record.kept(piece)
                         if run.visit.place.rule.broken_stream == "restart":
                             self._sent.append(piece)
+                        self._shown = True
                         yield piece
                 except ModelError as error:
                     broken = error
                 settled = True
                 broken = self._over(run, broken)
+                if broken is None and self._untold is not None:
+                    told = await self._told()
+                    if isinstance(told, bytes):
+                        record.ended_as, record.code = "answered", ""
+                        record.kept(told)
+                        yield told
+                        return
+                    run.value.reply.close()
+                    run, settled = told, False
+                    continue
                 if broken is None:
                     record.ended_as = "answered"
                     self._keep(run)
@@ -105,25 +129,53 @@ class Streaming:
             _sieve(self._call, run),
         )
         reader = opened.reader
+        guard = None if self._watch is None else self._watch.guard()
         for chunk in opened.chunks:
-            piece = _seen(chunk, translator, sieve, joint)
+            piece = _seen(chunk, translator, sieve, guard, joint)
             if piece:
                 yield piece
         rest: AsyncIterator[bytes] = opened.rest
         if not opened.over:
             async for chunk in rest:
                 reader.feed(chunk)
-                piece = _seen(chunk, translator, sieve, joint)
+                piece = _seen(chunk, translator, sieve, guard, joint)
                 if piece:
                     yield piece
             reader.close()
         last = b"" if translator is None else translator.finish()
         if sieve is not None:
             last = sieve.end()
+        if guard is not None:
+            last = guard.feed(last) + await self._judged(guard, whole=reader.ended or reader.finish_seen)
         if joint is not None:
             last = joint.feed(last) + joint.finish()
         if last:
             yield last
+
+    async def _judged(self, guard: StreamGuard, *, whole: bool) -> bytes:
+        """What the guard held back, as the caller may see it. Raises: ModelMalformed."""
+        assert self._watch is not None
+        held = guard.finish()
+        if not held.calls and not held.overflowed:
+            return held.raw
+        seen = await self._watch.ended(held, whole=whole, shown=self._shown)
+        self._untold = held if seen is None else None
+        return seen or b""
+
+    async def _told(self) -> Run | bytes:
+        """The stream of the model that was told what was withheld; or, where it cannot be told, how this one ends."""
+        watch, held, record = self._watch, self._untold, self._record
+        assert watch is not None
+        assert held is not None
+        self._untold, self._before = None, record.facts
+        record.ended_as, record.code = "left", "caller_left"  # Should it end while we wait.
+        try:
+            run = await self._run()
+        except (AirworthyError, Stopped, NoTime) as error:
+            watch.could_not_retell(error)
+            return await watch.thinned(held)
+        record.ended_as, record.code = "failed", ""
+        return run
 
     def _over(self, run: Run, broken: ModelError | None) -> ModelError | None:
         """Settles a stream that came to its end; answers with what was wrong with it, if anything was."""
@@ -142,7 +194,7 @@ class Streaming:
             self._estimated(run, facts)
             return broken
         usage = facts.usage
-        self._record.cost_nano = _sum(self._record.cost_nano, self._purse.settle(run.hold, place, facts))
+        self._record.cost_nano = added(self._record.cost_nano, self._purse.settle(run.hold, place, facts))
         counted(place, run.prepared, facts)
         run.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
         if reader.malformed:
@@ -153,6 +205,8 @@ class Streaming:
         """For the next one who asks the same. What began anew, or is too long to be recorded, is not kept."""
         record = self._record
         if self._question is None or record.facts is None or self._joint is not None or not record.reply:
+            return
+        if self._watch is not None and self._watch.withheld:
             return
         body = b"".join(record.reply)
         if (
@@ -169,7 +223,7 @@ class Streaming:
 
     def _note(self, run: Run, facts: ReplyFacts) -> None:
         place, record = run.visit.place, self._record
-        record.model, record.place, record.facts = place.rule.name, place.name, facts
+        record.model, record.place, record.facts = place.rule.name, place.name, together(self._before, facts)
 
     def _estimated(self, run: Run, facts: ReplyFacts) -> None:
         """A stream without its end has no count of tokens: what came is counted, up to the bound."""
@@ -188,7 +242,7 @@ class Streaming:
             bill = self._purse.settle_for(run.hold, place, usage)
             run.visit.over(usage.tokens_in + usage.tokens_out)
             self._record.estimated = True
-        self._record.cost_nano = _sum(self._record.cost_nano, bill)
+        self._record.cost_nano = added(self._record.cost_nano, bill)
 
     async def _again(self, run: Run, broken: ModelError) -> Run | None:
         """The answer begun anew elsewhere, if the policy wants that and it can be told apart from the first."""
@@ -223,14 +277,21 @@ def _sieve(call: Call, run: Run) -> UsageFilter | None:
 
 
 def _seen(
-    chunk: bytes, translator: StreamTranslator | None, sieve: UsageFilter | None, joint: Joint | None
+    chunk: bytes,
+    translator: StreamTranslator | None,
+    sieve: UsageFilter | None,
+    guard: StreamGuard | None,
+    joint: Joint | None,
 ) -> bytes:
     if translator is not None:
         chunk = translator.feed(chunk)
     elif sieve is not None:
         chunk = sieve.feed(chunk)
+    if guard is not None:
+        chunk = guard.feed(chunk)
     return chunk if joint is None else joint.feed(chunk)
 
 
-def _sum(before: int | None, more: int | None) -> int | None:
+def added(before: int | None, more: int | None) -> int | None:
+    """Bills of one call, in nano-USD; None: nobody knows what it cost."""
     return more if before is None else before + (more or 0)

@@ -67,7 +67,8 @@ def turn(dialect: str, calls: Sequence[Call], text: str = "", *, results: Sequen
             ]
         case "messages":
             blocks = [
-                {"type": "tool_result", "tool_use_id": each.id, "content": f"did {each.id}"} for each in results
+                {"type": "tool_result", "tool_use_id": each.id, "content": f"did {each.id}"}
+                for each in results
             ]
             return [
                 {"role": "assistant", "content": _messages_reply(calls, text)["content"]},
@@ -80,7 +81,7 @@ def turn(dialect: str, calls: Sequence[Call], text: str = "", *, results: Sequen
 
 
 def history(dialect: str, raw: bytes) -> list[tuple[str, str]]:
-    """What a request tells of calls: ("call", id) and ("result", id), in order, of any message that is no plain text."""
+    """What a request tells of calls: ("call", id) and ("result", id), in their order."""
     body = orjson.loads(raw)
     told: list[tuple[str, str]] = []
     if dialect == "responses":
@@ -257,9 +258,11 @@ def _responses_reply(calls: Sequence[Call], text: str) -> dict[str, Any]:
         part = {"type": "output_text", "text": text, "annotations": []}
         output.append({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed",
                        "content": [part]})  # fmt: skip
-    for call in calls:
-        output.append({"id": f"fc_{call.id}", "type": "function_call", "status": "completed",
-                       "call_id": call.id, "name": call.name, "arguments": call.arguments})  # fmt: skip
+    output += [
+        {"id": f"fc_{call.id}", "type": "function_call", "status": "completed",
+         "call_id": call.id, "name": call.name, "arguments": call.arguments}
+        for call in calls
+    ]  # fmt: skip
     usage = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
     return {"id": "resp_1", "object": "response", "status": "completed", "model": "m-1", "output": output,
             "error": None, "incomplete_details": None, "usage": usage}  # fmt: skip
@@ -274,18 +277,16 @@ def _responses_stream(calls: Sequence[Call], text: str) -> list[bytes]:
         if item["type"] == "message":
             bodies.append({"type": "response.output_item.added", "output_index": index,
                            "item": {**item, "content": []}})  # fmt: skip
-            for piece in text.split("|"):
-                bodies.append({"type": "response.output_text.delta", **place, "content_index": 0, "delta": piece})
+            said = {"type": "response.output_text.delta", **place, "content_index": 0}
+            bodies += [{**said, "delta": piece} for piece in text.split("|")]
         else:
             arguments = item["arguments"]
             half = len(arguments) // 2
             bodies.append({"type": "response.output_item.added", "output_index": index,
                            "item": {**item, "arguments": ""}})  # fmt: skip
-            for piece in (arguments[:half], arguments[half:]):
-                bodies.append({"type": "response.function_call_arguments.delta", **place, "delta": piece})
-            bodies.append(
-                {"type": "response.function_call_arguments.done", **place, "arguments": arguments}
-            )
+            more = {"type": "response.function_call_arguments.delta", **place}
+            bodies += [{**more, "delta": piece} for piece in (arguments[:half], arguments[half:])]
+            bodies.append({"type": "response.function_call_arguments.done", **place, "arguments": arguments})
         bodies.append({"type": "response.output_item.done", "output_index": index, "item": item})
     bodies.append({"type": "response.completed", "response": whole})
     return [event({**body, "sequence_number": at}, body["type"]) for at, body in enumerate(bodies)]

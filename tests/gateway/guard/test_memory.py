@@ -7,7 +7,17 @@ import orjson
 import pytest
 
 from airworthy.core.clock import US_PER_S
-from airworthy.gateway.guard import Dropped, Memory, dropped, judged, proposed, reinserted, sibling_ids, without
+from airworthy.core.redact import Redactor
+from airworthy.gateway.guard import (
+    Dropped,
+    Memory,
+    dropped,
+    judged,
+    proposed,
+    reinserted,
+    sibling_ids,
+    without,
+)
 from airworthy.gateway.guard.forms import IDS_MAX, assembled
 from airworthy.gateway.guard.memory import KEEP_US
 from airworthy.gateway.guard.parts import CALL_BYTES_MAX
@@ -94,7 +104,9 @@ def test_what_the_caller_saw_and_the_refusals_make_the_turn_that_the_model_wrote
             assert again["messages"][1] == whole["messages"][1]
         case "messages":
             assert again["messages"][1] == whole["messages"][1]
-            assert [block["type"] for block in again["messages"][2]["content"]] == ["tool_result"] * 3 + ["text"]
+            assert [block["type"] for block in again["messages"][2]["content"]] == ["tool_result"] * 3 + [
+                "text"
+            ]
         case _:
             items = [{key: value for key, value in item.items() if key != "id"} for item in again["input"]]
             expected = [{key: value for key, value in item.items() if key != "id"} for item in whole["input"]]
@@ -197,8 +209,10 @@ def test_a_reply_without_any_call_left_needs_no_memory(dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", NAMES)
 def test_bodies_that_make_no_sense_have_no_ids(dialect: str) -> None:
+    turn: dict[str, Any] = {"role": "assistant", "content": 5, "tool_calls": 5}
+    odd: list[Any] = [None, 5, "x", [None, 5, "x", [], {}], [turn]]
     for key in ("messages", "input"):
-        for value in (None, 5, "x", [None, 5, "x", [], {}], [{"role": "assistant", "content": 5, "tool_calls": 5}]):
+        for value in odd:
             assert sibling_ids(dialect, {key: value}) == ()
 
 
@@ -296,11 +310,13 @@ async def test_what_is_older_than_the_bound_goes_with_the_next_write() -> None:
 
 async def test_what_is_stored_is_cleaned_first() -> None:
     database, clock = store(), Ticking()
-    memory = Memory(database, clock, lambda text: text.replace("A-1", "[secret]"))
-    await memory.remember("support", "run_1", rows())
+    memory = Memory(database, clock, Redactor(["A-1-long-enough"]))
+    secret = Call("call_b", "refund_order", '{"order":"A-1-long-enough"}')
+    await memory.remember("support", "run_1", rows([LOOK, secret]))
 
     (kept,) = (await recalled(database, clock)).values()
-    assert b"[secret]" in kept[0].call
+    assert b"A-1-long-enough" not in kept[0].call
+    assert orjson.loads(kept[0].call)["id"] == "call_b"
 
 
 def test_the_thinned_reply_and_the_memory_agree_on_the_sibling() -> None:

@@ -42,7 +42,9 @@ def withheld_of(dialect: str, raw: bytes) -> tuple[Withheld, ...]:
 
 @pytest.mark.parametrize("dialect", NAMES)
 @pytest.mark.parametrize("text", ["", "Let me see."])
-@pytest.mark.parametrize(("why", "calls", "kept"), CASES, ids=lambda value: value if type(value) is str else "")
+@pytest.mark.parametrize(
+    ("why", "calls", "kept"), CASES, ids=lambda value: value if type(value) is str else ""
+)
 def test_the_other_calls_stay_as_they_came(
     dialect: str, text: str, why: str, calls: list[Call], kept: list[Call]
 ) -> None:
@@ -77,7 +79,9 @@ def test_a_reply_without_its_last_call_ends_and_names_what_was_withheld(dialect:
 
 def test_large_numbers_of_a_call_that_stays_are_not_changed() -> None:
     big = Call("call_z", "look", "{}")
-    raw = reply("messages", [big, REFUND]).replace(b'"input":{}', b'"input": {"n":123456789012345678901234567890}')
+    raw = reply("messages", [big, REFUND]).replace(
+        b'"input":{}', b'"input": {"n":123456789012345678901234567890}'
+    )
 
     thin = without("messages", raw, withheld_of("messages", raw))
 
@@ -102,7 +106,10 @@ def test_every_choice_of_a_completion_is_judged() -> None:
 
 def test_an_old_function_call_is_judged_too() -> None:
     body = orjson.loads(reply("chat", []))
-    body["choices"][0]["message"] = {"content": None, "function_call": {"name": "refund_order", "arguments": "{}"}}
+    body["choices"][0]["message"] = {
+        "content": None,
+        "function_call": {"name": "refund_order", "arguments": "{}"},
+    }
     body["choices"][0]["finish_reason"] = "function_call"
     raw = orjson.dumps(body)
     withheld = withheld_of("chat", raw)

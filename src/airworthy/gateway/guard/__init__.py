@@ -1,6 +1,6 @@
 """Withholds the tool calls that a policy does not allow, for agents whose tools run elsewhere, and tells the model.
 
-Everything but `memory` is pure: bytes and values in, bytes and values out.
+Everything but `memory` and `watch` is pure: bytes and values in, bytes and values out.
 """
 
 from airworthy.gateway.guard.forms import (
@@ -18,6 +18,7 @@ from airworthy.gateway.guard.judge import Withheld, judged
 from airworthy.gateway.guard.memory import Memory
 from airworthy.gateway.guard.parts import Dropped
 from airworthy.gateway.guard.stream import Held, StreamGuard
+from airworthy.gateway.guard.watch import Watch, together, watching
 
 __all__ = [
     "GUARDED",
@@ -26,6 +27,7 @@ __all__ = [
     "HostedToolWithheld",
     "Memory",
     "StreamGuard",
+    "Watch",
     "Withheld",
     "check_hosted",
     "dropped",
@@ -36,5 +38,7 @@ __all__ = [
     "retold",
     "sibling_ids",
     "stream_without",
+    "together",
+    "watching",
     "without",
 ]

@@ -9,7 +9,7 @@ import orjson
 from airworthy.gateway.guard.chat import ChatForm
 from airworthy.gateway.guard.judge import Withheld
 from airworthy.gateway.guard.messages import MessagesForm
-from airworthy.gateway.guard.parts import ID_CHARS_MAX, Dropped, Memory, Proposal, dropped_of
+from airworthy.gateway.guard.parts import Dropped, Memory, Proposal, dropped_of, fit, text
 from airworthy.gateway.guard.responses import ResponsesForm
 from airworthy.gateway.wire.facts import ProposedCall
 
@@ -99,16 +99,16 @@ def dropped(dialect: str, raw_reply: bytes, withheld: Sequence[Withheld]) -> lis
     proposals = FORMS[dialect].proposals(raw_reply)
     if len(withheld) < len(proposals):
         return dropped_of(dialect, proposals, withheld)
-    identity = orjson.loads(raw_reply).get("id") if dialect == "responses" else None
-    if type(identity) is not str or not 0 < len(identity) <= ID_CHARS_MAX:
+    identity = text(orjson.loads(raw_reply).get("id")) if dialect == "responses" else ""
+    if not fit(identity):
         return []
     gone = [(proposals[each.position], each.reason) for each in withheld]
-    return [Dropped(dialect, identity, "", 1, call.id, call.json, why) for call, why in gone if call.id]
+    return [Dropped(dialect, identity, "", 1, call.id, call.json, why) for call, why in gone if fit(call.id)]
 
 
 def sibling_ids(dialect: str, body: dict[str, Any]) -> tuple[str, ...]:
     """The ids beside which something may have been dropped; for requests that offer tools."""
-    return tuple(dict.fromkeys(FORMS[dialect].sibling_ids(body)[-IDS_MAX:]))
+    return tuple(dict.fromkeys(each for each in FORMS[dialect].sibling_ids(body)[-IDS_MAX:] if fit(each)))
 
 
 def reinserted(dialect: str, raw_request: bytes, body: dict[str, Any], memory: Memory) -> bytes:

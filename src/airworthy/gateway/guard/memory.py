@@ -1,9 +1,10 @@
 """What was withheld beside calls that were made, kept in the store for the requests that will tell of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.redact import Redactor
 from airworthy.gateway.guard.parts import Dropped
 from airworthy.store import Database, Tx
 
@@ -21,11 +22,11 @@ _INSERT: Final = (
 class Memory:
     """One per process; used from one event loop. `scope` is the run, or what else holds a caller's conversations."""
 
-    def __init__(self, database: Database, clock: Clock, clean: Callable[[str], str] = str) -> None:
-        """`clean`: what becomes of a text before it is stored."""
+    def __init__(self, database: Database, clock: Clock, redactor: Redactor | None = None) -> None:
+        """`redactor`: takes secrets out of the calls before they are stored."""
         self._database = database
         self._clock = clock
-        self._clean = clean
+        self._redactor = redactor
         self._known: dict[tuple[str, str, str], tuple[Dropped, ...]] = {}
 
     async def remember(self, agent: str, scope: str, dropped: Sequence[Dropped]) -> None:
@@ -45,12 +46,15 @@ class Memory:
                 for place, each in enumerate(_in_order(kept)):
                     tx.execute(_INSERT, (
                         agent, scope, sibling, _packed(each.place, place), each.mark, each.dialect, each.call_id,
-                        self._clean(each.call.decode()), each.reason, now_us,
+                        self._clean(each.call).decode(), each.reason, now_us,
                     ))  # fmt: skip
 
         await self._database.write(op)
         for sibling, kept in by_sibling.items():
             self._learn((agent, scope, sibling), tuple(_in_order(kept)))
+
+    def _clean(self, call: bytes) -> bytes:
+        return call if self._redactor is None else self._redactor.redact_bytes(call)[0]
 
     async def recalled(self, agent: str, scope: str, ids: Sequence[str]) -> dict[str, tuple[Dropped, ...]]:
         """What was dropped beside these calls; ids with nothing are left out. Raises: StoreError."""

@@ -59,6 +59,11 @@ def mark_of(name: str, arguments: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "replace") + b"\0" + plain).hexdigest()[:24]
 
 
+def fit(call_id: object) -> bool:
+    """Whether an id can be kept and looked for in every store."""
+    return type(call_id) is str and 0 < len(call_id) <= ID_CHARS_MAX and call_id.isprintable()
+
+
 def found(memory: Memory, dialect: str, call_id: object, name: object, arguments: str) -> tuple[Dropped, ...]:
     """What was dropped beside this call."""
     kept = memory.get(call_id) if type(call_id) is str else None
@@ -71,11 +76,11 @@ def found(memory: Memory, dialect: str, call_id: object, name: object, arguments
 def dropped_of(dialect: str, proposals: Sequence[Proposal], withheld: Sequence[Withheld]) -> list[Dropped]:
     """Each withheld call beside the nearest one before it that was kept, or else the first one after it."""
     gone = {each.position: each for each in withheld}
-    kept = [at for at, each in enumerate(proposals) if at not in gone and 0 < len(each.id) <= ID_CHARS_MAX]
+    kept = [at for at, each in enumerate(proposals) if at not in gone and fit(each.id)]
     listed = []
     for position, each in gone.items():
         before = [at for at in kept if at < position]
-        if not kept or not proposals[position].id:
+        if not kept or not fit(proposals[position].id):
             continue
         sibling = proposals[before[-1] if before else kept[0]]
         call = proposals[position]
