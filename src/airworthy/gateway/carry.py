@@ -9,6 +9,7 @@ from airworthy.core.clock import US_PER_S, Clock
 from airworthy.gateway.budget import Amount
 from airworthy.gateway.errand import Errand, Prepared
 from airworthy.gateway.errors import (
+    ContextOverflow,
     ModelCircuitOpen,
     ModelError,
     ModelQueueFull,
@@ -80,6 +81,16 @@ async def carried(errand: Errand, purse: Purse[H], attempt: Attempt[T], clock: C
 
     Raises: ModelError when no model answered; NoTime; what the purse and `errand.halted` raise.
     """
+    while True:
+        try:
+            return await _along(errand, purse, attempt, clock)
+        except ContextOverflow:
+            if errand.overflowed is None or not await errand.overflowed():
+                raise
+
+
+async def _along(errand: Errand, purse: Purse[H], attempt: Attempt[T], clock: Clock) -> Carried[T, H]:
+    """The places of the errand, one after the other."""
     error: ModelError | None = None
     places = list(errand.places)
     while places:

@@ -1,6 +1,6 @@
 """One call on its way: for each place the request as it would go there, and the notes of what happened. Does no I/O."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -40,6 +40,7 @@ class Errand:
     """What the core needs of a call, whichever door it came through.
 
     `raw_for` gives the request as the caller wrote it, for a model. `halted` raises when the call may not go on.
+    `overflowed` is called when no model takes so long a conversation; true: it is shorter now, ask again.
     """
 
     dialect: Dialect
@@ -52,6 +53,7 @@ class Errand:
     halted: Callable[[], None] = lambda: None
     attempts: int = 0
     notes: list[dict[str, Any]] = field(default_factory=list)
+    overflowed: Callable[[], Awaitable[bool]] | None = None
 
     def prepared(self, place: Place) -> Prepared:
         """Raises: ContextOverflow, ModelUntranslatable; then this place cannot be asked."""
@@ -63,7 +65,7 @@ class Errand:
             raise ContextOverflow(
                 f"The conversation has about {tokens_in} tokens; with {longest} of output it does not fit the window "
                 f"of {rule.name}, {rule.window}.",
-                mend="Send less history, or use a model with a larger window.",
+                mend="Send less history, use a model with a larger window, or set on_overflow in [gateway].",
             )
         choices, tier = facts.choices, str(facts.body.get("service_tier") or "")
         bound = Amount(

@@ -16,13 +16,15 @@ from airworthy.gateway.carry import Carried, NoTime, carried
 from airworthy.gateway.errand import Errand
 from airworthy.gateway.errors import ModelError, ModelNotAllowed, error_from
 from airworthy.gateway.fetch import Fetched, Fetcher
+from airworthy.gateway.overflow import Fitting, Summaries, Summariser
 from airworthy.gateway.place import Place, Switch, places_of
 from airworthy.gateway.prices import cost_nano
 from airworthy.gateway.reply import ModelReply, reply_from
+from airworthy.gateway.reply import Usage as ReplyUsage
 from airworthy.gateway.served import Served
 from airworthy.gateway.upstream import ModelClient, Upstream
 from airworthy.gateway.wire.dialect import DIALECTS
-from airworthy.gateway.wire.facts import RequestFacts
+from airworthy.gateway.wire.facts import RequestFacts, Usage
 from airworthy.policy import ModelRule, Policy
 from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Slot, StepFacts, StepState
@@ -90,6 +92,7 @@ class _JournalPurse:
         # The gate bounds the task's tokens, over all its runs.
         self.scopes = (replace(task, cap_tokens=None), *others)
         self._kept: list[_Held] = []
+        self._summaries: list[tuple[_Held, Usage, int]] = []
 
     async def reserve(self, place: Place, bound: Amount) -> _Held:
         """Raises: Halt at a limit or budget."""
@@ -121,7 +124,30 @@ class _JournalPurse:
         """It stands as it was reserved, and is marked so with the next record, lest others wait for it to end."""
         self._kept.append(hold)
 
+    def paid(self, done: Carried[Fetched, _Held]) -> None:
+        """A summary that the call needed; settled with the next record."""
+        facts = done.value.facts
+        usage = facts.usage
+        done.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
+        if usage.known:
+            bill_nano = cost_nano(done.visit.place.price, usage, facts.tier)
+            self._summaries.append((done.hold, usage, bill_nano))
+        else:
+            self.keep(done.hold)
+
+    @property
+    def extra(self) -> tuple[int, int, int]:
+        """Tokens in, tokens out and nano-USD of the summaries."""
+        made = self._summaries
+        return (
+            sum(u.tokens_in for _, u, _ in made),
+            sum(u.tokens_out for _, u, _ in made),
+            sum(b for _, _, b in made),
+        )
+
     def mark_kept(self, tx: Tx) -> None:
+        for hold, usage, bill_nano in self._summaries:
+            self._settle(tx, hold, usage, bill_nano)
         for hold in self._kept:
             rows.keep(tx, self.scopes, hold.amount)
             roll(tx, hold.who, Tally(calls=1, unpriced_calls=1))
@@ -134,6 +160,9 @@ class _JournalPurse:
             rows.keep(tx, self.scopes, hold.amount)
             roll(tx, hold.who, Tally(calls=1, unpriced_calls=1))
             return
+        self._settle(tx, hold, usage, bill_nano)
+
+    def _settle(self, tx: Tx, hold: _Held, usage: Usage | ReplyUsage, bill_nano: int) -> None:
         tokens = usage.tokens_in + usage.tokens_out
         rows.settle(tx, self.scopes, hold.amount, Amount(bill_nano, tokens))
         roll(tx, hold.who, Tally(
@@ -173,6 +202,7 @@ class Gateway:
         self.clock = clock
         self._served = Served(policy, places_of(policy.models, clients, clock, circuits))
         self._fetcher = Fetcher(clock)
+        self._summaries = Summaries()
 
     async def complete(self, journal: Journal, gate: Gate, request: ModelRequest) -> ModelReply:
         """Raises: ModelError when no model of the policy answered; Halt at a limit or budget."""
@@ -191,6 +221,10 @@ class Gateway:
             _CHAT, request.as_sent, places, self.clock.now_us() + round(gate.seconds_left() * US_PER_S),
             halted=gate.check_halted,
         )  # fmt: skip
+        mode = self.policy.gateway.on_overflow
+        if mode != "refuse":
+            summariser = Summariser(purse, self._fetcher, self.clock, self._summaries, purse.paid)
+            errand.overflowed = Fitting(errand, mode, summariser)
         try:
             done = await carried(errand, purse, self._fetcher.whole, self.clock)
         except ModelError as error:
@@ -204,11 +238,11 @@ class Gateway:
         reply, bill_nano = _understood(errand, done)
         result = encode(reply)
         await journal.record(
-            slot, StepState.DONE, result=result, facts=_facts(errand, reply, bill_nano),
+            slot, StepState.DONE, result=result, facts=_facts(errand, reply, bill_nano, purse.extra),
             also=partial(_settled, purse, done.hold, reply, bill_nano),
         )  # fmt: skip
         if slot.recorded is None:
-            gate.observe(fact, result, _tokens(fact, reply))
+            gate.observe(fact, result, _tokens(fact, reply) + sum(purse.extra[:2]))
         return reply
 
     def _places(self, wanted: str) -> Sequence[Place]:
@@ -268,12 +302,14 @@ def _replayed(slot: Slot) -> ModelReply:
     return ModelReply.model_validate(slot.recorded.result)
 
 
-def _facts(errand: Errand, reply: ModelReply, bill_nano: int) -> StepFacts:
+def _facts(errand: Errand, reply: ModelReply, bill_nano: int, extra: tuple[int, int, int]) -> StepFacts:
+    """`extra`: what a summary took."""
+    usage = reply.usage
     return StepFacts(
         attempts=errand.attempts,
         model=reply.pin,
-        tokens_in=reply.usage.tokens_in if reply.usage.known else None,
-        tokens_out=reply.usage.tokens_out if reply.usage.known else None,
-        cost_nano=bill_nano if reply.usage.known else None,
+        tokens_in=usage.tokens_in + extra[0] if usage.known else None,
+        tokens_out=usage.tokens_out + extra[1] if usage.known else None,
+        cost_nano=bill_nano + extra[2] if usage.known else None,
         notes=tuple(errand.notes),
     )

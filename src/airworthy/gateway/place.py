@@ -7,7 +7,7 @@ from airworthy.core.clock import US_PER_S, Clock
 from airworthy.gateway.errors import ModelNotAllowed
 from airworthy.gateway.pacing import Pacer, Pacing
 from airworthy.gateway.prices import Price, check_priced, price_list
-from airworthy.gateway.tokens import Estimate
+from airworthy.gateway.tokens import Counter, Estimate
 from airworthy.gateway.upstream import ModelClient, OfClient, Upstream
 from airworthy.policy import ModelRule
 from airworthy.resilience import (
@@ -66,7 +66,9 @@ class Place:
         upstream: Upstream,
         circuit: Switch,
         clock: Clock,
+        counter: Counter | None = None,
     ) -> None:
+        """`counter`: counts the tokens of a request exactly; left out, they are estimated."""
         self.rule = rule
         self.name = place_of(rule)
         self.upstream = upstream
@@ -75,7 +77,7 @@ class Place:
         self.account = RetryAccount(RetryBudget(), clock)
         self.retrier = Retrier(Retry(attempts=rule.attempts), clock, account=self.account)
         self.bulkhead = Compartment(Bulkhead(rule.concurrency, queue_max=QUEUE_MAX), clock, name=rule.name)
-        self.estimate = Estimate()
+        self.estimate = Estimate(rule.name, counter)
         self._clock = clock
         self._price_day = -1
         self._price = self.price
