@@ -1,4 +1,7 @@
-"""The official SDKs against the gateway: what their users do, whichever protocol the model speaks."""
+"""The official SDKs against the gateway: what their users do, whichever protocol the model speaks.
+
+Slow, because SDKs, gateway and provider are all real and talk over sockets.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from pydantic import BaseModel
 from airworthy.gateway.simulator import FaultPlan, Simulator
 from tests.gateway.server.whole import LARGE, SMALL, Whole, whole
 
+pytestmark = pytest.mark.slow
 openai = pytest.importorskip("openai")
 anthropic = pytest.importorskip("anthropic")
 

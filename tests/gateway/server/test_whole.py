@@ -1,4 +1,7 @@
-"""The whole gateway: what callers do reaches store and provider, and what people decide reaches callers."""
+"""The whole gateway: what callers do reaches store and provider, and what people decide reaches callers.
+
+Slow, because gateway and provider talk over sockets and look at the store in their own time.
+"""
 
 import http.client
 import json
@@ -14,6 +17,7 @@ from airworthy.gateway.budget import KeyBudgets
 from airworthy.gateway.simulator import FaultPlan, Simulator
 from tests.gateway.server.whole import LARGE, SMALL, Whole, chat, events, whole
 
+pytestmark = pytest.mark.slow
 WAIT_S = 10.0
 
 
