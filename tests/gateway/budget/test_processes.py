@@ -114,6 +114,22 @@ async def test_a_process_that_was_given_up_for_dead_begins_anew_and_writes_nothi
     assert database.read_now(lambda tx: tx.rows("SELECT * FROM ledgers")) == []
 
 
+async def test_a_call_that_outlives_its_slice_and_its_process_s_life_is_not_settled_twice() -> None:
+    database = opened()
+    books = await ledger(database)
+    long = await hold(books, (DAY,), ONE)
+    await asyncio.sleep(2.6)  # The slice is closed by now, and what was free of it given back.
+    leased = row(database, "day").reserved_nano
+    bury(database, "gw")
+    books.release(await hold(books, (DAY,), ONE))
+    books.settle(long, Amount(70, 10))
+    await books.close()
+
+    day = row(database, "day")
+    assert leased == 100
+    assert (day.settled_nano, day.reserved_nano, day.lost_nano) == (0, 100, 100)
+
+
 async def test_a_process_that_was_given_up_for_dead_notices_by_its_heartbeat_and_when_it_leases() -> None:
     database = opened()
     books = await ledger(database)

@@ -47,6 +47,42 @@ async def test_the_first_to_come_is_the_first_served_and_a_small_call_does_not_p
     await books.close()
 
 
+async def test_what_lies_free_is_not_for_a_newcomer_while_others_wait_for_more() -> None:
+    books = await ledger(opened())
+    first, second = await hold(books, (SMALL,), Amount(60)), await hold(books, (SMALL,), Amount(40))
+    waiting = asyncio.create_task(hold(books, (SMALL,), Amount(90)))
+    await asyncio.sleep(0.1)
+    books.settle(first, Amount(0))
+    jumped = books.try_reserve((SMALL,), Amount(5))
+    books.settle(second, Amount(0))
+
+    assert jumped is None
+    books.release(await waiting)
+    await books.close()
+
+
+async def test_who_waits_in_one_scope_does_not_pass_an_older_one_in_another() -> None:
+    books = await ledger(opened())
+    other = Scope("other", "another key", 100)
+    in_small = await hold(books, (SMALL,), ONE)
+    in_other = [await hold(books, (other,), Amount(60)), await hold(books, (other,), Amount(40))]
+    older = asyncio.create_task(hold(books, (other,), Amount(90)))
+    await asyncio.sleep(0.1)
+    younger = asyncio.create_task(hold(books, (SMALL, other), Amount(20)))
+    await asyncio.sleep(0.1)
+    books.release(in_other[0])
+    books.release(in_small)
+    await asyncio.sleep(0.1)
+    passed = younger.done()
+    books.release(in_other[1])
+    found = await older
+    books.release(found)
+    books.release(await younger)
+
+    assert not passed
+    await books.close()
+
+
 async def test_callers_of_another_scope_do_not_wait_behind_them() -> None:
     books = await ledger(opened())
     other, shared = Scope("other", "another key", 1_000), Scope("day", "the day", 10_000)
@@ -121,8 +157,10 @@ async def test_who_gives_up_is_in_nobodys_way() -> None:
     await asyncio.sleep(1)
     waiting.cancel()
     await asyncio.wait([waiting])
+    began_us = soon_us(0)
     found = await behind
     books.release(found)
+    assert soon_us(0) == began_us
 
     again = books.try_reserve((SMALL, wide), Amount(40))
     assert isinstance(again, Hold)

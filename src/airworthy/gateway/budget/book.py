@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airworthy.gateway.budget.leasing import Ask, Changes, Lent
 from airworthy.gateway.budget.rollup import Dimensions, Tally
-from airworthy.gateway.budget.slice import Hold, Slice
+from airworthy.gateway.budget.slice import POLL_S, Hold, Life, Slice
 from airworthy.gateway.budget.values import NOTHING, Amount, Exceeded, Scope
 from airworthy.gateway.budget.waiting import Waiter
 from airworthy.gateway.wire.facts import Usage
@@ -38,6 +38,7 @@ class Book:
         self.closed = False
         self.waiting = 0
         self._hungry = hungry
+        self._life = Life()
         self._slices: dict[str, Slice] = {}
         self._queued: dict[Slice, None] = {}
         self._refills: list[Slice] = []
@@ -148,6 +149,8 @@ class Book:
         """It has given up, or was answered: those behind it may fit."""
         part, waiter.parked = waiter.parked, None
         if part is not None:
+            if part.queue and part.queue[0] is waiter:
+                part.poll_s, part.poll_wait_s = 0.0, POLL_S  # The next may want less.
             part.queue.drop(waiter)
             self._serve(part)
 
@@ -221,7 +224,7 @@ class Book:
 
     def lent(self, wanted: Wanted, answer: Lent, now_s: float) -> None:
         part, waiter = wanted.slice, wanted.waiter
-        if part.gone:
+        if part.life.over:
             return
         part.seen = answer.wanted
         if answer.contended:
@@ -301,9 +304,11 @@ class Book:
 
     def bury(self) -> None:
         """The slices count as lost by now. What is free of them is no longer used; who waits waits for new ones."""
+        self._life.over = True
+        self._life = Life()
         waiters: list[Waiter] = []
         for part in self._slices.values():
-            part.gone = part.closed = True
+            part.closed = True
             waiters += part.queue
             part.queue.clear()
         self._slices.clear()
@@ -333,7 +338,7 @@ class Book:
         return Changes(owner, seq, deltas, tallies)
 
     def _adopt(self, scope: Scope) -> Slice:
-        part = Slice(scope)
+        part = Slice(scope, self._life)
         if self.closed:
             part.free_calls = 0
         else:

@@ -9,8 +9,17 @@ POLL_S, POLL_S_MAX = 0.05, 1.0
 UNBOUNDED = 1 << 80  # Free of what nothing bounds: never used up, never lent, never given back.
 
 
+class Life:
+    """One registration of a ledger; `over` when it was given up for dead, and all it was lent counts as lost."""
+
+    __slots__ = ("over",)
+
+    def __init__(self) -> None:
+        self.over = False
+
+
 class Slice:
-    """`gone`: its owner was buried, and what it was lent counts as lost. `closed`: it takes no new holds.
+    """`life`: the one it was lent in, which even a closed slice may outlive. `closed`: it takes no new holds.
 
     `contended`: another process wants of the scope, so nothing is kept idle. `rate`: uses in half a second.
     """
@@ -26,7 +35,6 @@ class Slice:
         "given_calls",
         "given_nano",
         "given_tokens",
-        "gone",
         "has_calls",
         "has_nano",
         "has_tokens",
@@ -34,6 +42,7 @@ class Slice:
         "kept_calls",
         "kept_nano",
         "kept_tokens",
+        "life",
         "poll_s",
         "poll_wait_s",
         "queue",
@@ -50,8 +59,9 @@ class Slice:
         "uses_before",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, life: Life) -> None:
         self.scope = scope
+        self.life = life
         self.has_nano = scope.cap_nano is not None
         self.has_tokens = scope.cap_tokens is not None
         self.has_calls = scope.cap_calls is not None
@@ -61,7 +71,7 @@ class Slice:
         self.settled_nano = self.settled_tokens = self.settled_calls = 0
         self.kept_nano = self.kept_tokens = self.kept_calls = 0
         self.given_nano = self.given_tokens = self.given_calls = 0
-        self.dirty = self.gone = self.closed = self.contended = False
+        self.dirty = self.closed = self.contended = False
         self.queue = Queue()
         self.seen: int | None = None
         self.contended_until_s = 0.0
@@ -100,7 +110,7 @@ class Slice:
 
     def give_back(self) -> bool:
         """Takes all that is free out of use, to be written; True if that is anything."""
-        if self.gone:
+        if self.life.over:
             return False
         nano = max(self.free_nano, 0) if self.has_nano else 0
         tokens = max(self.free_tokens, 0) if self.has_tokens else 0
@@ -148,7 +158,7 @@ class Slice:
             back_tokens - tokens - kept_tokens if t else 0,
             back_calls - made if c else 0,
         )
-        lent = (n or t or c) and not self.gone
+        lent = (n or t or c) and not self.life.over
         return Delta(
             self.scope.name,
             backed if lent else None,
