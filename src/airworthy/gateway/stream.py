@@ -146,19 +146,24 @@ class Streaming:
         if sieve is not None:
             last = sieve.end()
         if guard is not None:
-            last = guard.feed(last) + await self._judged(guard, whole=reader.ended or reader.finish_seen)
+            last = guard.feed(last) + await self._judged(guard, run)
         if joint is not None:
             last = joint.feed(last) + joint.finish()
         if last:
             yield last
 
-    async def _judged(self, guard: StreamGuard, *, whole: bool) -> bytes:
+    async def _judged(self, guard: StreamGuard, run: Run) -> bytes:
         """What the guard held back, as the caller may see it. Raises: ModelMalformed."""
         assert self._watch is not None
-        held = guard.finish()
-        if not held.calls and not held.overflowed:
+        held, reader = guard.finish(), run.value.reader
+        if not held.holding and not held.overflowed:
             return held.raw
-        seen = await self._watch.ended(held, whole=whole, shown=self._shown)
+        facts = reader.facts()  # Put together only once, for the bill as well.
+        sure = run.prepared.bridge is None and not reader.malformed and not reader.overflowed
+        whole = reader.ended or reader.finish_seen
+        seen = await self._watch.ended(
+            held, facts.tool_calls if sure else None, whole=whole, shown=self._shown
+        )
         self._untold = held if seen is None else None
         return seen or b""
 
@@ -235,7 +240,7 @@ class Streaming:
             said = (
                 facts.text + facts.refusal + "".join(call.arguments + call.name for call in facts.tool_calls)
             )
-            tokens_out = place.estimate.of(said.encode()) + UNSEEN_TOKENS
+            tokens_out = place.estimate.of_text(said.encode()) + UNSEEN_TOKENS
             usage = Usage(
                 prepared.tokens_in, min(tokens_out, max(prepared.bound.tokens - prepared.tokens_in, 0))
             )

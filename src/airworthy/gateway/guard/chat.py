@@ -31,7 +31,7 @@ Key = tuple[int, int]  # A choice, and which of its calls.
 
 class ChatForm:
     name: Final = "chat"
-    marks: Final = (b'"tool_calls"', b'"function_call"')
+    mark: Final = b"_call"
     begins: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{|"function_call"\s*:\s*\{')
     says: Final = re.compile(
         rb'"(?:content|refusal|reasoning|reasoning_content)"\s*:\s*"[^"]|"audio"\s*:\s*\{|"(?:content|images)"\s*:\s*\['
@@ -128,13 +128,12 @@ class ChatForm:
         return set_keys(raw, values, present=frozenset(key for key in values if key in body))
 
     def sibling_ids(self, body: Body) -> list[str]:
-        return [
-            call["id"]
-            for message in objects(body.get("messages"))
-            if "tool_calls" in message
-            for call in objects(message["tool_calls"])
-            if type(call.get("id")) is str
-        ]
+        messages = body.get("messages")
+        ids = []
+        for message in messages if type(messages) is list else ():
+            if type(message) is dict and (calls := message.get("tool_calls")) and type(calls) is list:
+                ids += [call["id"] for call in calls if type(call) is dict and type(call.get("id")) is str]
+        return ids
 
     def reinserted(self, raw: bytes, body: Body, memory: Memory) -> bytes:
         messages: list[Any] = []

@@ -20,8 +20,8 @@ class Form(Protocol):
     """What each protocol knows. Bodies are valid: a wire reader has read them."""
 
     @property
-    def marks(self) -> tuple[bytes, ...]:
-        """A stream's piece with none of these begins no call."""
+    def mark(self) -> bytes:
+        """A stream's piece without it begins no call."""
         ...
 
     @property
@@ -108,7 +108,7 @@ def dropped(dialect: str, raw_reply: bytes, withheld: Sequence[Withheld]) -> lis
 
 def sibling_ids(dialect: str, body: dict[str, Any]) -> tuple[str, ...]:
     """The ids beside which something may have been dropped; for requests that offer tools."""
-    return tuple(dict.fromkeys(each for each in FORMS[dialect].sibling_ids(body)[-IDS_MAX:] if fit(each)))
+    return tuple(dict.fromkeys(FORMS[dialect].sibling_ids(body)[-IDS_MAX:]))
 
 
 def reinserted(dialect: str, raw_request: bytes, body: dict[str, Any], memory: Memory) -> bytes:

@@ -9,10 +9,10 @@ from airworthy.gateway.guard.judge import reads_arguments, rule_of, shown, unhel
 from airworthy.policy import Policy
 
 # The types of the tools whose calls come back to the caller, where they are judged one by one.
-_FOR_THE_CALLER: Final[Mapping[str, frozenset[str]]] = {
+_FOR_THE_CALLER: Final[Mapping[str, frozenset[str | None]]] = {
     "chat": frozenset({"function", "custom"}),
     "responses": frozenset({"function", "custom"}),
-    "messages": frozenset({"custom", "bash", "text_editor", "computer", "memory"}),
+    "messages": frozenset({None, "custom", "bash", "text_editor", "computer", "memory"}),
 }
 # Keys of a request that switch on a tool without naming it among the tools.
 _BY_KEY: Final[Mapping[str, Mapping[str, str]]] = {
@@ -36,10 +36,13 @@ def hosted_tools(dialect: str, body: Mapping[str, Any]) -> tuple[str, ...]:
     keys = _BY_KEY.get(dialect)
     if keys is None:
         return ()
-    found = dict.fromkeys(name for key, name in keys.items() if body.get(key))
-    if type(listed) is list:
-        found.update(dict.fromkeys(_types(listed, _FOR_THE_CALLER[dialect], dialect, 0)))
-    return tuple(found)
+    own = _FOR_THE_CALLER[dialect]
+    if type(listed) is list and any(type(tool) is not dict or tool.get("type") not in own for tool in listed):
+        types = list(_types(listed, own, dialect, 0))
+    else:
+        types = []  # The usual way.
+    switched_on = [name for key, name in keys.items() if body.get(key)]
+    return tuple(dict.fromkeys([*switched_on, *types]))
 
 
 def check_hosted(policy: Policy, dialect: str, body: Mapping[str, Any]) -> None:
@@ -58,7 +61,7 @@ def check_hosted(policy: Policy, dialect: str, body: Mapping[str, Any]) -> None:
             )
 
 
-def _types(listed: list[Any], own: frozenset[str], dialect: str, depth: int) -> Iterator[str]:
+def _types(listed: list[Any], own: frozenset[str | None], dialect: str, depth: int) -> Iterator[str]:
     for tool in listed:
         if type(tool) is not dict:
             continue

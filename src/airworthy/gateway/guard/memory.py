@@ -5,7 +5,7 @@ from typing import Final
 
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.redact import Redactor
-from airworthy.gateway.guard.parts import Dropped
+from airworthy.gateway.guard.parts import Dropped, fit
 from airworthy.store import Database, Tx
 
 KEEP_US: Final = 30 * 86_400 * US_PER_S
@@ -59,7 +59,7 @@ class Memory:
     async def recalled(self, agent: str, scope: str, ids: Sequence[str]) -> dict[str, tuple[Dropped, ...]]:
         """What was dropped beside these calls; ids with nothing are left out. Raises: StoreError."""
         known = self._known
-        unknown = [each for each in ids if (agent, scope, each) not in known]
+        unknown = [each for each in ids if (agent, scope, each) not in known and fit(each)]
         if unknown:
             read = await self._database.read(lambda tx: _read(tx, agent, scope, unknown))
             for each in unknown:

@@ -41,7 +41,7 @@ _LAST: Final = frozenset({"response.completed", "response.incomplete"})
 
 class ResponsesForm:
     name: Final = "responses"
-    marks: Final = (b'_call"', b"function_call_arguments", b"custom_tool_call_input")
+    mark: Final = b"_call"
     begins: Final = re.compile(
         rb'"type"\s*:\s*"(?:(?:function|custom_tool|computer|local_shell|shell|apply_patch)_call"'
         rb"|response\.(?:function_call_arguments|custom_tool_call_input)\.)"
@@ -146,12 +146,10 @@ class ResponsesForm:
         return set_keys(raw, values, present=frozenset(key for key in values if key in body))
 
     def sibling_ids(self, body: Body) -> list[str]:
-        ids = [
-            item["call_id"]
-            for item in objects(body.get("input"))
-            if (item.get("type") in _KINDS or text(item.get("type")).endswith("_call_output"))
-            and type(item.get("call_id")) is str
-        ]
+        items = body.get("input")
+        listed = items if type(items) is list else ()
+        # Of calls and of their outputs: nothing else has one.
+        ids = [item["call_id"] for item in listed if type(item) is dict and type(item.get("call_id")) is str]
         previous = body.get("previous_response_id")
         return [*ids, previous] if type(previous) is str else ids
 

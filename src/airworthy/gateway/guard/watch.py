@@ -85,11 +85,13 @@ class Watch:
         """For each stream of the call one of its own."""
         return StreamGuard(self._name)
 
-    async def ended(self, held: Held, *, whole: bool, shown: bool) -> bytes | None:
+    async def ended(
+        self, held: Held, calls: Sequence[ProposedCall] | None, *, whole: bool, shown: bool
+    ) -> bytes | None:
         """What a stream held back, as the caller may see it; None: the model must be asked again, with `request`.
 
-        `whole`: the stream came to its end. `shown`: the caller has seen something of an answer already.
-        Raises: ModelMalformed.
+        `calls`: those of the stream, as far as its reader knows them for sure. `whole`: it came to its end. `shown`:
+        the caller has seen something of an answer already. Raises: ModelMalformed.
         """
         if held.overflowed:
             self.withheld = True
@@ -100,13 +102,15 @@ class Watch:
                 f"The model proposed calls of tools of more than {HELD_BYTES_MAX} bytes.",
                 mend="Ask for less at once.", billed=True,
             )  # fmt: skip
-        withheld = self._judged(held.calls)
+        several = self._call.facts.choices > 1
+        if not calls or several:
+            calls = held.calls
+        withheld = self._judged(calls)
         if not withheld:
             return held.raw
         if not whole:
             return b""  # What comes now is an error; half a call is nobody's.
-        several = self._call.facts.choices > 1
-        if len(withheld) == len(held.calls) and not (several or shown or held.said) and self._left > 0:
+        if len(withheld) == len(calls) and not (several or shown or held.said) and self._left > 0:
             self._retell(held.reply, withheld)
             return None
         return await self.thinned(held, withheld)
@@ -120,7 +124,7 @@ class Watch:
     def passes(self, kept: bytes) -> bool:
         """Whether an answer that was kept from before the policy was what it is now may be given."""
         form = FORMS[self._name]
-        if not any(mark in kept for mark in form.marks):
+        if form.mark not in kept:
             return True
         reply = assembled(self._name, kept) if self._call.facts.stream else kept
         return not judged(self._policy, proposed(self._name, reply))
