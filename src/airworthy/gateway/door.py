@@ -108,7 +108,7 @@ class Door:
         watch = watching(call, served.policy, shared.withheld, errand.notes)
         if watch is not None:
             await watch.asked()
-            errand.raw_for = lambda _: watch.request
+            errand.raw_for = watch.request_for
         errand.overflowed = fitting_at_door(
             errand, purse, record, served.policy, (shared.fetcher, shared.clock, shared.summaries)
         )
@@ -157,9 +157,11 @@ class Door:
                 errand.notes += [{"note": note} for note in translated.notes]
             if watch is None:
                 return body, done
+            watch.request = errand.raw_for(place.rule)  # It may have been made to fit.
             seen = await watch.answered(body, facts, translated=bridge is not None)
             if seen is not None:
                 return seen, done
+            errand.raw_for = watch.request_for
 
     def _question(self, call: Call, served: Served) -> Question | None:
         """None: not from the cache, and not into it."""

@@ -158,6 +158,7 @@ class Streaming:
         held, reader = guard.finish(), run.value.reader
         if not held.holding and not held.overflowed:
             return held.raw
+        self._watch.request = self._errand.raw_for(run.visit.place.rule)  # It may have been made to fit.
         facts = reader.facts()  # Put together only once, for the bill as well.
         sure = run.prepared.bridge is None and not reader.malformed and not reader.overflowed
         whole = reader.ended or reader.finish_seen
@@ -173,6 +174,7 @@ class Streaming:
         assert watch is not None
         assert held is not None
         self._untold, self._before = None, record.facts
+        self._errand.raw_for = watch.request_for
         record.ended_as, record.code = "left", "caller_left"  # Should it end while we wait.
         try:
             run = await self._run()

@@ -311,3 +311,26 @@ async def test_notes_of_what_was_withheld_are_part_of_the_record_of_any_choice()
     assert ["tool_calls" in each["message"] for each in choices] == [False, False]
     assert all("refund_order" in each["message"]["content"] for each in choices)
     assert len(record["notes"]) == 2
+
+
+@pytest.mark.parametrize("streamed", BOTH)
+async def test_a_conversation_that_was_made_to_fit_still_fits_when_the_model_is_told(streamed: bool) -> None:
+    long = [
+        {"role": role, "content": f"{at} " + "word " * 80}
+        for at in range(8)
+        for role in ("user", "assistant")
+    ]
+    answers = [
+        answer("chat", [REFUND], streamed=streamed),
+        answer("chat", [], "Then not.", streamed=streamed),
+    ]
+    async with house(*answers, model={"window": 1500}, on_overflow="truncate") as made:
+        _, body = await made.said(
+            "chat", asked("chat", [*long, {"role": "user", "content": "go"}], streamed=streamed)
+        )
+        first, second = (orjson.loads(raw)["messages"] for raw in made.provider.asked)
+
+    assert facts_of("chat", body, streamed=streamed).text == "Then not."
+    assert len(first) < len(long)
+    assert second[: len(first)] == first
+    assert [message["role"] for message in second[len(first) :]] == ["assistant", "tool"]

@@ -22,7 +22,7 @@ from airworthy.gateway.guard.judge import Withheld, judged
 from airworthy.gateway.guard.memory import Memory
 from airworthy.gateway.guard.stream import HELD_BYTES_MAX, Held, StreamGuard
 from airworthy.gateway.wire.facts import UNKNOWN, ProposedCall, ReplyFacts, RequestFacts, Usage
-from airworthy.policy import Policy
+from airworthy.policy import ModelRule, Policy
 from airworthy.store import StoreError
 
 Request = tuple[bytes, RequestFacts]
@@ -44,6 +44,10 @@ class Watch:
         self._left = policy.gateway.retell_max
         caller = call.caller
         self._scope = caller.run or "/".join(("key", caller.key_id, caller.user, caller.session))
+
+    def request_for(self, _rule: ModelRule) -> Request:
+        """For `Errand.raw_for`."""
+        return self.request
 
     async def asked(self) -> None:
         """Before a model is asked. Raises: HostedToolWithheld."""
