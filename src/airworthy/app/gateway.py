@@ -18,6 +18,7 @@ from airworthy.gateway.budget import Ledger
 from airworthy.gateway.cache import ExactCache
 from airworthy.gateway.door import Door, Shared
 from airworthy.gateway.fetch import Fetcher
+from airworthy.gateway.guard import Memory
 from airworthy.gateway.keys import KeyRing
 from airworthy.gateway.place import Place, places_of
 from airworthy.gateway.records import Record, Recorder
@@ -124,6 +125,7 @@ async def gateway(
             pauses.why,
             ExactCache(app.database, app.clock, recorder.later),
             allow_unrecorded=allow,
+            withheld=Memory(app.database, app.clock, app.payloads.redactor),
         ),
     )
     health = Health(app.database, app.clock, ring)

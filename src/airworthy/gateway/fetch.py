@@ -89,7 +89,7 @@ class Fetcher:
     def _learn(self, visit: Visit, reply: Reply) -> None:
         said = read_limits(reply.headers)
         limits = None if said is None else _paced(said)
-        visit.place.pacer.learn(limits, status=reply.status, sent_us=visit.sent_us)
+        visit.place.pacer.learn(limits, status=reply.status, sent_us=visit.sent_us, taken=visit.tokens)
 
     def _failure(self, place: Place, prepared: Prepared, reply: Reply, raw: bytes) -> ModelError:
         now_us = self._clock.now_us()

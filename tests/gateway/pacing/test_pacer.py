@@ -345,11 +345,15 @@ async def test_a_turn_given_to_one_who_was_cancelled_goes_to_the_next() -> None:
     assert asyncio.get_running_loop().time() < 2.1
 
 
-async def test_without_headers_a_refusal_halves_the_rate_and_time_gives_it_back() -> None:
+async def test_without_headers_refusals_halve_the_rate_and_time_gives_it_back() -> None:
     pacer, clock = _pacer()
-    for _ in range(120):
+    for _ in range(60):
         pacer.learn(None, status=200, sent_us=clock.now_us())
-    pacer.learn(None, status=429, sent_us=clock.now_us())
+        await asyncio.sleep(0.5)
+        pacer.learn(None, status=200, sent_us=clock.now_us())
+        await asyncio.sleep(0.5)
+    for _ in range(7):
+        pacer.learn(None, status=429, sent_us=clock.now_us())
     pacer.learn(None, status=429, sent_us=clock.now_us() - 1)
 
     assert pacer.view().throttled_per_min == 60
@@ -357,6 +361,25 @@ async def test_without_headers_a_refusal_halves_the_rate_and_time_gives_it_back(
     assert pacer.view().throttled_per_min == pytest.approx(120)
     await asyncio.sleep(600)
     assert pacer.view().throttled_per_min is None
+
+
+async def test_one_refusal_among_many_answers_is_no_limit() -> None:
+    """A server that is overloaded for a moment must not slow everybody down for a minute."""
+    pacer, clock = _pacer()
+    for _ in range(40):
+        pacer.learn(None, status=200, sent_us=clock.now_us())
+    pacer.learn(None, status=429, sent_us=clock.now_us())
+
+    assert pacer.view().throttled_per_min is None
+
+
+async def test_a_young_count_is_not_taken_for_a_slow_one() -> None:
+    pacer, clock = _pacer()
+    for _ in range(30):
+        pacer.learn(None, status=200, sent_us=clock.now_us())
+    pacer.hold_until(clock.now_us() + US_PER_S)
+
+    assert (pacer.view().throttled_per_min or 0) > 60
 
 
 async def test_many_deadlines_do_not_pile_up() -> None:

@@ -3,17 +3,19 @@
 from airworthy.core.clock import US_PER_S
 
 MINUTE_SLOTS = 60
+SLOTS_MIN = 3  # A burst of a second says nothing about a minute.
 _RING = MINUTE_SLOTS + 1  # An amount leaves a minute after its slot has ended, so no minute holds too much.
 
 
 class Minute:
     """Amounts by the second they were spent in. Mutable: it is asked before every call."""
 
-    __slots__ = ("_newest", "_slots", "total")
+    __slots__ = ("_first", "_newest", "_slots", "total")
 
     def __init__(self) -> None:
         self._slots = [0] * _RING
         self._newest = 0
+        self._first = 0
         self.total = 0
 
     def at(self, now_us: int) -> int:
@@ -23,8 +25,14 @@ class Minute:
             self._move(second)
         return self.total
 
+    def per_min(self, now_us: int) -> int:
+        """The amount of a minute at the pace since the first of it came: a young count is not a slow one."""
+        total = self.at(now_us)
+        return total * MINUTE_SLOTS // min(MINUTE_SLOTS, max(SLOTS_MIN, self._newest - self._first + 1))
+
     def add(self, now_us: int, amount: int) -> None:
-        self.at(now_us)
+        if not self.at(now_us):
+            self._first = self._newest
         self._slots[self._newest % _RING] += amount
         self.total += amount
 

@@ -19,6 +19,7 @@ from airworthy.resilience.refused import Refused
 
 TOO_MANY = 429
 HOLD_S_MAX = 600.0  # A longer one is asked about again after this: it may be an error, or have been lifted.
+REFUSALS_MIN, REFUSALS_SHARE = 2, 0.05  # Of a minute's answers, where no header tells a limit.
 RATE_UNKNOWN = 2.0  # Calls a second at which an unknown server is tried again, halved, after a hold.
 
 
@@ -68,6 +69,7 @@ class Pacer:
         self._tokens = Learnt()
         self._throttle = Throttle()
         self._sent, self._sent_tokens, self._accepted = Minute(), Minute(), Minute()
+        self._refusals = Minute()
         self._line = Line()
         self._deadlines: list[tuple[int, int, Waiter]] = []
         self._number = 0
@@ -174,7 +176,7 @@ class Pacer:
             self._throttle.later(until_us)
         else:
             known = self._requests.rate if self._requests.limit else 0.0
-            at = known or max(self._accepted.at(now_us) / 60, RATE_UNKNOWN) / 2
+            at = known or max(self._accepted.per_min(now_us) / 60, RATE_UNKNOWN) / 2
             self._throttle.begin(Cut(at, 2 * at, until_us, guessed=True))
         for waiter in self._line.everyone() if self._line.count else ():
             if waiter.deadline_us is not None and waiter.deadline_us < until_us:
@@ -287,10 +289,21 @@ class Pacer:
                     told = True
         if sent_us < self._cut_us or (told and (not known_us or sent_us < known_us)):
             return
+        if not (self._requests.limit or self._tokens.limit) and not self._is_pattern(now_us):
+            return
         self._cut_us = now_us
         cut = self._throttle.cut
         rate = None if cut is None or cut.guessed else self._throttle.rate(now_us)
-        self._throttle.begin(cut_after(rate, self._accepted.at(now_us), max(now_us, self._hold_us)))
+        accepted = self._accepted.per_min(now_us)
+        if self._requests.limit:
+            accepted = min(accepted, round(60 * self._requests.rate))
+        self._throttle.begin(cut_after(rate, accepted, max(now_us, self._hold_us)))
+
+    def _is_pattern(self, now_us: int) -> bool:
+        """One refusal among many answers is an accident of the server's; a limit refuses again and again."""
+        self._refusals.add(now_us, 1)
+        refused = self._refusals.at(now_us)
+        return refused >= max(REFUSALS_MIN, REFUSALS_SHARE * (refused + self._accepted.at(now_us)))
 
     def _nothing_known(self, now_us: int) -> bool:
         return not (
