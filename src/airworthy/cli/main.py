@@ -35,14 +35,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.switch",
         "Show what is paused, waits and works.",
     ),
-    "gateway": ("airworthy.cli.gateway", "Serve models over HTTP, within the agents' policies."),
-    "key": ("airworthy.cli.key", "Make, list and revoke the keys of those who call the gateway."),
+    "gateway": (
+        "airworthy.cli.gateway",
+        "Serve models over HTTP, in the protocols of OpenAI and Anthropic, within the policies.",
+    ),
+    "key": ("airworthy.cli.key", "Make, list and revoke keys to the gateway."),
     "models": (
         "airworthy.cli.models",
         "Show what models cost and how long they live; check those of the agents.",
     ),
     "spend": ("airworthy.cli.spend", "Show what was spent, by agent, user, feature, model or day."),
-    "breaker": ("airworthy.cli.breaker", "Look at the breakers; open and close them by hand."),
+    "breaker": ("airworthy.cli.breaker", "Look at circuit breakers; open and close them."),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
 }
 HELP = """Run AI agents as durable tasks with limits, guarded tools and one explicit outcome each.
