@@ -23,6 +23,7 @@ from airworthy.gateway import (
     ModelUnreachable,
     place_of,
 )
+from airworthy.gateway.tokens import Estimate
 from airworthy.policy import Limits
 from airworthy.recorder import StepState
 from tests.gateway.kit import FIRST, HELLO, SECOND, completion, kit, model, script
@@ -173,7 +174,7 @@ async def test_a_conversation_too_long_for_every_model_is_told_so() -> None:
     k = kit(client, model(window=1000), limits=Limits(tokens_in=1000))
 
     with pytest.raises(ContextOverflow, match="window"):
-        await k.run().ask({"role": "user", "content": "x" * 3700})
+        await k.run().ask({"role": "user", "content": "x" * 3200})
 
     assert client.bodies == []
 
@@ -193,7 +194,7 @@ async def test_one_calls_input_is_bounded_before_it_is_sent(size: int, stopped: 
 
 
 async def test_calls_in_parallel_cannot_pass_the_tasks_tokens_together() -> None:
-    may_take = len(ModelRequest(HELLO).canonical()) // 4 + 100
+    may_take = Estimate(FIRST).of_text(ModelRequest(HELLO).canonical()) + 100
     client = script(completion(tokens=(20, 100)), delay_s=5)
     k = kit(client, limits=Limits(tokens=8 * may_take, tokens_in=500, identical_calls=20))
     run = k.run()

@@ -41,7 +41,7 @@ class Sight:
         if size is None:
             return self.tokens_max
         shrink = min(1.0, self.edge_max / max(*size, 1))
-        return min(round(size[0] * size[1] * shrink * shrink / 750), self.tokens_max) + 4
+        return min(round(size[0] * size[1] * shrink * shrink / 750), self.tokens_max)
 
 
 # By the beginning of a model's name. Source: the pages on vision of OpenAI and Anthropic.

@@ -32,7 +32,6 @@ from airworthy.store import Tx
 
 RESERVE_POLL_S, RESERVE_POLL_S_MAX = 0.05, 1.0
 _REASONING = re.compile(r"(o\d|gpt-5)")
-BYTES_PER_TOKEN = 4  # English text and JSON; only an estimate for limits, never for money.
 _CHAT = DIALECTS["chat"]
 
 
@@ -210,22 +209,24 @@ class Gateway:
         slot = journal.slot("model", "chat", request.canonical())
         if slot.recorded is not None and slot.recorded.exact:
             return _replayed(slot)
-        fact = CallFact(
-            "model", "chat", slot.arguments, slot.occurrence, len(slot.arguments) // BYTES_PER_TOKEN,
-            request.output_bound(places[0].rule),
-        )  # fmt: skip
-        if slot.recorded is None:
-            gate.admit(fact)
         purse = _JournalPurse(self, journal, gate)
         errand = Errand(
             _CHAT, request.as_sent, places, self.clock.now_us() + round(gate.seconds_left() * US_PER_S),
             halted=gate.check_halted,
         )  # fmt: skip
-        mode = self.policy.gateway.on_overflow
-        if mode != "refuse":
-            summariser = Summariser(purse, self._fetcher, self.clock, self._summaries, purse.paid)
-            errand.overflowed = Fitting(errand, mode, summariser)
+        errand.overflowed = fitting = self._fitting(errand, purse)
+        tokens_in, tokens_in_max = places[0].estimate.of_text(slot.arguments), self.policy.limits.tokens_in
+        # A conversation that will be made to fit does not pass the limit; one that cannot be does.
+        too_long = fitting is not None and tokens_in > tokens_in_max and fitting.possible()
+        fact = CallFact(
+            "model", "chat", slot.arguments, slot.occurrence, tokens_in_max if too_long else tokens_in,
+            request.output_bound(places[0].rule),
+        )  # fmt: skip
+        if slot.recorded is None:
+            gate.admit(fact)
         try:
+            if fitting is not None and too_long:
+                await fitting()
             done = await carried(errand, purse, self._fetcher.whole, self.clock)
         except ModelError as error:
             if slot.recorded is None:
@@ -244,6 +245,13 @@ class Gateway:
         if slot.recorded is None:
             gate.observe(fact, result, _tokens(fact, reply) + sum(purse.extra[:2]))
         return reply
+
+    def _fitting(self, errand: Errand, purse: _JournalPurse) -> Fitting[_Held] | None:
+        mode = self.policy.gateway.on_overflow
+        if mode == "refuse":
+            return None
+        summariser = Summariser(purse, self._fetcher, self.clock, self._summaries, purse.paid)
+        return Fitting(errand, mode, summariser, tokens_in_max=self.policy.limits.tokens_in)
 
     def _places(self, wanted: str) -> Sequence[Place]:
         """With a name: that model, and what it names as its fallbacks. Raises: ModelNotAllowed."""

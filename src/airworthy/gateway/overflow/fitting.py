@@ -16,20 +16,25 @@ Mode = Literal["refuse", "truncate", "summarise"]
 
 TRIES_MAX: Final = 2  # The second for a provider that counts more than we thought.
 SPARE_SHARE: Final = 0.99  # Bodies for several models differ a little.
+SPARE_TOKENS: Final = SUMMARY_TOKENS + 64  # A summary, and the words around it.
 REFUSED_SHARE: Final = 0.7  # What to try when a provider refused what should have fitted.
 
 
 class Fitting(Generic[H]):
     """Of one call; `Errand.overflowed`. Makes at most one summary."""
 
-    __slots__ = ("_errand", "_mode", "_summariser", "_summary", "_tries", "_whole")
+    __slots__ = ("_errand", "_mode", "_summariser", "_summary", "_tokens_in_max", "_tries", "_whole")
 
-    def __init__(self, errand: Errand, mode: Mode, summariser: Summariser[H]) -> None:
+    def __init__(
+        self, errand: Errand, mode: Mode, summariser: Summariser[H], *, tokens_in_max: int | None = None
+    ) -> None:
+        """`tokens_in_max`: where the policy allows less than the model's window."""
         self._errand = errand
         self._mode = mode
         self._summariser = summariser
         self._summary: str | None = None
         self._tries = 0
+        self._tokens_in_max = tokens_in_max
         self._whole: Callable[[ModelRule], tuple[bytes, RequestFacts]] | None = None
 
     async def __call__(self) -> bool:
@@ -42,10 +47,10 @@ class Fitting(Generic[H]):
         place = self._roomiest()
         raw, facts = self._whole(place.rule)
         asked, _ = errand.raw_for(place.rule)
-        tokens, room = place.estimate.of(asked), _room(place.rule, facts)
+        tokens, room = place.estimate.of(asked), self._room(place.rule, facts)
         if tokens <= room:
             room = round(tokens * REFUSED_SHARE)
-        spare = SUMMARY_TOKENS if self._mode == "summarise" and self._summary != "" else 0
+        spare = SPARE_TOKENS if self._mode == "summarise" and self._summary != "" else 0
         found = shortened(
             errand.dialect.name, raw, facts.body, place.estimate.of, round(room * SPARE_SHARE) - spare
         )
@@ -66,12 +71,23 @@ class Fitting(Generic[H]):
         self._give(found, self._summary if spare and self._summary else "")
         return True
 
+    def possible(self) -> bool:
+        """Whether it can be made to fit, so that a limit need not stop it."""
+        place = self._roomiest()
+        raw, facts = self._errand.raw_for(place.rule)
+        room = round(self._room(place.rule, facts) * SPARE_SHARE)
+        return shortened(self._errand.dialect.name, raw, facts.body, place.estimate.of, room) is not None
+
+    def _room(self, rule: ModelRule, facts: RequestFacts) -> int:
+        room = rule.window - longest_output(rule, facts)
+        return room if self._tokens_in_max is None else min(room, self._tokens_in_max)
+
     def _roomiest(self) -> Place:
         """Of the places that said it does not fit."""
         errand = self._errand
         said = {note.get("model") for note in errand.notes if note.get("error") == ContextOverflow.__name__}
         places = [place for place in errand.places if place.rule.name in said] or list(errand.places)
-        return max(places, key=lambda place: _room(place.rule, errand.raw_for(place.rule)[1]))
+        return max(places, key=lambda place: self._room(place.rule, errand.raw_for(place.rule)[1]))
 
     async def _summarised(self, found: Shortened) -> str:
         errand = self._errand
@@ -95,7 +111,3 @@ class Fitting(Generic[H]):
             return raw, dialect.read_request(raw)
 
         self._errand.raw_for = given
-
-
-def _room(rule: ModelRule, facts: RequestFacts) -> int:
-    return rule.window - longest_output(rule, facts)

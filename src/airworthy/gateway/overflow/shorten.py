@@ -6,6 +6,7 @@ instructs, the last user message and the last step always stay.
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from airworthy.gateway.wire.splice import set_keys, spans
 # More is left out than must be, up to the next quarter of the room: so the same part goes at the next calls too, which
 # keeps the beginning as it is for the providers' caches, and a summary good for several calls.
 COARSE_SHARE: Final = 0.25
+NOTE_TOKENS: Final = 30
 
 Message = Mapping[str, Any]
 
@@ -104,9 +106,6 @@ def shortened(
     )
 
 
-NOTE_TOKENS: Final = 30
-
-
 def cuts_of(seen: Sequence[Seen]) -> list[Cut]:
     """All that may go, from the least to the most. No cut parts a call from its results."""
     open_at = _open(seen)
@@ -138,13 +137,17 @@ def cuts_of(seen: Sequence[Seen]) -> list[Cut]:
 
 def _open(seen: Sequence[Seen]) -> list[bool]:
     """Whether, before each message, a call waits for a result that comes later. Calls never answered wait for none."""
-    last_result = {name: index for index, each in enumerate(seen) for name in each.results}
+    answered: dict[str, list[int]] = defaultdict(list)  # Some servers give the same ids again and again.
+    for index, each in enumerate(seen):
+        for name in each.results:
+            answered[name].append(index)
     open_until = -1
     found = []
     for index, each in enumerate(seen):
         found.append(index <= open_until)
         for name in each.calls:
-            open_until = max(open_until, last_result.get(name, -1))
+            later = answered[name][bisect_left(answered[name], index + 1) :]
+            open_until = max(open_until, later[0] if later else -1)
     return found
 
 

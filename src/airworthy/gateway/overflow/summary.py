@@ -14,11 +14,15 @@ from airworthy.gateway.errand import Errand
 from airworthy.gateway.fetch import Fetched, Fetcher
 from airworthy.gateway.overflow.told import told
 from airworthy.gateway.place import Place
+from airworthy.gateway.wire.dialect import Dialect
+from airworthy.gateway.wire.facts import RequestFacts
 
 H = TypeVar("H")
 
-SUMMARY_TOKENS: Final = 1024
-SUMMARY_CHARS_MAX: Final = 8 * SUMMARY_TOKENS
+SUMMARY_TOKENS: Final = 1024  # What a summary may take of the window, by our estimate.
+OUTPUT_TOKENS_MAX: Final = 4096  # With what the model thinks before it.
+AROUND_TOKENS: Final = 1200  # The instructions, and what providers add of their own.
+SHORTENINGS_MAX: Final = 6
 KEPT_MAX: Final = 512
 INSTRUCTIONS: Final = (
     "You write summaries of conversations, for whoever continues them. Keep facts, names, numbers, identifiers, dates, "
@@ -54,15 +58,14 @@ class Summariser(Generic[H]):
 
     async def summary(self, errand: Errand, place: Place, left: list[dict[str, Any]]) -> str:
         """Raises: ModelError, and what the purse and `errand.halted` raise. Empty: the model said nothing."""
-        # A character is at most a token for nearly all vocabularies, and a third of one for most texts.
-        chars_max = 2 * (place.rule.window - SUMMARY_TOKENS) - 2 * len(INSTRUCTIONS)
-        text = told(left, chars_max)
+        text = _fitting(place, left)
+        if not text:
+            return ""
         key = hashlib.sha256(f"{place.name}\0{text}".encode()).digest()
         kept = self.summaries.find(key)
         if kept is not None:
             return kept
-        raw = asking(errand.dialect.name, place.rule.name, text)
-        pair = (raw, errand.dialect.read_request(raw))
+        pair = _request(errand.dialect, place.rule.name, text)
         inner = replace(errand, raw_for=lambda _: pair, places=[place], attempts=0, notes=[], overflowed=None)
         try:
             done = await carried(inner, self.purse, self.fetcher.whole, self.clock)
@@ -70,14 +73,43 @@ class Summariser(Generic[H]):
             errand.attempts += inner.attempts
             errand.notes += inner.notes
         self.paid(done)
-        said = done.value.facts.text.strip()[:SUMMARY_CHARS_MAX]
+        facts = done.value.facts
+        errand.notes.append({
+            "note": "a summary was made", "model": place.rule.name,
+            "tokens_in": facts.usage.tokens_in, "tokens_out": facts.usage.tokens_out,
+        })  # fmt: skip
+        said = _clipped(place, facts.text.strip())
         if said:
             self.summaries.keep(key, said)
         return said
 
 
+def _fitting(place: Place, left: list[dict[str, Any]]) -> str:
+    """As much of what was left out as the model can read."""
+    room = place.rule.window - min(OUTPUT_TOKENS_MAX, place.rule.output_tokens_max) - AROUND_TOKENS
+    chars_max = 4 * max(room, 0)
+    for _ in range(SHORTENINGS_MAX):
+        text = told(left, chars_max)
+        if place.estimate.of_text(text.encode("utf-8", "replace")) <= room:
+            return text
+        chars_max = chars_max * 3 // 5
+    return told(left, chars_max)
+
+
+def _clipped(place: Place, text: str) -> str:
+    tokens = place.estimate.of_text(text.encode("utf-8", "replace"))
+    return text if tokens <= SUMMARY_TOKENS else text[: len(text) * SUMMARY_TOKENS // tokens] + " [...]"
+
+
+def _request(dialect: Dialect, model: str, text: str) -> tuple[bytes, RequestFacts]:
+    raw = asking(dialect.name, model, text)
+    facts = dialect.read_request(raw)
+    raw = dialect.spliced(raw, facts, model=None, output_tokens_max=OUTPUT_TOKENS_MAX, include_usage=False)
+    return raw, dialect.read_request(raw)
+
+
 def asking(dialect: str, model: str, text: str) -> bytes:
-    """The request for a summary."""
+    """The request for a summary, but for the bound of its answer, which models call by several names."""
     given = f"The conversation:\n\n{text}\n\nEnd of the conversation. Now write its summary."
     user = {"role": "user", "content": given}
     body: dict[str, Any] = {"model": model}
@@ -85,11 +117,10 @@ def asking(dialect: str, model: str, text: str) -> bytes:
         body |= {
             "instructions": INSTRUCTIONS,
             "input": [user],
-            "max_output_tokens": SUMMARY_TOKENS,
             "store": False,
         }
     elif dialect == "messages":
-        body |= {"system": INSTRUCTIONS, "messages": [user], "max_tokens": SUMMARY_TOKENS}
+        body |= {"system": INSTRUCTIONS, "messages": [user], "max_tokens": OUTPUT_TOKENS_MAX}
     else:
         body |= {"messages": [{"role": "system", "content": INSTRUCTIONS}, user]}
     return orjson.dumps(body)
