@@ -6,8 +6,7 @@ The books (what was spent) travel in the same transaction as the calls they are 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -23,6 +22,7 @@ BATCH_MAX = 256
 WAITING_MAX = 20_000
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 ALSO_MAX = 1_000
+KNOWN_MAX = 10_000
 BODY_BYTES_MAX = 8 * 1024 * 1024  # Of a reply; what is longer is kept in its facts alone.
 TEXT_CHARS_MAX = 200
 
@@ -99,8 +99,7 @@ class Record:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """Which model a provider says it is, under which name it was asked."""
 
     place: str
@@ -125,6 +124,7 @@ class Recorder:
         self._bytes = 0
         self._seen: dict[Sighting, tuple[int, int, int]] = {}
         self._also: list[Callable[[Tx], None]] = []
+        self._known: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -225,4 +225,13 @@ class Recorder:
         return pack(redact(record.call.raw)[0]), pack(redact(reply)[0])
 
     def _clean(self, text: str) -> str:
-        return self._payloads.redactor.redact_text(storable_text(text)) if text else text
+        """Users, models and fingerprints come again and again, and looking for secrets costs more than remembering."""
+        if not text:
+            return text
+        known = self._known.get(text)
+        if known is None:
+            known = self._payloads.redactor.redact_text(storable_text(text))
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[text] = known
+        return known
