@@ -45,7 +45,7 @@ def test_it_makes_little_difference_how_json_writes_a_script(kind: str) -> None:
 
     escaped = Estimate(WIDE).of_text(json.dumps(text).encode())
 
-    assert escaped == pytest.approx(plain, rel=0.06)
+    assert 0.95 * plain <= escaped <= 1.15 * plain
 
 
 def test_plain_english_is_not_overcounted_by_much() -> None:
@@ -55,16 +55,17 @@ def test_plain_english_is_not_overcounted_by_much() -> None:
     assert Estimate(WIDE).of_text(text.encode()) <= 1.2 * COUNTS["english prose"]
 
 
-@given(st.lists(st.sampled_from(sorted(TEXTS)), min_size=30, max_size=120), st.integers(0, 2**32))
-def test_long_texts_are_sampled_and_still_judged_well(kinds: list[str], seed: int) -> None:
-    chance = random.Random(seed)
-    chance.shuffle(kinds)
-    pieces = [(TEXTS[kind] + " ") * (SAMPLE_BYTES // 1000) for kind in kinds]
+@pytest.mark.parametrize("seed", range(5))
+def test_long_texts_are_sampled_and_still_judged_well(seed: int) -> None:
+    """Each part of a body is as likely in the sample as any other, whatever its kind."""
+    kinds = random.Random(seed).choices(sorted(TEXTS), k=60)
+    pieces = [(TEXTS[kind] + " ") * 4 for kind in kinds]
+    assert len("".join(pieces).encode()) > 5 * SAMPLE_BYTES
     estimate = Estimate(WIDE)
 
     whole = estimate.of_text("".join(pieces).encode())
 
-    assert whole == pytest.approx(sum(estimate.of_text(piece.encode()) for piece in pieces), rel=0.25)
+    assert whole == pytest.approx(sum(estimate.of_text(piece.encode()) for piece in pieces), rel=0.15)
 
 
 # Recordings.

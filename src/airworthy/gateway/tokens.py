@@ -21,7 +21,7 @@ from airworthy.gateway.attached import parted, sight_of
 Counter = Callable[[bytes], int]
 """Counts the tokens of a request's bytes exactly, for one model. Called before every call to it; must not wait."""
 
-SAMPLE_PIECES, PIECE_BYTES = 16, 512
+SAMPLE_PIECES, PIECE_BYTES = 64, 128
 SAMPLE_BYTES: Final = SAMPLE_PIECES * PIECE_BYTES
 FACTOR_MIN, FACTOR_MAX = 0.5, 2.5
 LEARN_BYTES_MIN: Final = 8192  # Below this, what a provider adds of its own drowns what there is to learn.

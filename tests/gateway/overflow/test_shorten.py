@@ -31,11 +31,13 @@ def cut(dialect: str, body: dict[str, Any], tokens_max: int) -> tuple[Shortened,
     return None if found is None else (found, orjson.loads(found.raw(raw, body, found.note)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(said=conversations, share=st.floats(0.02, 0.98), same_ids=st.booleans())
 def test_what_remains_is_valid_fits_and_is_what_was_there(
     dialect: str, said: list[Turn], share: float, same_ids: bool
 ) -> None:
+    """Slow: a hundred conversations."""
     body = body_of(dialect, said, same_ids=same_ids)
     assert flaws(dialect, body) == []
     tokens_max = int(by_letters(dumped(body)) * share)
@@ -63,9 +65,11 @@ def test_what_remains_is_valid_fits_and_is_what_was_there(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(said=conversations)
 def test_none_only_when_even_the_least_does_not_fit(dialect: str, said: list[Turn]) -> None:
+    """Slow: a hundred conversations."""
     body = body_of(dialect, said)
     turn = said[-1]
     last = body_of(dialect, [Turn(turn.says, turn.steps[-1:], turn.image)])
