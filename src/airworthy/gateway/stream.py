@@ -194,7 +194,7 @@ class Streaming:
                 billed=True,
             )
         broken = broken or reader.error
-        facts = reader.facts()
+        facts = reader.gist() if broken is None else reader.facts()
         self._note(run, facts)
         if broken is not None:
             self._errand.failed(place, broken)

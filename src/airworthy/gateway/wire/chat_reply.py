@@ -1,6 +1,7 @@
 """Reads OpenAI chat completions, whole or in pieces, as its many imitators send them too."""
 
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 from airworthy.gateway.errors import ModelError, ModelMalformed, ModelOutage
 from airworthy.gateway.wire.asking import named
@@ -10,7 +11,7 @@ from airworthy.gateway.wire.facts import UNKNOWN, Finish, ProposedCall, ReplyFac
 from airworthy.gateway.wire.failure import ProtocolName, error_inside
 from airworthy.gateway.wire.openai_form import reply_object
 from airworthy.gateway.wire.reading import Assembler, Reader
-from airworthy.gateway.wire.sse import FINISH
+from airworthy.gateway.wire.sse import DONE, FINISH, documents
 
 # In small letters. Only the first five are OpenAI's; the others come from servers that speak its protocol.
 FINISHES: dict[str, Finish] = {
@@ -145,6 +146,11 @@ def _call(call: dict[str, Any], position: int) -> ProposedCall:
     return ProposedCall(identity, named(function), as_text(function.get("arguments")) or "{}")
 
 
+# An answer with any of these holds more than text.
+_MORE_THAN_TEXT = (b"tool_calls", b"function_call", b'"audio"', b'"images"')
+TAILS_BYTES = (1024, 4096)
+
+
 class ChatReader(Reader):
     protocol: ClassVar[ProtocolName] = "openai"
     mark_optional: ClassVar[bool] = True
@@ -176,6 +182,37 @@ class ChatReader(Reader):
 
     def _assembler(self) -> Assembler:
         return _Chunks()
+
+    def gist(self) -> ReplyFacts:
+        if not self.ended or self.overflowed or self.error is not None or self._unreadable or self._facts:
+            return self.facts()
+        raw = b"".join(self._kept)
+        if any(word in raw for word in _MORE_THAN_TEXT) or raw.count(b'"refusal"') != raw.count(
+            b'"refusal":null'
+        ):
+            return self.facts()
+        if raw.count(b"\ndata: ") != raw.count(b"\ndata: {") + raw.count(b"\ndata: " + DONE):
+            return self.facts()  # Not all of it is what it should be.
+        # Who answered stands in the first event, why it ended and what it used in the last ones.
+        first = raw.find(b"\n\n")
+        for tail_bytes in TAILS_BYTES:
+            last = raw.find(b"\n\n", max(len(raw) - tail_bytes, first))
+            chunks = _read_of(raw[:first] + raw[last:])
+            if chunks is not None and chunks.reason is not None and chunks.usage.known:
+                return replace(chunks.reply()[0], text="")
+        return self.facts()
+
+
+def _read_of(raw: bytes) -> "_Chunks | None":
+    """None when it is not of the protocol, or does not say who answered."""
+    whole, wrong = documents(raw)
+    chunks = _Chunks()
+    try:
+        for name, body in whole:
+            chunks.take(name, cast("dict[str, Any]", body))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+    return None if wrong or not chunks.words["model"] else chunks
 
 
 class _Chunks:

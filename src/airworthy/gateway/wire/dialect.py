@@ -32,6 +32,10 @@ class StreamReader(Protocol):
         """The transport ended cleanly: a last event without a blank line counts, and so does an end without a mark."""
         ...
 
+    def gist(self) -> ReplyFacts:
+        """As `facts`, without the text where a whole answer is nothing but text."""
+        ...
+
     def facts(self) -> ReplyFacts:
         """What there was, however broken. May be asked for once the stream is over."""
         ...

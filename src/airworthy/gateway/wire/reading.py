@@ -126,10 +126,26 @@ class Reader:
             self.ended = self.error is None
 
     def _examine(self, raw: bytes) -> None:
+        """Event by event until content comes; from there on, only from the first mark."""
+        at = 0
+        while not self.committed and at < len(raw) and b"\r" not in raw:
+            end = raw.find(b"\n\n", at) + 2
+            end = end if end > 1 else len(raw)
+            self._weigh(raw[at:end])
+            at = end
+        raw = raw[at:]
+        if self.committed and not self.overflowed:
+            marked = [found for mark in self.marks if (found := raw.find(mark)) >= 0]
+            if not marked:
+                return
+            raw = raw[max(raw.rfind(b"\n\n", 0, min(marked)), 0) :]
+        self._weigh(raw)
+
+    def _weigh(self, raw: bytes) -> None:
         for name, data in events(raw):
             if not data:
                 continue
-            if data.strip() == DONE:
+            if data == DONE or data.strip() == DONE:
                 self._done()
                 continue
             try:
@@ -164,6 +180,12 @@ class Reader:
     def _garbage(self, why: str) -> None:
         if self.error is None:
             self.error = ModelMalformed(f"The stream cannot be read: {why}.", billed=True)
+
+    def gist(self) -> ReplyFacts:
+        """As `facts`, but where a whole answer holds nothing but text, the text is left out: to put it together costs
+        more than all else that is done for a stream.
+        """
+        return self.facts()
 
     def facts(self) -> ReplyFacts:
         if self._facts is None:
