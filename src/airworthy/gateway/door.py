@@ -101,6 +101,7 @@ class Door:
 
     async def _made(self, call: Call, served: Served, record: Record) -> Answer:
         shared = self._shared
+        await shared.recorder.slowed()
         self._check_open(call)
         errand = self._errand(call, served, record)
         purse = LedgerPurse(shared.ledger, served, call, errand.deadline_us, shared.clock)

@@ -13,6 +13,7 @@ import orjson
 from airworthy.core.clock import Clock
 from airworthy.core.errors import storable_text
 from airworthy.gateway.call import Call
+from airworthy.gateway.wire.dialect import Dialect
 from airworthy.gateway.wire.facts import ReplyFacts
 from airworthy.recorder import Payloads
 from airworthy.store import StoreError, Tx
@@ -20,6 +21,8 @@ from airworthy.store import StoreError, Tx
 FLUSH_S = 0.1
 BATCH_MAX = 256
 WAITING_MAX = 20_000
+ENDING_BYTES = 2_000  # Of a stream without an answer: what it ended with.
+MANY, SLOWED_S_MAX = 2_000, 5.0
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 ALSO_MAX = 1_000
 KNOWN_MAX = 10_000
@@ -34,8 +37,7 @@ _COLUMNS = (
     "attempts", "tokens_in", "tokens_out", "cached", "cost_nano", "estimated", "notes",
 )  # fmt: skip
 _QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
-INSERT_CALL = f"INSERT INTO calls ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-INSERT_BODY = "INSERT INTO call_bodies (call_id, request, reply) VALUES (?, ?, ?)"
+ROWS_AT_ONCE = 64  # For each statement the writer gives up its turn, and waits to get it back.
 SEEN = (
     "INSERT INTO sightings (place, model, answered, fingerprint, first_us, last_us, calls)"
     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (place, model, answered, fingerprint) DO UPDATE SET"
@@ -126,11 +128,20 @@ class Recorder:
         self._also: list[Callable[[Tx], None]] = []
         self._known: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._eased = asyncio.Event()
         self._writing = asyncio.Lock()
 
     @property
     def room(self) -> bool:
         return len(self._waiting) < WAITING_MAX and self._bytes < WAITING_BYTES_MAX
+
+    async def slowed(self) -> None:
+        """Holds a new call back, for a bounded time, while much waits to be written: slower is better than refused."""
+        if len(self._waiting) < MANY:
+            return
+        self._eased.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._eased.wait(), SLOWED_S_MAX)
 
     @property
     def waiting(self) -> int:
@@ -185,6 +196,8 @@ class Recorder:
                     self._waiting = batch + self._waiting
                     raise
                 self.failing_since_us = None
+                if len(self._waiting) < MANY // 2:
+                    self._eased.set()
                 self._bytes -= sum(record.size for record in batch)
             return True
 
@@ -200,10 +213,12 @@ class Recorder:
             nonlocal packed
             if packed is None:  # On the writer's thread, so that the callers' loop does not wait for it.
                 packed = [self._packed(record) for record in batch]
-            for record, bodies in zip(batch, packed, strict=True):
-                tx.execute(INSERT_CALL, record.row(self._clean))
-                if record.full:
-                    tx.execute(INSERT_BODY, (record.call.id, *bodies))
+            rows = [record.row(self._clean) for record in batch]
+            bodies = [
+                (record.call.id, *both) for record, both in zip(batch, packed, strict=True) if record.full
+            ]
+            _insert(tx, f"calls ({_QUOTED})", rows)
+            _insert(tx, "call_bodies (call_id, request, reply)", bodies)
             for each in also:
                 each(tx)
             for sighting, (first_us, last_us, calls) in seen.items():
@@ -221,6 +236,8 @@ class Recorder:
         if not record.full:
             return b"", b""
         reply = b"".join(record.reply) if record.reply_bytes <= BODY_BYTES_MAX else b""
+        if record.call.facts.stream and reply:
+            reply = put_together(record.call.dialect, reply)
         redact, pack = self._payloads.redactor.redact_bytes, self._payloads.pack
         return pack(redact(record.call.raw)[0]), pack(redact(reply)[0])
 
@@ -235,3 +252,27 @@ class Recorder:
                 self._known.clear()
             self._known[text] = known
         return known
+
+
+def _insert(tx: Tx, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        one = f"({', '.join('?' * len(some[0]))})"
+        values = ", ".join([one] * len(some))
+        tx.execute(f"INSERT INTO {into} VALUES {values}", [value for row in some for value in row])
+
+
+def put_together(dialect: Dialect, stream: bytes) -> bytes:
+    """A stream as one document: a secret that came in pieces is found only in the whole."""
+    reader = dialect.stream_reader(BODY_BYTES_MAX)
+    reader.feed(stream)
+    reader.close()
+    facts = reader.facts()
+    calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in facts.tool_calls]
+    whole: dict[str, Any] = {
+        "streamed": True, "model": facts.model, "finish": facts.finish, "text": facts.text, "tool_calls": calls,
+        "refusal": facts.refusal,
+    }  # fmt: skip
+    if reader.error is not None or not (facts.text or calls or facts.refusal):
+        whole["ended"] = stream[-ENDING_BYTES:].decode("utf-8", "replace")
+    return orjson.dumps(whole)
