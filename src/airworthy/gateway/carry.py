@@ -1,7 +1,7 @@
 """Carries a call to the first model that answers it: pace, budget, breaker, retry, fallback, hedge; knows no door."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -41,14 +41,18 @@ class Purse(Protocol[H]):
 
 
 class Visit:
-    """One call's stay at a place: its turn in the provider's pace and its seat among the calls in flight."""
+    """One call's stay at a place: its turn in the provider's pace and its seat among the calls in flight.
 
-    __slots__ = ("_here", "place", "sent_us", "tokens")
+    `closes` ends what may still come from there.
+    """
+
+    __slots__ = ("_here", "closes", "place", "sent_us", "tokens")
 
     def __init__(self, place: Place, tokens: int, sent_us: int) -> None:
         self.place = place
         self.tokens = tokens
         self.sent_us = sent_us
+        self.closes: Callable[[], None] | None = None
         self._here = True
 
     def over(self, used: int | None) -> None:
@@ -57,6 +61,8 @@ class Visit:
             self._here = False
             self.place.pacer.returned(self.tokens, used, sent_us=self.sent_us)
             self.place.bulkhead.give_back()
+            if self.closes is not None:
+                self.closes()
 
 
 @dataclass(slots=True)  # Not frozen: that costs a microsecond, and nobody keeps one.
@@ -97,7 +103,7 @@ async def _along(errand: Errand, purse: Purse[H], attempt: Attempt[T], clock: Cl
         place = places.pop(0)
         try:
             if place.rule.hedge_after_s is not None and places:
-                return await _hedged(errand, purse, attempt, clock, (place, places[0]))
+                return await _hedged(errand, purse, attempt, clock, place, places)
             return await _at(errand, purse, attempt, clock, place)
         except ModelUntranslatable as failed:
             errand.failed(place, failed)
@@ -148,13 +154,17 @@ async def _once(
         await _turn(errand, place, prepared)
         visit = Visit(place, prepared.bound.tokens, clock.now_us())
         hold = await purse.reserve(place, prepared.bound)
+        try:
+            errand.halted()  # Who switches the agent off while a call waits means that call too.
+            left_s = (errand.deadline_us - clock.now_us()) / US_PER_S
+            if left_s <= 0:
+                raise NoTime
+        except BaseException:
+            await purse.release(hold)
+            raise
         errand.attempts += 1
         used = None
         try:
-            left_s = (errand.deadline_us - clock.now_us()) / US_PER_S
-            if left_s <= 0:
-                await purse.release(hold)
-                raise NoTime
             value = await attempt(visit, prepared, min(place.rule.timeout_s, left_s))
         except ModelError as error:
             result = "failure" if error.trips else "neutral"
@@ -166,9 +176,6 @@ async def _once(
                 await purse.release(hold)
             if isinstance(error, ModelTimeout) and clock.now_us() >= errand.deadline_us:
                 raise NoTime from error
-            raise
-        except NoTime:
-            used = 0
             raise
         except BaseException:
             purse.keep(hold)
@@ -205,34 +212,60 @@ async def _turn(errand: Errand, place: Place, prepared: Prepared) -> None:
 
 
 async def _hedged(
-    errand: Errand, purse: Purse[H], attempt: Attempt[T], clock: Clock, pair: tuple[Place, Place]
+    errand: Errand, purse: Purse[H], attempt: Attempt[T], clock: Clock, place: Place, others: list[Place]
 ) -> Carried[T, H]:
-    """Asks the other place too when the first takes long; the first answer counts, the slower call is given up."""
-    place, other = pair
-    assert place.rule.hedge_after_s is not None
+    """Asks the next place too when the first takes long; the first answer counts, the slower call is given up.
+
+    Whoever was asked is taken out of `others`.
+    """
     first = asyncio.ensure_future(_at(errand, purse, attempt, clock, place))
-    racing = {first}
+    racing = [first]
+    won: asyncio.Future[Carried[T, H]] | None = None
     try:
-        done, _ = await asyncio.wait(racing, timeout=place.rule.hedge_after_s)
-        if not done:
+        await asyncio.wait(racing, timeout=place.rule.hedge_after_s)
+        if not first.done():
+            other = others.pop(0)
             errand.notes.append({"note": "asked as well, for the wait", "model": other.rule.name})
-            racing.add(asyncio.ensure_future(_at(errand, purse, attempt, clock, other)))
-        while not any(each.done() and each.exception() is None for each in racing):
-            if all(each.done() for each in racing):
-                return first.result()  # Raises the first one's error; the second has left its notes.
-            await asyncio.wait(
-                [each for each in racing if not each.done()], return_when=asyncio.FIRST_COMPLETED
-            )
-        won = next(each for each in racing if each.done() and each.exception() is None)
-        racing.remove(won)
-        return won.result()
-    finally:
-        for each in racing:
-            each.cancel()
-        for lost in await asyncio.gather(*racing, return_exceptions=True):
-            if isinstance(lost, Carried):  # It came in the same moment: paid for, and not needed.
-                purse.keep(lost.hold)
-                lost.visit.over(None)
+            racing.append(asyncio.ensure_future(_at(errand, purse, attempt, clock, other)))
+        while True:
+            won = next((each for each in racing if each.done() and each.exception() is None), None)
+            pending = [each for each in racing if not each.done()]
+            if won is not None or not pending:
+                break
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+    except BaseException:
+        await _given_up(purse, racing)
+        raise
+    if won is None:
+        for each in racing[1:]:
+            error = each.exception()
+            if not isinstance(error, ModelError):  # A budget, or the time: that is so for every place.
+                return each.result()
+            errand.failed(other, error)
+        return first.result()
+    try:
+        await _given_up(purse, [each for each in racing if each is not won])
+    except BaseException:
+        _lost(purse, won)
+        raise
+    return won.result()
+
+
+async def _given_up(purse: Purse[H], calls: Sequence[asyncio.Future[Carried[T, H]]]) -> None:
+    """Returns when they have ended; what they hold is kept, even if nobody waits for that."""
+    for each in calls:
+        each.cancel()
+        each.add_done_callback(lambda done: _lost(purse, done))
+    if calls:
+        await asyncio.wait(calls)
+
+
+def _lost(purse: Purse[H], call: asyncio.Future[Carried[T, H]]) -> None:
+    """An answer that came in the same moment as another is paid for, and not needed."""
+    if not call.cancelled() and call.exception() is None:
+        carried = call.result()
+        purse.keep(carried.hold)
+        carried.visit.over(None)
 
 
 def _decide(error: ModelError) -> Decision:

@@ -79,6 +79,7 @@ class Fetcher:
                 if "json" in reply.headers.get("content-type", ""):
                     raise self._not_a_stream(place, prepared, await reply.read(ERROR_BYTES_MAX))
                 opened = await _begun(place, prepared, reply)
+                visit.closes = reply.close
                 return opened
         except TimeoutError as error:
             raise _late(place, timeout_s) from error
