@@ -4,8 +4,8 @@ A cache that fails is passed by: it must never cost an answer.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
@@ -21,15 +21,19 @@ MEMORY_BYTES_MAX: Final = 32 * 1024 * 1024
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 TRIM_EVERY: Final = 100  # Answers kept between two looks at how much there is.
 # Fields that change nothing of the answer, and so must not keep equal questions apart.
-_IRRELEVANT: Final = frozenset(
-    {"user", "metadata", "safety_identifier", "prompt_cache_key", "stream_options", "store"}
-)
-_WHOLE: Final = frozenset({"stop", "tool_calls"})
+_IRRELEVANT: Final = frozenset({"user", "metadata", "safety_identifier", "prompt_cache_key", "store"})
+_TOOLS: Final = ("tools", "functions", "mcp_servers")
+# With these a request means something else each time.
+_REMEMBERS: Final = ("previous_response_id", "conversation", "container")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What an answer is kept by. `owner` is the user it belongs to, or empty where it serves everybody."""
+    """What an answer is kept by. `owner` is the user it belongs to, or empty where it serves everybody.
+
+    `route`: the places that may answer, so that a policy with another pin is not answered by the old one's words.
+    `headers`: those that the provider sees.
+    """
 
     agent: str
     owner: str
@@ -37,10 +41,12 @@ class Question:
     model: str
     body: dict[str, Any]
     rule: CacheRule
+    route: Sequence[str] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def key(self) -> bytes:
         body = {name: value for name, value in self.body.items() if name not in _IRRELEVANT}
-        told = [self.agent, self.owner, self.dialect, self.model, body]
+        told = [self.agent, self.owner, self.dialect, self.model, self.route, self.headers, body]
         return sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).digest()
 
 
@@ -72,16 +78,17 @@ def may_ask(rule: CacheRule, facts: RequestFacts, user: str) -> bool:
     """
     if not rule.enabled or (not user and not rule.shared):
         return False
-    if facts.body.get("tools") and not rule.with_tools:
+    if not rule.with_tools and any(facts.body.get(name) for name in _TOOLS):
         return False
-    if facts.body.get("previous_response_id"):
-        return False  # It means something else each time.
+    if any(facts.body.get(name) for name in _REMEMBERS):
+        return False
     temperature = facts.body.get("temperature")
     return not isinstance(temperature, int | float) or temperature <= rule.temperature_max
 
 
-def may_keep(facts: ReplyFacts, body: bytes) -> bool:
-    return facts.finish in _WHOLE and not facts.refusal and len(body) <= ANSWER_BYTES_MAX
+def may_keep(rule: CacheRule, facts: ReplyFacts, body: bytes) -> bool:
+    whole = facts.finish == "stop" or (facts.finish == "tool_calls" and rule.with_tools)
+    return whole and not facts.refusal and len(body) <= ANSWER_BYTES_MAX
 
 
 class ExactCache:

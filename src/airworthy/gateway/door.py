@@ -18,6 +18,7 @@ from airworthy.gateway.errors import ModelError
 from airworthy.gateway.fetch import Fetched, Fetcher
 from airworthy.gateway.guard import Memory, Watch, together, watching
 from airworthy.gateway.overflow import Summaries, fitting_at_door
+from airworthy.gateway.place import Place
 from airworthy.gateway.records import Record, Recorder
 from airworthy.gateway.served import Served
 from airworthy.gateway.stream import Streaming, added
@@ -113,7 +114,7 @@ class Door:
         errand.overflowed = fitting_at_door(
             errand, purse, record, served.policy, (shared.fetcher, shared.clock, shared.summaries)
         )
-        question = self._question(call, served)
+        question = self._question(call, served, errand.places)
         if question is not None:
             kept = await shared.cache.find(question)
             if kept is not None and (watch is None or watch.passes(kept.body)):
@@ -132,7 +133,11 @@ class Door:
         record.ended_as, record.status = "answered", 200
         record.kept(body)
         shared.recorder.add(record)
-        if question is not None and may_keep(facts, body) and not (watch is not None and watch.withheld):
+        if (
+            question is not None
+            and may_keep(question.rule, facts, body)
+            and not (watch is not None and watch.withheld)
+        ):
             shared.cache.keep(question, Kept(body, place.rule.name, shared.clock.now_us()))
         return Answer(200, faces.headers(call, place, record.cost_nano), body)
 
@@ -164,13 +169,16 @@ class Door:
                 return seen, done
             errand.raw_for = watch.request_for
 
-    def _question(self, call: Call, served: Served) -> Question | None:
+    def _question(self, call: Call, served: Served, places: Sequence[Place]) -> Question | None:
         """None: not from the cache, and not into it."""
         rule, caller = served.policy.gateway.cache, call.caller
         if call.dialect.name == "count_tokens" or not may_ask(rule, call.facts, caller.user):
             return None
         owner = "" if rule.shared else caller.user
-        return Question(caller.agent, owner, call.dialect.name, call.facts.model, call.facts.body, rule)
+        route = [place.name for place in places]
+        return Question(
+            caller.agent, owner, call.dialect.name, call.facts.model, call.facts.body, rule, route, call.headers
+        )  # fmt: skip
 
     def _kept(self, record: Record, kept: Kept) -> Answer:
         """At no cost, and said so."""

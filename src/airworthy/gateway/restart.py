@@ -4,6 +4,7 @@ Only text can begin anew: half a tool call cannot be taken back. Of the protocol
 has a place: chat completions and Messages.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ import orjson
 from airworthy.gateway.wire.facts import ReplyFacts
 
 JOINABLE: Final = frozenset({"chat", "messages"})
+# Only at the beginning of a line: a model may write about these events.
+_BEGINS: Final = re.compile(rb"^event: ?content_block_start", re.MULTILINE)
+_ENDS: Final = re.compile(rb"^event: ?content_block_stop", re.MULTILINE)
 MARK: Final = "\n\n[The answer broke off here and begins anew.]\n\n"
 
 
@@ -76,10 +80,22 @@ class Joint:
         return event + b"\n\n"
 
 
-def blocks_in(stream: bytes) -> tuple[int, bool]:
-    """How many content blocks a Messages stream has begun, and whether the last one is open."""
-    begun = stream.count(b"event: content_block_start")
-    return begun, begun > stream.count(b"event: content_block_stop")
+class Blocks:
+    """Counts the content blocks of a Messages stream: those that have begun, and whether the last one is open."""
+
+    __slots__ = ("_ended", "begun")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self._ended = 0
+
+    @property
+    def open(self) -> bool:
+        return self.begun > self._ended
+
+    def seen(self, events: bytes) -> None:
+        self.begun += len(_BEGINS.findall(events))
+        self._ended += len(_ENDS.findall(events))
 
 
 def _event(name: str, body: Mapping[str, Any]) -> bytes:

@@ -1,6 +1,6 @@
 """A streamed answer: opened, handed on as it comes, settled at its end, whichever way that is."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from airworthy.core.clock import US_PER_S, Clock
@@ -9,16 +9,17 @@ from airworthy.core.ids import Ids
 from airworthy.gateway import faces
 from airworthy.gateway.bill import LedgerPurse, Stopped
 from airworthy.gateway.budget import Hold
-from airworthy.gateway.cache import Kept, Question, may_keep
+from airworthy.gateway.cache import ANSWER_BYTES_MAX, Kept, Question, may_keep
 from airworthy.gateway.call import Answer, Call
 from airworthy.gateway.carry import Carried, NoTime, carried
 from airworthy.gateway.errand import Errand
-from airworthy.gateway.errors import ModelError, ModelStreamBroken
+from airworthy.gateway.errors import ModelError, ModelStreamBroken, ModelTimeout
 from airworthy.gateway.fetch import Opened, counted
 from airworthy.gateway.guard import Held, StreamGuard, Watch, together
 from airworthy.gateway.records import Record
-from airworthy.gateway.restart import Joint, blocks_in, joinable
+from airworthy.gateway.restart import Blocks, Joint, joinable
 from airworthy.gateway.translate import StreamTranslator, stream_translator
+from airworthy.gateway.whole_events import WholeEvents, before_error
 from airworthy.gateway.wire.facts import ReplyFacts, Usage
 from airworthy.gateway.wire.usage_filter import UsageFilter
 
@@ -49,7 +50,9 @@ class Streaming:
         self._question = question
         self._call = record.call
         self._clock: Clock = shared.clock
-        self._sent: list[bytes] = []  # Kept where a break may be joined: what the caller has seen.
+        self._answer: list[bytes] = []  # For the cache.
+        restarts = any(place.rule.broken_stream == "restart" for place in errand.places)
+        self._blocks = Blocks() if restarts and record.call.dialect.name == "messages" else None
         self._joint: Joint | None = None
         self._watch = watch
         self._shown = False
@@ -70,16 +73,14 @@ class Streaming:
     async def _body(self, run: Run) -> AsyncGenerator[bytes, None]:
         record = self._record
         settled = False
+        fault = ""
         try:
             while True:
                 broken: ModelError | None = None
                 pieces = self._pieces(run)
                 try:
                     async for piece in pieces:
-                        record.kept(piece)
-                        if run.visit.place.rule.broken_stream == "restart":
-                            self._sent.append(piece)
-                        self._shown = True
+                        self._handed(piece)
                         yield piece
                 except ModelError as error:
                     broken = error
@@ -112,38 +113,60 @@ class Streaming:
                 marker = self._joint.marker(run.visit.place.rule.name, broken.code)
                 record.kept(marker)
                 yield marker
+        except Exception:  # A fault of ours. Raised on, so that nobody takes the answer for whole.
+            fault = "gateway_error"
+            raise
         finally:
-            if not settled:  # The caller left, or the server stops.
-                record.ended_as, record.code = "left", "caller_left"
+            self._end(run, fault, settled=settled)
+
+    def _end(self, run: Run, fault: str, *, settled: bool) -> None:
+        record = self._record
+        if fault:
+            record.ended_as, record.code = "failed", fault
+        elif not settled:  # The caller left, or the server stops.
+            record.ended_as, record.code = "left", "caller_left"
+        try:
+            if not settled:
                 self._cut(run)
+        finally:
             run.value.reply.close()
             record.status, record.attempts = 200, self._errand.attempts
             self._shared.recorder.add(record)
 
+    def _handed(self, piece: bytes) -> None:
+        record = self._record
+        record.kept(piece)
+        self._shown = True
+        if self._question is not None and record.reply_bytes <= ANSWER_BYTES_MAX:
+            self._answer.append(piece)
+        if self._blocks is not None:
+            self._blocks.seen(piece)
+
     async def _pieces(self, run: Run) -> AsyncGenerator[bytes, None]:
-        """The stream as its caller should see it. Raises: ModelError when it breaks."""
-        joint = self._joint
-        opened, translator, sieve = (
-            run.value,
-            _translator(run, self._shared.ids, self._clock.now_us()),
-            _sieve(self._call, run),
-        )
-        reader = opened.reader
+        """The stream as its caller should see it, up to where it breaks. Raises: ModelError."""
+        joint, opened, reader = self._joint, run.value, run.value.reader
+        translator = _translator(run, self._shared.ids, self._clock.now_us())
+        sieve = _sieve(self._call, run)
         guard = None if self._watch is None else self._watch.guard()
         for chunk in opened.chunks:
             piece = _seen(chunk, translator, sieve, guard, joint)
             if piece:
                 yield piece
-        rest: AsyncIterator[bytes] = opened.rest
         if not opened.over:
-            async for chunk in rest:
+            async for chunk in opened.rest:
                 reader.feed(chunk)
                 piece = _seen(chunk, translator, sieve, guard, joint)
+                if reader.error is not None:
+                    piece = before_error(piece)
                 if piece:
                     yield piece
+                self._check_going(run, translator)
             reader.close()
-        last = b"" if translator is None else translator.finish()
-        if sieve is not None:
+        last = b""
+        if translator is not None:
+            last = translator.finish()
+            self._check_going(run, translator)
+        elif reader.ended or reader.finish_seen:  # Else half an event is left, and something else follows it.
             last = sieve.end()
         if guard is not None:
             last = guard.feed(last) + await self._judged(guard, run)
@@ -151,6 +174,21 @@ class Streaming:
             last = joint.feed(last) + joint.finish()
         if last:
             yield last
+
+    def _check_going(self, run: Run, translator: StreamTranslator | None) -> None:
+        """Raises: ModelError."""
+        error = run.value.reader.error
+        if error is not None:
+            raise error
+        if translator is not None and translator.failed:
+            raise ModelStreamBroken(
+                f"The stream of {run.visit.place.rule.name} broke: {translator.failed}", billed=True
+            )
+        if self._clock.now_us() > self._errand.deadline_us and not run.value.reader.finish_seen:
+            raise ModelTimeout(
+                f"The stream of {run.visit.place.rule.name} took longer than the policy allows a task.",
+                mend="Ask for less, or raise limits.seconds.", billed=True,
+            )  # fmt: skip
 
     async def _judged(self, guard: StreamGuard, run: Run) -> bytes:
         """What the guard held back, as the caller may see it. Raises: ModelMalformed."""
@@ -211,14 +249,14 @@ class Streaming:
     def _keep(self, run: Run) -> None:
         """For the next one who asks the same. What began anew, or is too long to be recorded, is not kept."""
         record = self._record
-        if self._question is None or record.facts is None or self._joint is not None or not record.reply:
+        if self._question is None or record.facts is None or self._joint is not None:
             return
         if self._watch is not None and self._watch.withheld:
             return
-        body = b"".join(record.reply)
+        body = b"".join(self._answer)
         if (
             len(body) == record.reply_bytes
-            and may_keep(record.facts, body)
+            and may_keep(self._question.rule, record.facts, body)
             and not run.value.reader.malformed
         ):
             self._shared.cache.keep(self._question, Kept(body, record.model, self._clock.now_us()))
@@ -264,35 +302,41 @@ class Streaming:
         ):
             return None
         self._errand.places = left
+        record = self._record
+        record.ended_as, record.code = "left", "caller_left"  # Should it end while we wait.
         try:
             again = await self._run()
-        except (ModelError, Stopped, NoTime) as error:
+        except (AirworthyError, Stopped, NoTime) as error:
+            record.ended_as = "failed"
             self._errand.notes.append({"note": "the stream could not begin anew", "why": str(error)})
             return None
-        blocks, block_open = blocks_in(b"".join(self._sent))
-        self._joint = Joint(dialect, blocks, block_open=block_open)
+        record.ended_as, record.code = "failed", ""
+        blocks = self._blocks or Blocks()
+        self._joint = Joint(dialect, blocks.begun, block_open=blocks.open)
         return again
 
 
 def _translator(run: Run, ids: Ids, now_us: int) -> StreamTranslator | None:
     bridge = run.prepared.bridge
-    return None if bridge is None else stream_translator(bridge, new_id=ids.trace, now_s=now_us // US_PER_S)
+    if bridge is None:
+        return None
+    return stream_translator(bridge, new_id=ids.trace, now_s=now_us // US_PER_S, tells=False)
 
 
-def _sieve(call: Call, run: Run) -> UsageFilter | None:
-    return UsageFilter() if run.prepared.bridge is None and not call.facts.wants_usage else None
+def _sieve(call: Call, run: Run) -> UsageFilter | WholeEvents:
+    return UsageFilter() if run.prepared.bridge is None and not call.facts.wants_usage else WholeEvents()
 
 
 def _seen(
     chunk: bytes,
     translator: StreamTranslator | None,
-    sieve: UsageFilter | None,
+    sieve: UsageFilter | WholeEvents,
     guard: StreamGuard | None,
     joint: Joint | None,
 ) -> bytes:
     if translator is not None:
         chunk = translator.feed(chunk)
-    elif sieve is not None:
+    else:
         chunk = sieve.feed(chunk)
     if guard is not None:
         chunk = guard.feed(chunk)

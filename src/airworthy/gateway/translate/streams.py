@@ -58,8 +58,13 @@ def _patiently(data: bytes) -> object:
         return None
 
 
-def stream_translator(bridge: Bridge, *, new_id: Callable[[], str], now_s: int = 0) -> "StreamTranslator":
-    """`new_id` gives letters and digits, new at each call; `now_s` stands in where the provider gives no time."""
+def stream_translator(
+    bridge: Bridge, *, new_id: Callable[[], str], now_s: int = 0, tells: bool = True
+) -> "StreamTranslator":
+    """`new_id` gives letters and digits, new at each call; `now_s` stands in where the provider gives no time.
+
+    `tells` False: what goes wrong is only in `failed`, for whoever can still mend it.
+    """
     readers: dict[str, Callable[[], _Reader]] = {
         "chat": ChatEvents,
         "messages": MessagesEvents,
@@ -73,13 +78,15 @@ def stream_translator(bridge: Bridge, *, new_id: Callable[[], str], now_s: int =
         case "responses":
             writer = ResponsesStream(bridge, new_id)
     form = FormatText(bridge.format_tool) if bridge.format_tool else None
-    return StreamTranslator(readers[bridge.to](), writer, form, Begin(new_id(), "", now_s), new_id)
+    return StreamTranslator(
+        readers[bridge.to](), writer, form, Begin(new_id(), "", now_s), new_id, tells=tells
+    )
 
 
 class StreamTranslator:
     """One stream on its way back; `feed` it as it comes, then `finish` once, whatever way it ended.
 
-    After an error, in the stream or of the stream, nothing more is written.
+    After an error, in the stream or of the stream, nothing more is written; `failed` says what it was.
     """
 
     def __init__(
@@ -89,7 +96,11 @@ class StreamTranslator:
         form: FormatText | None,
         fallback: Begin,
         new_id: Callable[[], str],
+        *,
+        tells: bool = True,
     ) -> None:
+        self.failed = ""
+        self._tells = tells
         self._reader = reader
         self._writer = writer
         self._form = form
@@ -166,7 +177,12 @@ class StreamTranslator:
             case Failed() if self._reader.finish_seen:
                 # The answer is whole; what went wrong after it is nobody's loss.
                 return self._close()
-            case Failed() | End():
+            case Failed():
+                self._over = True
+                self.failed = event.message or event.kind
+                if not self._tells:
+                    return b""
+            case End():
                 self._over = True
             case CallBegin() | CallEnd() | Ending() | Counted() | Beat():
                 pass
