@@ -205,5 +205,5 @@ class Door:
             call.dialect, lambda _: pair, places,
             record.started_us + round(served.policy.limits.seconds * US_PER_S),
             caller_key=call.caller.key_id, priority=call.caller.priority, headers=call.headers,
-            halted=lambda: self._check_open(call),
+            halted=lambda: self._check_open(call), tokens_in_max=served.policy.limits.tokens_in,
         )  # fmt: skip

@@ -54,6 +54,7 @@ class Errand:
     attempts: int = 0
     notes: list[dict[str, Any]] = field(default_factory=list)
     overflowed: Callable[[], Awaitable[bool]] | None = None
+    tokens_in_max: int | None = None
 
     def prepared(self, place: Place) -> Prepared:
         """Raises: ContextOverflow, ModelUntranslatable; then this place cannot be asked."""
@@ -66,6 +67,11 @@ class Errand:
                 f"The conversation has about {tokens_in} tokens; with {longest} of output it does not fit the window "
                 f"of {rule.name}, {rule.window}.",
                 mend="Send less history, use a model with a larger window, or set on_overflow in [gateway].",
+            )
+        if self.tokens_in_max is not None and tokens_in > self.tokens_in_max:
+            raise ContextOverflow(
+                f"The conversation has about {tokens_in} tokens; the policy allows {self.tokens_in_max} for one call.",
+                mend="Send less history, raise limits.tokens_in, or set on_overflow in [gateway].",
             )
         choices, tier = facts.choices, str(facts.body.get("service_tier") or "")
         bound = Amount(

@@ -136,7 +136,8 @@ async def house(
     stored = database if database is not None else tables()
     provider = Provider(list(answers))
     policy = Policy.model_validate({
-        **POLICY.model_dump(exclude_unset=True), "gateway": gateway, "limits": {"cost_usd": cost_usd, "tokens_in": 1000},
+        **POLICY.model_dump(exclude_unset=True), "gateway": gateway,
+        "limits": {"cost_usd": cost_usd, "tokens_in": 1200},
         "models": [{"name": MODEL, **PRICED, "attempts": 1, "provider": "openai", **(model or {})}],
     })  # fmt: skip
     ledger = Ledger(stored, clock, Owner("gwy_1", "here", 1, ""))

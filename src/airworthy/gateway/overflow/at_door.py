@@ -30,4 +30,4 @@ def fitting_at_door(
             record.cost_nano = (record.cost_nano or 0) + bill_nano
         done.visit.over(facts.usage.tokens_in + facts.usage.tokens_out if facts.usage.known else None)
 
-    return Fitting(errand, mode, Summariser(purse, *shared, paid))
+    return Fitting(errand, mode, Summariser(purse, *shared, paid), tokens_in_max=policy.limits.tokens_in)
