@@ -20,6 +20,7 @@ from airworthy.gateway.guard import Memory, Watch, together, watching
 from airworthy.gateway.overflow import Summaries, fitting_at_door
 from airworthy.gateway.place import Place
 from airworthy.gateway.records import Record, Recorder
+from airworthy.gateway.repeats import Repeats
 from airworthy.gateway.served import Served
 from airworthy.gateway.stream import Streaming, added
 from airworthy.gateway.translate import translate_reply
@@ -54,6 +55,7 @@ class Door:
         """`served`: by the agent's name."""
         self._served = dict(served)
         self._shared = shared
+        self._repeats = Repeats()
 
     def models(self, caller: Caller) -> Sequence[ModelRule]:
         served = self._served.get(caller.agent)
@@ -77,21 +79,28 @@ class Door:
         try:
             return await self._made(call, served, record)
         except ModelError as error:
+            self._repeats.withdrawn(call)
             return self._ended(record, faces.of_error(call, error), error.code)
         except Stopped as stopped:
-            record.ended_as = "stopped"
-            return self._ended(record, faces.of_stop(call, served.policy, stopped), stopped.code)
+            return self._stopped(record, served, stopped)
         except NoTime:
-            seconds = served.policy.limits.seconds
-            return self._ended(
-                record, faces.of_stop(call, served.policy, faces.no_time(seconds)), "limit_seconds"
-            )
+            return self._stopped(record, served, faces.no_time(served.policy.limits.seconds))
         except asyncio.CancelledError:
+            self._repeats.withdrawn(call)
             record.ended_as, record.code = "left", "caller_left"
             shared.recorder.add(record)
             raise
         except AirworthyError as error:  # The store, the configuration: ours, not the model's.
+            self._repeats.withdrawn(call)
             return self._ended(record, faces.of_ours(call, error), error.code)
+        except Exception:  # A fault of ours: the server answers, and the call is on record all the same.
+            record.code = "gateway_error"
+            shared.recorder.add(record)
+            raise
+
+    def _stopped(self, record: Record, served: Served, stopped: Stopped) -> Answer:
+        record.ended_as = "stopped"
+        return self._ended(record, faces.of_stop(record.call, served.policy, stopped), stopped.code)
 
     def _ended(self, record: Record, answer: Answer, code: str) -> Answer:
         record.code, record.status = code, answer.status
@@ -104,6 +113,7 @@ class Door:
         shared = self._shared
         await shared.recorder.slowed()
         self._check_open(call)
+        self._check_circling(call, served)
         errand = self._errand(call, served, record)
         purse = LedgerPurse(shared.ledger, served, call, errand.deadline_us, shared.clock)
         record.notes = errand.notes
@@ -197,6 +207,17 @@ class Door:
             )
         if not shared.recorder.room and not shared.allow_unrecorded:
             raise faces.store_down(shared.recorder.waiting)
+
+    def _check_circling(self, call: Call, served: Served) -> None:
+        """Raises: Stopped."""
+        if not call.caller.run or call.dialect.name == "count_tokens":
+            return
+        before, allowed = self._repeats.made(call), served.policy.limits.identical_calls
+        if before >= allowed:
+            raise Stopped(
+                "loop_identical", f"The run asked the very same {before} times and asked it again.",
+                {"run": call.caller.run, "allowed": allowed},
+            )  # fmt: skip
 
     def _errand(self, call: Call, served: Served, record: Record) -> Errand:
         places = served.places_for(call.facts.model)

@@ -63,7 +63,8 @@ class ScopeBook:
             return known[1]
         if len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
-        own = (_task_scope(self._policy, f"task:{task_id}", "this task"),) if task_id else ()
+        task = _task_scope(self._policy, f"task:{task_id}", "this task", self._policy.limits.steps)
+        own = (task,) if task_id else ()
         found = (*own, *_shared(self._policy, user, feature, now_us), *_of_key(key_id, key, now_us))
         self._known[place] = (key, found)
         return found
@@ -78,8 +79,8 @@ def _day(number: int) -> str:
     return (_EPOCH + timedelta(days=number)).isoformat()
 
 
-def _task_scope(policy: Policy, name: str, label: str) -> Scope:
-    return Scope(name, label, nano_from_usd(policy.limits.cost_usd), policy.limits.tokens)
+def _task_scope(policy: Policy, name: str, label: str, calls_max: int | None = None) -> Scope:
+    return Scope(name, label, nano_from_usd(policy.limits.cost_usd), policy.limits.tokens, calls_max)
 
 
 def _shared(policy: Policy, user: str, feature: str, now_us: int) -> tuple[Scope, ...]:

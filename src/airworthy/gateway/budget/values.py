@@ -1,6 +1,7 @@
 """What budgets are made of: an amount, a scope with its caps, how a scope stands, and why a call does not fit."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from airworthy.core.money import usd_text
 
@@ -55,6 +56,7 @@ class Exceeded:
     scope: Scope
     text: str
     passing: bool = False
+    of: Literal["money", "tokens", "calls"] = "money"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Standing:
                     f"The next model call may use {amount.tokens} tokens; of {scope.cap_tokens} for {scope.label} "
                     f"{gone} are spent and {self.reserved_tokens - self.lost_tokens} reserved.",
                     passing=gone + amount.tokens <= scope.cap_tokens,
+                    of="tokens",
                 )
         if scope.cap_calls is not None:
             gone = self.calls + self.lost_calls
@@ -114,6 +117,7 @@ class Standing:
                     scope,
                     f"{gone} model calls were made for {scope.label}; {scope.cap_calls} are allowed.",
                     passing=gone + amount.calls <= scope.cap_calls,
+                    of="calls",
                 )
         return None
 
