@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.gateway.errors import ModelMalformed, ModelTimeout
 from airworthy.gateway.simulator.answer import Answer
-from airworthy.gateway.simulator.dialects import chat
+from airworthy.gateway.simulator.dialects import chat, messages
 from airworthy.gateway.simulator.server import Simulator
 from airworthy.gateway.upstream import Reply, Sent
 from airworthy.gateway.wire.failure import classify
@@ -36,7 +36,10 @@ class SimulatedModel:
         return raw
 
     async def send(self, sent: Sent) -> Reply:
+        # What the way there over HTTP adds by itself.
         headers = {"authorization": f"Bearer {self._api_key}", **sent.headers}
+        if sent.path.startswith(messages.PATH.removeprefix("/v1")):
+            headers.setdefault("anthropic-version", "2023-06-01")
         answer = self.simulator.answered("POST", f"/v1{sent.path}", headers, sent.body)
         await _waited(answer.delay_s, sent.timeout_s)
         if not answer.status:
