@@ -162,6 +162,7 @@ class Door:
             usage = facts.usage
             record.model, record.place = place.rule.name, place.name
             record.facts = together(record.facts, facts)
+            errand.answered_as(place, facts.model)
             record.cost_nano = added(record.cost_nano, purse.settle(done.hold, place, facts))
             done.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
             body = done.value.raw

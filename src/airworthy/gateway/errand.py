@@ -14,6 +14,7 @@ from airworthy.gateway.wire.facts import RequestFacts
 from airworthy.policy import ModelRule
 
 _NEWER_BOUND: Final = frozenset({"openai", "azure"})
+ANSWERED_CHARS_MAX: Final = 200
 _UNBOUNDED: Final = frozenset(
     {"embeddings", "count_tokens"}
 )  # Dialects whose answers have no length to bound.
@@ -108,6 +109,12 @@ class Errand:
 
     def failed(self, place: Place, error: ModelError) -> None:
         self.notes.append({"model": place.rule.name, "error": type(error).__name__, "message": error.message})
+
+    def answered_as(self, place: Place, model: str) -> None:
+        """Held against the pin: a provider that serves another version under its name says so here, if anywhere."""
+        if model and model != place.rule.name:
+            note = "the provider answered as another model"
+            self.notes.append({"note": note, "pin": place.rule.name, "answered": model[:ANSWERED_CHARS_MAX]})
 
     def again(self, place: Place, error: ModelError, attempt: int, wait_s: float) -> None:
         self.notes.append({

@@ -269,6 +269,7 @@ class Streaming:
     def _note(self, run: Run, facts: ReplyFacts) -> None:
         place, record = run.visit.place, self._record
         record.model, record.place, record.facts = place.rule.name, place.name, together(self._before, facts)
+        self._errand.answered_as(place, facts.model)
 
     def _estimated(self, run: Run, facts: ReplyFacts) -> None:
         """A stream without its end has no count of tokens: what came is counted, up to the bound."""
