@@ -21,8 +21,9 @@ REPLY_BYTES_MAX = 32 * 1024 * 1024
 TOO_MANY = 429
 ERROR_BYTES_MAX = 256 * 1024
 KEPT_BYTES_MAX = 8 * 1024 * 1024  # Of a stream, to be counted and recorded afterwards.
-# Before the first words of a stream only roles, pings and comments come; more of them is no answer.
-OPENING_CHUNKS_MAX, OPENING_BYTES_MAX = 256, 256 * 1024
+# Before the first words of a stream only roles, pings and comments come, and in the Responses protocol the request's
+# instructions once or twice again; more than that is no answer.
+OPENING_CHUNKS_MAX, OPENING_BYTES_MAX = 4_096, 4 * 1024 * 1024
 
 
 @dataclass(slots=True)

@@ -1,7 +1,6 @@
 """The whole door over scripted providers in virtual time, and what must be true of it once every call has ended."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -290,18 +289,22 @@ def bill(tokens_in: int = 5, tokens_out: int = 2, calls: int = 1) -> int:
 
 
 def usage_said(say: Say, change: Callable[[dict[str, Any]], Any]) -> Say:
-    """The same answer with another count of tokens."""
+    """The same answer with another count of tokens, wherever it says one."""
 
-    def changed(piece: Piece) -> Piece:
-        if not isinstance(piece, bytes) or b"usage" not in piece:
-            return piece
-        head, mark, tail = (b"data: ", b"", b"\n\n") if piece.startswith(b"data: ") else (b"", b"", b"")
-        body = orjson.loads(piece.removeprefix(head).strip())
-        body["usage"] = change(body["usage"])
-        return head + mark + orjson.dumps(body) + tail
+    def changed(body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {
+            name: change(value) if name == "usage" and value is not None else changed(value)
+            for name, value in body.items()
+        }
 
-    return Say([changed(piece) for piece in say.pieces], say.status, say.headers, say.delay_s, say.fails)
+    def line(raw: bytes) -> bytes:
+        head = b"data: " if raw.startswith(b"data: ") else b""
+        return head + orjson.dumps(changed(orjson.loads(raw.removeprefix(head)))) if b"usage" in raw else raw
 
-
-def far(seconds: float) -> int:
-    return math.ceil(seconds * 1e6)
+    pieces = [
+        b"\n".join(line(each) for each in piece.split(b"\n")) if isinstance(piece, bytes) else piece
+        for piece in say.pieces
+    ]
+    return Say(pieces, say.status, say.headers, say.delay_s, say.fails)

@@ -134,7 +134,8 @@ class _Events:
         match body.get("type") or name:
             case "message_start":
                 self.message = dict(body["message"])
-                self.usage = dict(self.message.get("usage") or {})
+                usage = self.message.get("usage")
+                self.usage = dict(usage) if type(usage) is dict else {}
             case "content_block_start":
                 self.blocks[int(body["index"])] = dict(body["content_block"])
             case "content_block_delta":
@@ -145,8 +146,9 @@ class _Events:
             case "message_delta":
                 self.message.update({key: value for key, value in body["delta"].items() if value is not None})
                 # The counts here are of the whole message so far, and nulls say nothing.
-                counts = body.get("usage") or {}
-                self.usage.update({key: value for key, value in counts.items() if value is not None})
+                counts = body.get("usage")
+                if type(counts) is dict:
+                    self.usage.update({key: value for key, value in counts.items() if value is not None})
             case "message_stop":
                 self.stopped = True
 
