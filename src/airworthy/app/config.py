@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -67,13 +68,39 @@ def secret(name: str) -> str:
 
 
 def proxy_for(url: str) -> str:
-    """The proxy that the environment names for this address, as curl reads it; empty: none."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    spared = (name.strip().lstrip("*.").lower() for name in _either("no_proxy").split(","))
-    if any(name and (host == name or host.endswith(f".{name}")) for name in spared) or "*" in _either("no_proxy"):
+    """The proxy that the environment names for this address, as curl reads it; empty: none. Raises: ConfigError."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
+    except ValueError as error:
+        raise ConfigError(
+            f"{url!r} is no address.", mend="Write http:// or https://, host and path."
+        ) from error
+    port = port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    if any(_spares(rule.strip().lower(), host, port) for rule in _either("no_proxy").split(",")):
         return ""
     return _either(f"{parts.scheme}_proxy") or _either("all_proxy")
+
+
+def _spares(rule: str, host: str, port: int) -> bool:
+    """`rule`: a name, which stands for all below it too, an address or a net, each with a port if it likes; or `*`."""
+    if not rule or rule == "*":
+        return rule == "*"
+    name, _, only = rule.rpartition(":")
+    if only.isdigit() and (name.endswith("]") or ":" not in name):
+        if int(only) != port:
+            return False
+        rule = name
+    rule = rule.strip("[]")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        rule = rule.removeprefix("*").strip(".")
+        return bool(rule) and (host == rule or host.endswith(f".{rule}"))
+    try:
+        return address in ip_network(rule, strict=False)
+    except ValueError:
+        return False
 
 
 def _either(name: str) -> str:

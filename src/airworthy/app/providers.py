@@ -31,20 +31,33 @@ def key_of(rule: ModelRule) -> Callable[[], str]:
 class _KeyFile:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._key = ""
 
     def __call__(self) -> str:
-        """Raises: ModelAuthFailed when it cannot be read."""
+        """Raises: ModelAuthFailed when it cannot be read, or holds no key."""
         try:
             status = os.stat(self._path)  # noqa: PTH116  # Path.stat costs twice that, and this is on every call's way.
-            seen = (status.st_mtime_ns, status.st_size)
+            # A file that another one took the place of may have the time and the size of the first.
+            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
             if seen != self._seen:
-                self._key = self._path.read_text(encoding="utf-8")[:KEY_CHARS_MAX].strip()
+                self._key = self._read()
                 self._seen = seen
         except (OSError, UnicodeDecodeError) as error:
-            raise ModelAuthFailed(
-                f"The file with the key, {self._path}, cannot be read: {error}.",
-                mend="Put the key into it, on one line, where this process may read it.",
-            ) from error
+            raise self._bad(f"cannot be read: {error}") from error
         return self._key
+
+    def _read(self) -> str:
+        with self._path.open(encoding="utf-8") as file:
+            key = file.read(KEY_CHARS_MAX + 1)
+        if len(key) > KEY_CHARS_MAX:
+            raise self._bad(f"holds more than {KEY_CHARS_MAX} characters")
+        if not key.strip():
+            raise self._bad("is empty")
+        return key.strip()
+
+    def _bad(self, how: str) -> ModelAuthFailed:
+        return ModelAuthFailed(
+            f"The file with the key, {self._path}, {how}.",
+            mend="Put the key into it, on one line, where this process may read it.",
+        )
