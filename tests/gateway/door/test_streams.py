@@ -291,10 +291,10 @@ async def test_garbage_across_protocols_is_an_error_and_never_a_whole_answer(
     [
         ("missing", lambda usage: None),
         ("no object", lambda usage: 7),
-        ("negative", lambda usage: {name: -5 for name in usage}),
-        ("absurd", lambda usage: {name: 10**15 for name in usage}),
-        ("text", lambda usage: {name: "many" for name in usage}),
-        ("fractions", lambda usage: {name: 1.5 for name in usage}),
+        ("negative", lambda usage: dict.fromkeys(usage, -5)),
+        ("absurd", lambda usage: dict.fromkeys(usage, 10**15)),
+        ("text", lambda usage: dict.fromkeys(usage, "many")),
+        ("fractions", lambda usage: dict.fromkeys(usage, 1.5)),
         ("nested nonsense", lambda usage: {**usage, "prompt_tokens_details": {"cached_tokens": -9}}),
     ],
 )
