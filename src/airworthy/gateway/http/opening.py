@@ -114,7 +114,7 @@ def _told(error: OSError, wait_s: float) -> tuple[str, str]:
         case _ProxyFailed():
             return str(error), error.mend
         case TimeoutError() if not str(error):
-            return f"no answer within {wait_s:g} s", "Check its address in the policy (base_url)."
+            return f"no answer within {wait_s:.3g} s", "Check its address in the policy (base_url)."
         case ssl.SSLCertVerificationError() if error.verify_code in _WRONG_NAME:
             return (
                 f"its certificate is for another server ({error.verify_message.rstrip('.')})",
