@@ -234,13 +234,17 @@ async def house(
     *,
     models: Sequence[Mapping[str, Any]] | None = None,
     database: Database | None = None,
+    line: Database | None = None,
     allow_unrecorded: bool = False,
     owner: str = "gwy_1",
     ends: bool = True,
     payloads: Payloads | None = None,
     **sections: Any,
 ) -> AsyncIterator[House]:
-    """`providers`: what each model answers. `sections`: of the policy. `ends` False: the process dies instead."""
+    """`providers`: what each model answers. `sections`: of the policy. `ends` False: the process dies instead.
+
+    `line`: how the door reaches its database; None: as the test does.
+    """
     clock = LoopClock()
     stored = database if database is not None else tables()
     made = {
@@ -251,12 +255,13 @@ async def house(
     policy = policy_of(
         models if models is not None else [rule(name) for name in made], gateway=gateway, **sections
     )
-    ledger = Ledger(stored, clock, Owner(owner, "here", 1, ""))
+    reached = line if line is not None else stored
+    ledger = Ledger(reached, clock, Owner(owner, "here", 1, ""))
     recorder = Recorder(clock, payloads if payloads is not None else Payloads())
     paused: list[str] = []
     shared = Shared(
         ledger, recorder, clock, Ids(), Fetcher(clock), lambda _: paused[0] if paused else None,
-        ExactCache(stored, clock, recorder.later), allow_unrecorded, withheld=Memory(stored, clock),
+        ExactCache(reached, clock, recorder.later), allow_unrecorded, withheld=Memory(reached, clock),
     )  # fmt: skip
     places = places_of(policy.models, made, clock)
     served = Served(policy, places)
