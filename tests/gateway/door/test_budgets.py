@@ -158,7 +158,8 @@ async def process(world: World, stack: AsyncExitStack, name: str) -> tuple[House
     made = await stack.enter_async_context(
         house(
             {model: [says(world.chance) for _ in range(80)] for model in PRICES},
-            models=models, database=world.database, line=line, owner=name, ends=False, limits={"seconds": 20.0, "steps": 60, "identical_calls": 50},
+            models=models, database=world.database, line=line, owner=name, ends=False,
+            limits={"seconds": 20.0, "steps": 60, "identical_calls": 50},
             budgets={"day_usd": world.cap_nano / 1e9, "user_day_usd": world.user_cap_nano / 1e9},
         )
     )  # fmt: skip
@@ -196,7 +197,8 @@ async def one_caller(world: World, made: House) -> None:
 async def test_200_callers_of_processes_that_fail_and_die_never_pass_a_budget(seed: int) -> None:
     """Two hundred callers with seeded chance, over some processes of which some die and are buried."""
     chance = random.Random(seed)
-    world = World(tables(), chance, nano_from_usd(0.08), nano_from_usd(0.03))
+    cap_nano = nano_from_usd(chance.choice((0.08, 0.4, 1.5)))
+    world = World(tables(), chance, cap_nano, cap_nano // 3)
     async with AsyncExitStack() as stack:
         alive = [await process(world, stack, f"gwy_{number}") for number in range(2)]
         of_process: dict[int, list[asyncio.Task[None]]] = {0: [], 1: []}
