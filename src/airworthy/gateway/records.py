@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from airworthy.core.clock import Clock
+from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import storable_text
 from airworthy.gateway.call import Call
 from airworthy.gateway.wire.dialect import Dialect
@@ -25,6 +25,7 @@ ENDING_BYTES = 2_000  # Of a stream without an answer: what it ended with.
 MANY, SLOWED_S_MAX = 2_000, 5.0
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 ALSO_MAX = 1_000
+FAILING_S_MAX = 10.0  # A store that takes nothing for longer than this is down.
 KNOWN_MAX = 10_000
 BODY_BYTES_MAX = 8 * 1024 * 1024  # Of a reply; what is longer is kept in its facts alone.
 TEXT_CHARS_MAX = 200
@@ -133,6 +134,13 @@ class Recorder:
 
     @property
     def room(self) -> bool:
+        """Whether one more call will be on record: there is a place for it, and the store is there."""
+        since_us = self.failing_since_us
+        down = since_us is not None and self._clock.now_us() - since_us > FAILING_S_MAX * US_PER_S
+        return self._has_place and not down
+
+    @property
+    def _has_place(self) -> bool:
         return len(self._waiting) < WAITING_MAX and self._bytes < WAITING_BYTES_MAX
 
     async def slowed(self) -> None:
@@ -149,7 +157,7 @@ class Recorder:
 
     def add(self, record: Record) -> None:
         record.ended_us = self._clock.now_us()
-        if not self.room:
+        if not self._has_place:
             self.dropped += 1
             return
         self._waiting.append(record)
@@ -180,8 +188,11 @@ class Recorder:
     async def flush(self, write: Write) -> bool:
         """One batch after the other until nothing waits. False: the store did not take it; it will be tried again."""
         async with self._writing:
+            singly = 0  # So many records are written each for itself, because one of them cannot be.
             while self._waiting or self._seen or self._also:
-                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                size = 1 if singly else BATCH_MAX
+                singly = max(singly - 1, 0)
+                batch, self._waiting = self._waiting[:size], self._waiting[size:]
                 seen, self._seen = self._seen, {}
                 also, self._also = self._also, []
                 try:
@@ -192,8 +203,16 @@ class Recorder:
                     if self.failing_since_us is None:
                         self.failing_since_us = self._clock.now_us()
                     return False
+                except Exception:  # noqa: BLE001  # What no store can take must not keep all the rest from it.
+                    if len(batch) > 1:
+                        self._waiting = batch + self._waiting
+                        self._seen = {**seen, **self._seen}
+                        singly = len(batch)
+                        continue
+                    self.dropped += len(batch)
                 except BaseException:  # Cancelled: whoever closes the door writes what is left.
                     self._waiting = batch + self._waiting
+                    self._seen = {**seen, **self._seen}
                     raise
                 self.failing_since_us = None
                 if len(self._waiting) < MANY // 2:
@@ -259,7 +278,9 @@ def _insert(tx: Tx, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
         some = rows[start : start + ROWS_AT_ONCE]
         one = f"({', '.join('?' * len(some[0]))})"
         values = ", ".join([one] * len(some))
-        tx.execute(f"INSERT INTO {into} VALUES {values}", [value for row in some for value in row])
+        # A write that seemed to fail may have been done, and comes again.
+        sql = f"INSERT INTO {into} VALUES {values} ON CONFLICT DO NOTHING"
+        tx.execute(sql, [value for row in some for value in row])
 
 
 def put_together(dialect: Dialect, stream: bytes) -> bytes:
