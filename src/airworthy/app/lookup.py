@@ -9,6 +9,7 @@ from pathlib import Path
 from airworthy.app.build import App, opened
 from airworthy.app.config import load_config
 from airworthy.core.errors import AirworthyError, InputError
+from airworthy.gateway.keys.book import KeyFilter, keys
 from airworthy.runtime import NoSuchTask, TaskQuery, tasks
 from airworthy.store import Tx
 from airworthy.store.lease import Alive, alive, this_host
@@ -20,6 +21,7 @@ ALIKE_MAX = 6
 _LONG_ENOUGH = f"An id may be cut to {PART_CHARS_MIN} characters at either end. List them with"
 COMPLETIONS_MAX = 50
 OPEN_EFFECTS = (EffectState.HELD, EffectState.SCHEDULED, EffectState.IN_DOUBT)
+GATEWAY = "gwy_"  # How the owners' ids of gateways begin.
 
 
 class AmbiguousId(InputError):
@@ -55,7 +57,22 @@ def effect_id(app: App, part: str) -> str:
 
 def workers(app: App) -> list[Alive]:
     now_us, here = app.clock.now_us(), this_host()
-    return app.database.read_now(lambda tx: alive(tx, here, now_us))
+    """Those who work on tasks. A gateway is known to the store as well, but works on none."""
+    found = app.database.read_now(lambda tx: alive(tx, here, now_us))
+    return [row for row in found if not row.id.startswith(GATEWAY)]
+
+
+def is_known(app: App, agent: str) -> bool:
+    """Whether there is a task of this agent, or a key for its calls."""
+    if app.operations.counts(agent):
+        return True
+    return bool(app.database.read_now(lambda tx: keys(tx, KeyFilter(app.clock.now_us(), agent))))
+
+
+def gateways(app: App) -> list[Alive]:
+    now_us, here = app.clock.now_us(), this_host()
+    found = app.database.read_now(lambda tx: alive(tx, here, now_us))
+    return [row for row in found if row.id.startswith(GATEWAY)]
 
 
 def effect_counts(app: App) -> dict[EffectState, int]:

@@ -1,7 +1,7 @@
 """A database at one moment: what is off, how many tasks and effects there are, who works on them."""
 
 from airworthy.app.build import App
-from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, workers
+from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, workers
 from airworthy.cli import show
 from airworthy.cli.documents import Document
 from airworthy.runtime import State
@@ -18,6 +18,7 @@ class Overview:
         self.tasks = {state: counts.get(state, 0) for state in State}
         self.effects = {state.value: effects.get(state, 0) for state in OPEN_EFFECTS}
         self.workers = workers(app)
+        self.gateways = gateways(app)
         self.path = getattr(app.database, "path", "")
 
     def document(self) -> Document:
@@ -30,6 +31,9 @@ class Overview:
             "effects": self.effects,
             "workers": [
                 {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in self.workers
+            ],
+            "gateways": [
+                {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in self.gateways
             ],
         }
 
@@ -44,6 +48,11 @@ class Overview:
             [
                 ("Database", self.path),
                 ("Workers", pids or "none; start one with: airworthy run"),
+                *(
+                    [("Gateways", ", ".join(f"pid {row.pid}" for row in self.gateways))]
+                    if self.gateways
+                    else ()
+                ),
                 ("Open tasks", _listed({s.value: count for s, count in self.tasks.items() if s in OPEN})),
                 (
                     "Closed tasks",

@@ -123,11 +123,14 @@ def check(
       airworthy scope check support
     """
     from airworthy.app.project import named, project
+    from airworthy.gateway.prices import unpriced
     from airworthy.policy import golive_gaps, policy_hash
 
     with project(folder, database) as found:
         chosen = named(found.agents, agent)
-        gaps = golive_gaps(chosen.policy, found.app.operations.approval(chosen.name), chosen.tool_facts)
+        gaps = golive_gaps(
+            chosen.policy, found.app.operations.approval(chosen.name), chosen.tool_facts, unpriced=unpriced
+        )
     if as_json:
         listed = [{"subject": gap.subject, "missing": gap.missing, "mend": gap.mend} for gap in gaps]
         show.emit(

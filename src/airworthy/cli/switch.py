@@ -38,13 +38,16 @@ def pause(
     """
     from airworthy.app.build import opened
     from airworthy.app.config import load_config, person
+    from airworthy.app.lookup import is_known
     from airworthy.cli.overview import called
 
     scope = _scope(agent, every=all_)
     with opened(load_config(folder, database=database)) as found:
         changed = found.operations.pause(scope, person(), show.unicode_text(why))
-        if agent is not None and not found.operations.counts(show.unicode_text(agent)):
-            show.note(f"No task of an agent called {agent} is stored; check the name.", style="yellow")
+        if agent is not None and not is_known(found, show.unicode_text(agent)):
+            show.note(
+                f"No task and no key of an agent called {agent} is stored; check the name.", style="yellow"
+            )
     if as_json:
         show.emit({"scope": scope, "paused": True, "changed": changed})
     else:

@@ -44,10 +44,11 @@ def of_error(call: Call, error: ModelError) -> Answer:
 
 def of_stop(call: Call, policy: Policy, stopped: Stopped) -> Answer:
     """As an ordinary last message no framework tries again, and none takes it to another model."""
-    marks = [(b"x-airworthy-call", call.id.encode()), (b"x-airworthy-stop", stopped.code.encode()), NO_RETRY]
-    if stopped.code == "store_down":
+    marks = [(b"x-airworthy-call", call.id.encode()), (b"x-airworthy-stop", stopped.code.encode())]
+    if stopped.code == "store_down":  # It passes, and nothing is spent by asking again.
         body = call.dialect.error_body(503, "", stopped.text, stopped.code)
-        return Answer(503, [JSON, *marks], body)
+        return Answer(503, [JSON, *marks, (b"retry-after", b"5")], body)
+    marks.append(NO_RETRY)
     if policy.gateway.on_stop == "error" or call.dialect.name in _NEVER_A_MESSAGE:
         return Answer(402, [JSON, *marks], call.dialect.error_body(402, "", stopped.text, stopped.code))
     evidence = {"code": stopped.code, "text": stopped.text, **stopped.evidence}

@@ -1,6 +1,6 @@
 """What still stands between a policy and live tasks: approvals as values, gaps as values, no storage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
@@ -10,6 +10,7 @@ from airworthy.policy.chars import printable
 from airworthy.policy.facts import ToolFact
 from airworthy.policy.hash import policy_hash
 from airworthy.policy.model import Policy
+from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.pins import Floating, pin_of
 from airworthy.policy.sections import StopWhen
 
@@ -63,16 +64,23 @@ class NotReadyToGoLive(ConfigError):
         )
 
 
-def golive_gaps(policy: Policy, approval: Approval | None, tools: Sequence[ToolFact]) -> tuple[Gap, ...]:
+def golive_gaps(
+    policy: Policy,
+    approval: Approval | None,
+    tools: Sequence[ToolFact],
+    *,
+    unpriced: Callable[[ModelRule], bool] = lambda rule: not rule.priced,
+) -> tuple[Gap, ...]:
     """Everything missing before the agent may handle live tasks; empty: nothing.
 
-    `approval` is the newest one given for this agent, of whatever hash; `tools` are the code's tools.
+    `approval` is the newest one given for this agent, of whatever hash; `tools` are the code's tools. `unpriced`: who
+    knows a price list says with it which models have no price at all.
     """
     return (
         *_owner_gaps(policy),
         *_approval_gaps(policy, approval),
         *_escalation_gaps(policy),
-        *_model_gaps(policy),
+        *_model_gaps(policy, unpriced),
         *_tool_gaps(policy, tools),
     )
 
@@ -136,7 +144,7 @@ def _escalation_gaps(policy: Policy) -> list[Gap]:
     ]
 
 
-def _model_gaps(policy: Policy) -> list[Gap]:
+def _model_gaps(policy: Policy, unpriced: Callable[[ModelRule], bool]) -> list[Gap]:
     gaps = []
     if not policy.models:
         gaps.append(
@@ -153,7 +161,7 @@ def _model_gaps(policy: Policy) -> list[Gap]:
                 else " For a server of your own whose weights never change, pinned = true."
             )
             gaps.append(Gap(f"{subject}.name", pin.reason, exact + own))
-        if not model.priced:
+        if unpriced(model):
             gaps.append(
                 Gap(
                     f"{subject}.input_usd_per_mtok",

@@ -1,6 +1,6 @@
 """What a model call costs: an offline price list, and exact sums from it. Knows no request and no budget."""
 
-from airworthy.gateway.prices.book import PriceBook, check_priced, price_list, price_of, provider_of
+from airworthy.gateway.prices.book import PriceBook, check_priced, price_list, price_of, provider_of, unpriced
 from airworthy.gateway.prices.cost import bound_nano, cost_nano
 from airworthy.gateway.prices.lifetimes import end_of_life
 from airworthy.gateway.prices.rates import Price, Rates, Schedule, Tier, nano_per_mtok
@@ -19,4 +19,5 @@ __all__ = [
     "price_list",
     "price_of",
     "provider_of",
+    "unpriced",
 ]

@@ -221,6 +221,11 @@ def price_of(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Pric
     return book.find(provider_of(rule, book), rule.name, at_us)
 
 
+def unpriced(rule: ModelRule) -> bool:
+    """Neither its policy nor the list has a price for it."""
+    return price_of(rule, price_list()) is None
+
+
 def check_priced(rule: ModelRule, book: PriceBook, at_us: int | None = None) -> Price:
     """Raises: Unpriced."""
     found = price_of(rule, book, at_us)

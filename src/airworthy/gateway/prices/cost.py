@@ -1,6 +1,6 @@
 """What a call cost, and the most that it can cost. Integers only: on the way of every call."""
 
-from airworthy.gateway.prices.rates import MTOK, Price
+from airworthy.gateway.prices.rates import MTOK, Price, Rates
 from airworthy.gateway.wire.facts import Usage
 
 
@@ -19,6 +19,8 @@ def cost_nano(price: Price, usage: Usage, tier: str = "") -> int:
     rates = schedule.at(tokens_in) if schedule.tiers else schedule.base
 
     plain, nano = tokens_in, tokens_out * rates.output
+    if usage.audio_in and usage.audio_in + usage.cache_write + usage.cache_write_1h > tokens_in:
+        return _muddled(rates, usage, nano)
     if usage.cache_write_1h:
         written = min(usage.cache_write_1h, plain)
         plain -= written
@@ -37,9 +39,30 @@ def cost_nano(price: Price, usage: Usage, tier: str = "") -> int:
         nano += min(usage.audio_in - heard, cached) * (rates.cached_audio - rates.cached)
     nano += plain * rates.input
 
+    return _rounded(rates, usage, nano)
+
+
+def _muddled(rates: Rates, usage: Usage, nano: int) -> int:
+    """What was heard and what was written do not fit into the input side by side: the dearest are believed first."""
+    left = usage.tokens_in
+    parts = (
+        (rates.cache_write_1h, usage.cache_write_1h), (rates.cache_write, usage.cache_write),
+        (rates.audio_in, usage.audio_in),
+    )  # fmt: skip
+    for rate, count in sorted(parts, reverse=True):
+        taken = min(count, left)
+        left -= taken
+        nano += taken * rate
+    cached = min(usage.cached, left)
+    nano += cached * rates.cached + (left - cached) * rates.input
+    return _rounded(rates, usage, nano)
+
+
+def _rounded(rates: Rates, usage: Usage, nano: int) -> int:
+    """With what is dearer or cheaper of the output, rounded up once."""
     if usage.reasoning or usage.audio_out:
-        spoken = min(usage.audio_out, tokens_out)
-        thought = min(usage.reasoning, tokens_out - spoken)
+        spoken = min(usage.audio_out, usage.tokens_out)
+        thought = min(usage.reasoning, usage.tokens_out - spoken)
         nano += spoken * (rates.audio_out - rates.output) + thought * (rates.reasoning - rates.output)
     return -(-nano // MTOK)
 

@@ -68,7 +68,6 @@ def rendered(refusal: Refusal, protocol: ProtocolName, call_id: str) -> tuple[in
     again = refusal.retry_after_s
     headers = [
         JSON,
-        (b"content-length", b"%d" % len(encoded)),
         (ID_HEADERS[protocol], call_id.encode()),
         # The SDKs obey it before their own table of statuses.
         (b"x-should-retry", b"false" if again is None else b"true"),
