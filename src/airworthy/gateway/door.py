@@ -215,6 +215,7 @@ class Door:
             return
         before, allowed = self._repeats.made(call), served.policy.limits.identical_calls
         if before >= allowed:
+            self._repeats.withdrawn(call)
             raise Stopped(
                 "loop_identical", f"The run asked the very same {before} times and asked it again.",
                 {"run": call.caller.run, "allowed": allowed},

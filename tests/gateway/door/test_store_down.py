@@ -206,7 +206,7 @@ async def test_a_budget_that_cannot_be_read_is_told_and_no_model_is_asked(stream
         found = await made.records()
 
     assert answer.status == 503
-    assert header(answer, "x-should-retry") == "false"
+    assert (header(answer, "x-should-retry"), header(answer, "retry-after")) == (None, "5")
     assert b"the disk said no" in body
     assert again.status == 200
     assert len(made[FIRST].asked) == 1
