@@ -7,11 +7,13 @@ from airworthy.gateway.call import Answer, Call, Headers
 from airworthy.gateway.errors import ModelError, ModelNotAllowed
 from airworthy.gateway.place import Place
 from airworthy.policy import Policy
+from airworthy.store import StoreError
 
 JSON = (b"content-type", b"application/json")
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 # The OpenAI and Anthropic SDKs obey it, whatever the status says.
 NO_RETRY = (b"x-should-retry", b"false")
+COME_BACK = (b"retry-after", b"5")
 RETRY_AFTER_S_MAX = 86_400
 # What OpenAI's own clients look for; everything else goes by our own names.
 _CODES = {"context_overflow": "context_length_exceeded", "model_filtered": "content_filter"}
@@ -47,7 +49,7 @@ def of_stop(call: Call, policy: Policy, stopped: Stopped) -> Answer:
     marks = [(b"x-airworthy-call", call.id.encode()), (b"x-airworthy-stop", stopped.code.encode())]
     if stopped.code == "store_down":  # It passes, and nothing is spent by asking again.
         body = call.dialect.error_body(503, "", stopped.text, stopped.code)
-        return Answer(503, [JSON, *marks, (b"retry-after", b"5")], body)
+        return Answer(503, [JSON, *marks, COME_BACK], body)
     marks.append(NO_RETRY)
     if policy.gateway.on_stop == "error" or call.dialect.name in _NEVER_A_MESSAGE:
         return Answer(402, [JSON, *marks], call.dialect.error_body(402, "", stopped.text, stopped.code))
@@ -59,7 +61,8 @@ def of_stop(call: Call, policy: Policy, stopped: Stopped) -> Answer:
 def of_ours(call: Call, error: AirworthyError) -> Answer:
     status = 404 if isinstance(error, ModelNotAllowed) else 503
     body = call.dialect.error_body(status, "", str(error), error.code)
-    return Answer(status, [JSON, (b"x-airworthy-call", call.id.encode()), NO_RETRY], body)
+    mark = COME_BACK if isinstance(error, StoreError) else NO_RETRY
+    return Answer(status, [JSON, (b"x-airworthy-call", call.id.encode()), mark], body)
 
 
 def no_agent(call: Call) -> Answer:
