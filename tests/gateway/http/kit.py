@@ -9,8 +9,9 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -207,7 +208,9 @@ async def client(
         await upstream.aclose()
 
 
-def sent(body: bytes = b"{}", timeout_s: float = 5.0, **headers: str) -> Sent:
+def sent(
+    body: bytes = b"{}", timeout_s: float = 5.0, headers: Mapping[str, str] = MappingProxyType({})
+) -> Sent:
     return Sent("/chat", body, headers, timeout_s)
 
 

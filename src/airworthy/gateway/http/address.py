@@ -75,8 +75,7 @@ class Address:
     @property
     def at(self) -> str:
         """Host and port, as a proxy is asked for them."""
-        # A zone ("%eth0") means something on this machine only.
-        host = f"[{self.name}]" if ":" in self.host else self.host
+        host = f"[{self.name}]" if ":" in self.name else self.name
         return f"{host}:{self.port}"
 
     @property
@@ -85,7 +84,8 @@ class Address:
 
     @property
     def name(self) -> str:
-        """What the server's certificate has to be for."""
+        """The host as others know it, and as its certificate has to say it."""
+        # A zone ("%eth0") means something on this machine only.
         return self.host.partition("%")[0].removesuffix(".")
 
     def __str__(self) -> str:
