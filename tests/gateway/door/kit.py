@@ -21,7 +21,7 @@ from airworthy.gateway.place import Place, places_of
 from airworthy.gateway.records import Recorder
 from airworthy.gateway.served import Served
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.gateway.upstream import JSON_HEADERS, Reply, Sent
+from airworthy.gateway.upstream import JSON_HEADERS, Reply, Sent, Upstream
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.policy import Policy
 from airworthy.recorder import Payloads
@@ -239,11 +239,12 @@ async def house(
     owner: str = "gwy_1",
     ends: bool = True,
     payloads: Payloads | None = None,
+    upstreams: Mapping[str, Upstream] | None = None,
     **sections: Any,
 ) -> AsyncIterator[House]:
     """`providers`: what each model answers. `sections`: of the policy. `ends` False: the process dies instead.
 
-    `line`: how the door reaches its database; None: as the test does.
+    `line`: how the door reaches its database; None: as the test does. `upstreams`: servers that are no scripts.
     """
     clock = LoopClock()
     stored = database if database is not None else tables()
@@ -263,7 +264,7 @@ async def house(
         ledger, recorder, clock, Ids(), Fetcher(clock), lambda _: paused[0] if paused else None,
         ExactCache(reached, clock, recorder.later), allow_unrecorded, withheld=Memory(reached, clock),
     )  # fmt: skip
-    places = places_of(policy.models, made, clock)
+    places = places_of(policy.models, {**made, **(upstreams or {})}, clock)
     served = Served(policy, places)
     door = Door({"support": served}, shared)
     await ledger.open()
