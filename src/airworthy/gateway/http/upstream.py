@@ -20,21 +20,31 @@ _OURS: Final = frozenset(
 )  # fmt: skip
 
 
+_KEY_CHARS_MIN: Final = 8  # What is shorter could be a word of any answer.
+
+
 class HttpReply:
-    """Implements `Reply`. Its connection goes back when the body was read whole, and is closed when it was not."""
+    """Implements `Reply`. Its connection goes back when the body was read whole, and is closed when it was not.
 
-    __slots__ = ("_client", "_connection", "_timeout_s", "headers", "status")
+    `key`: the one it was asked with. Some servers repeat it when they refuse it, and it must not get any further.
+    """
 
-    def __init__(self, client: HttpClient, connection: Connection, timeout_s: float) -> None:
+    __slots__ = ("_client", "_connection", "_key", "_timeout_s", "headers", "status")
+
+    def __init__(self, client: HttpClient, connection: Connection, timeout_s: float, key: str = "") -> None:
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
         self._client = client
         self._connection: Connection | None = connection
         self._timeout_s = timeout_s
+        self._key = key.encode() if len(key) >= _KEY_CHARS_MIN else b""
 
     async def read(self, bytes_max: int) -> bytes:
         assert self._connection is not None
-        return await self._connection.read(bytes_max, self._timeout_s)
+        raw = await self._connection.read(bytes_max, self._timeout_s)
+        if self._key and self._key in raw:
+            return raw.replace(self._key, b"[redacted:api_key]")
+        return raw
 
     def chunks(self) -> AsyncIterator[bytes]:
         assert self._connection is not None
@@ -71,6 +81,8 @@ class HttpUpstream:
 
     async def send(self, sent: Sent) -> Reply:
         request = self._head(sent) + sent.body
+        assert self._known is not None
+        key = self._known[2]
         late_s = asyncio.get_running_loop().time() + sent.timeout_s
         connection = await self._client.take(late_s)
         try:
@@ -78,7 +90,7 @@ class HttpUpstream:
         except BaseException:
             connection.close()
             raise
-        return HttpReply(self._client, connection, sent.timeout_s)
+        return HttpReply(self._client, connection, sent.timeout_s, key)
 
     async def aclose(self) -> None:
         await self._client.aclose()
