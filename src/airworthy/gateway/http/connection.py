@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
             return  # A trailer: the headers have been read.
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         # The last one counts; but what was done to a body was all done.
-        if key.endswith("-encoding") and key in self.headers:
+        if key in self.headers and key.endswith("-encoding"):
             text = f"{self.headers[key]}, {text}"
         self.headers[key] = text
 
