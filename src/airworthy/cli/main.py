@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.switch",
         "Show what is paused, waits and works.",
     ),
+    "up": (
+        "airworthy.cli.up",
+        "Work on tasks and serve models over HTTP, in one process, until told to stop.",
+    ),
     "gateway": (
         "airworthy.cli.gateway",
         "Serve models over HTTP, in the protocols of OpenAI and Anthropic, within the policies.",
