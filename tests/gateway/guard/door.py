@@ -110,7 +110,9 @@ class House:
         )
         assert row is not None
         found = dict(zip(columns.split(", "), row, strict=True))
-        return {**found, "notes": orjson.loads(found["notes"]) if found["notes"] else []}
+        notes = orjson.loads(found["notes"]) if found["notes"] else []
+        # The scripted provider calls itself what it likes, which is noted and not what is tested here.
+        return {**found, "notes": [note for note in notes if "answered" not in note]}
 
     def spent(self) -> tuple[int, int]:
         return self.database.read_now(lambda tx: spent(tx, "task:run_1"))

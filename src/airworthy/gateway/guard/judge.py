@@ -6,20 +6,19 @@ need not be made.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import orjson
 
 from airworthy.gateway.wire.facts import ProposedCall
-from airworthy.policy import Policy, ToolRule
+from airworthy.policy import Policy, ToolRule, bounds
 
 NAME_CHARS_MAX: Final = (
     128  # A model may write anything as a name; more of it only fills notes and histories.
 )
+WHY_CHARS_MAX: Final = 400
 ARGUMENTS_BYTES_MAX: Final = 4 * 1024 * 1024
 # What Responses calls the calls of built-in tools that the caller carries out, and the tools they belong to.
 _BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -109,39 +108,27 @@ def reads_arguments(rule: ToolRule) -> bool:
 
 def out_of_bounds(name: str, rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
     """The bounds on amount and recipient, as tools that run in the house keep them."""
-    if rule.amount_arg is not None:
-        amount = _number(arguments.get(rule.amount_arg))
-        if amount is None:
-            return f"{name} needs a number in {rule.amount_arg!r}, where the policy looks for the amount"
-        if rule.amount_max is not None and abs(amount) > rule.amount_max:
-            return f"{rule.amount_arg} is {amount:g}; the policy allows at most {rule.amount_max:g}"
-    if rule.recipient_arg is not None:
-        value = arguments.get(rule.recipient_arg)
-        recipient = "" if value is None else str(value).strip().casefold()
-        if not recipient:
-            return f"{name} needs a recipient in {rule.recipient_arg!r}, where the policy looks for it"
-        bounded = rule.recipients or rule.per_recipient_per_day is not None
-        if bounded and _is_several(value):
-            return f"{name} takes one recipient a call; {shown(recipient)} may be several"
-        if rule.recipients and not any(fnmatchcase(recipient, each.casefold()) for each in rule.recipients):
-            return f"{shown(recipient)} is not among the recipients the policy allows for {name}"
-    return None
+    why = bounds.refusal(name, rule, arguments)
+    return None if why is None else _plain(why.removesuffix("."), WHY_CHARS_MAX)
 
 
 def shown(text: str) -> str:
     """A text that a model wrote, short and on one line."""
-    plain = "".join(char if char.isprintable() else "�" for char in text[:NAME_CHARS_MAX])
-    return (plain or "(no name)") + ("..." if len(text) > NAME_CHARS_MAX else "")
+    return _plain(text, NAME_CHARS_MAX) or "(no name)"
+
+
+def _plain(text: str, chars_max: int) -> str:
+    plain = "".join(char if char.isprintable() else "\ufffd" for char in text[:chars_max])
+    return plain + ("..." if len(text) > chars_max else "")
 
 
 def _approval(rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
-    if rule.approval_above is None or rule.amount_arg is None:
-        return None
-    amount = _number(arguments.get(rule.amount_arg))
-    if amount is None or abs(amount) > rule.approval_above:
-        limit = f"{rule.amount_arg} is above {rule.approval_above:g}"
-        return f"{limit}, where the policy asks a person, and nobody can be asked from here"
-    return None
+    limit = bounds.needs_approval(rule, arguments)
+    return (
+        None
+        if limit is None
+        else f"{limit}, where the policy asks a person, and nobody can be asked from here"
+    )
 
 
 def _object(text: str) -> Mapping[str, Any] | None:
@@ -158,20 +145,3 @@ def _is_twice(text: str, argument: str) -> bool:
     """Readers of JSON do not agree on which of two counts, and some take another case for the same key."""
     pairs = json.loads(text, object_pairs_hook=list)
     return sum(1 for key, _ in pairs if key.casefold() == argument.casefold()) > 1
-
-
-def _is_several(value: object) -> bool:
-    """Several would count as one, and one allowed name would let the others through a wildcard."""
-    if not isinstance(value, str):
-        return isinstance(value, list | dict)
-    return value.count("@") > 1 or any(char in ",;" or not char.isprintable() for char in value.strip())
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None

@@ -11,7 +11,7 @@ from airworthy.gateway.wire.facts import ReplyFacts, RequestFacts
 from airworthy.gateway.wire.failure import ProtocolName
 from airworthy.gateway.wire.messages_reply import MessagesReader, read_message
 from airworthy.gateway.wire.openai_form import sse
-from airworthy.gateway.wire.splice import set_keys
+from airworthy.gateway.wire.splice import with_values
 
 _BOUND = "max_tokens"
 
@@ -42,14 +42,7 @@ class Messages:
         output_tokens_max: int | None,
         include_usage: bool,  # noqa: ARG002  # usage always comes in this protocol
     ) -> bytes:
-        values: dict[str, bytes] = {}
-        if model is not None and model != facts.model:
-            values["model"] = orjson.dumps(model)
-        if output_tokens_max is not None and output_tokens_max != facts.output_tokens_max:
-            values[_BOUND] = b"%d" % output_tokens_max
-        if not values:
-            return raw
-        return set_keys(raw, values, present=frozenset(key for key in values if key in facts.body))
+        return with_values(raw, facts, model, _BOUND, output_tokens_max)
 
     def read_reply(self, raw: bytes) -> ReplyFacts:
         return read_message(raw)

@@ -10,7 +10,7 @@ from airworthy.gateway.wire.facts import ReplyFacts, RequestFacts
 from airworthy.gateway.wire.failure import ProtocolName
 from airworthy.gateway.wire.openai_form import error_body, sse, user_of
 from airworthy.gateway.wire.responses_reply import ResponsesReader, read_response
-from airworthy.gateway.wire.splice import set_keys
+from airworthy.gateway.wire.splice import with_values
 
 _BOUND = "max_output_tokens"
 # What a request may stand on instead of an input.
@@ -45,14 +45,7 @@ class Responses:
         output_tokens_max: int | None,
         include_usage: bool,  # noqa: ARG002  # usage always comes in this protocol
     ) -> bytes:
-        values: dict[str, bytes] = {}
-        if model is not None and model != facts.model:
-            values["model"] = orjson.dumps(model)
-        if output_tokens_max is not None and output_tokens_max != facts.output_tokens_max:
-            values[_BOUND] = b"%d" % output_tokens_max
-        if not values:
-            return raw
-        return set_keys(raw, values, present=frozenset(key for key in values if key in facts.body))
+        return with_values(raw, facts, model, _BOUND, output_tokens_max)
 
     def read_reply(self, raw: bytes) -> ReplyFacts:
         return read_response(raw)

@@ -3,6 +3,10 @@
 import re
 from collections.abc import Mapping
 
+import orjson
+
+from airworthy.gateway.wire.facts import RequestFacts
+
 # Whatever a JSON text holds besides numbers and literals: a text, or a bracket. Possessive, so no backtracking.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
@@ -38,6 +42,20 @@ def set_keys(raw: bytes, values: Mapping[str, bytes], *, present: frozenset[str]
         done = end
     parts.append(raw[done:])
     return b"".join(parts)
+
+
+def with_values(
+    raw: bytes, facts: RequestFacts, model: str | None, bound: str, output_tokens_max: int | None
+) -> bytes:
+    """The request with another model and another bound on its output, where these differ from its own."""
+    values: dict[str, bytes] = {}
+    if model is not None and model != facts.model:
+        values["model"] = orjson.dumps(model)
+    if output_tokens_max is not None and output_tokens_max != facts.output_tokens_max:
+        values[bound] = b"%d" % output_tokens_max
+    if not values:
+        return raw
+    return set_keys(raw, values, present=frozenset(key for key in values if key in facts.body))
 
 
 def spans(raw: bytes, key: str) -> list[Span]:
