@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from airworthy.app.config import Config, secrets
+from airworthy.app.places import Places
 from airworthy.app.providers import upstream_of
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.redact import Redactor
-from airworthy.gateway import Gateway, ModelClient, Upstream, place_of
+from airworthy.gateway import Gateway, place_of
+from airworthy.gateway.place import Client
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, golive_gaps, pin_of
 from airworthy.recorder import Payloads
@@ -64,12 +66,22 @@ def assembled(
     return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
 
 
-def worker(app: App, agents: Sequence[Agent], *, concurrency: int, owner: Owner | None = None) -> Worker:
-    """Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps."""
+def worker(
+    app: App,
+    agents: Sequence[Agent],
+    *,
+    concurrency: int,
+    owner: Owner | None = None,
+    places: Places | None = None,
+) -> Worker:
+    """`places`: those of the process; left out, each agent has its own, with breakers that nobody else sees.
+
+    Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
+    """
     for agent in agents:
         check_live(app, agent)
     resources = Resources()
-    desks = [desk(app, agent, resources) for agent in agents]
+    desks = [desk(app, agent, resources, places) for agent in agents]
     return Worker(
         app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
         concurrency=concurrency,
@@ -102,10 +114,12 @@ def check_live(app: App, agent: Agent) -> None:
             raise NotReadyToGoLive(agent.name, gaps)
 
 
-def desk(app: App, agent: Agent, resources: Resources | None = None) -> Desk:
+def desk(app: App, agent: Agent, resources: Resources | None = None, places: Places | None = None) -> Desk:
     _ = agent.handler
-    clients: Mapping[str, ModelClient | Upstream] | None = agent.clients
-    if clients is None:
+    clients: Mapping[str, Client] | None = agent.clients
+    if places is not None:
+        clients = places.of(agent.policy, agent.clients)
+    elif clients is None:
         clients = {place_of(rule): upstream_of(rule) for rule in agent.policy.models}
     gateway = Gateway(agent.policy, clients, app.clock)
     toolbox = Toolbox(agent.policy, agent.tools, app.clock, resources=resources)
@@ -113,9 +127,10 @@ def desk(app: App, agent: Agent, resources: Resources | None = None) -> Desk:
     return Desk(agent, gateway, toolbox, input_checks, output_checks)
 
 
-def this_process(clock: Clock) -> Owner:
+def this_process(clock: Clock, prefix: str = "wkr") -> Owner:
+    """`prefix`: which part of it, because each is given up for dead by itself."""
     pid = os.getpid()
-    return Owner(f"wkr_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "")
+    return Owner(f"{prefix}_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "")
 
 
 def load_agents(config: Config) -> list[Agent]:

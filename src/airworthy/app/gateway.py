@@ -2,32 +2,29 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from airworthy import __version__
+from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
 from airworthy.app.gateway_config import GatewayConfig
-from airworthy.app.providers import upstream_of
+from airworthy.app.places import Places, shared_places
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import ConfigError
-from airworthy.core.ids import process_nonce
-from airworthy.gateway import place_of
 from airworthy.gateway.budget import Ledger
 from airworthy.gateway.cache import ExactCache
 from airworthy.gateway.door import Door, Shared
 from airworthy.gateway.fetch import Fetcher
 from airworthy.gateway.guard import Memory
 from airworthy.gateway.keys import KeyRing
-from airworthy.gateway.place import Place, places_of
 from airworthy.gateway.records import Record, Recorder
 from airworthy.gateway.served import Served
 from airworthy.gateway.server import GatewayApp, Gauge, Metrics, ServerRules, Surroundings
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.policy import (
     Floating,
-    ModelRule,
     NotReadyToGoLive,
     Policy,
     ToolFact,
@@ -35,7 +32,6 @@ from airworthy.policy import (
     load_policy,
     pin_of,
 )
-from airworthy.resilience.shared import Circuits
 from airworthy.runtime import Agent, switches
 from airworthy.store import Database, StoreError, Tx
 from airworthy.store.lease import Owner
@@ -95,25 +91,62 @@ def cautions_of(charges: Sequence[Charge]) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def gateway(
-    app: App, charges: Sequence[Charge], config: GatewayConfig, tell: Callable[[str], None], *, local: bool
+    app: App,
+    charges: Sequence[Charge],
+    config: GatewayConfig,
+    tell: Callable[[str], None],
+    *,
+    local: bool,
+    places: Places | None = None,
 ) -> AsyncIterator[GatewayApp]:
     """Ready to be served, with all that must run beside it; on leaving, what was done is written and given back.
 
-    `local`: only this machine can reach it. Raises: StoreError, Unpriced.
+    `local`: only this machine can reach it. `places`: those of the process; left out, it has its own.
+    Raises: StoreError, Unpriced.
     """
     metrics = Metrics()
     ring = KeyRing(app.database, app.clock)
     await ring.refresh()
-    owner = _owner(app.clock)
-    circuits = Circuits(app.database, app.clock, owner.id)
-    places = _Places(app.clock, circuits)
-    policies = [_recorded(charge.policy, config) for charge in charges]
-    served = {policy.agent: Served(policy, places.of(policy)) for policy in policies}
+    owner = this_process(app.clock, "gwy")
+    async with contextlib.AsyncExitStack() as stack:
+        if places is None:
+            places = await stack.enter_async_context(shared_places(app.database, app.clock, owner))
+        policies = [_recorded(charge.policy, config) for charge in charges]
+        served = {policy.agent: Served(policy, places.of(policy)) for policy in policies}
+        recorder = CountingRecorder(app, metrics)
+        allow = config.on_store_down == "allow"
+        door = await stack.enter_async_context(
+            opened_door(app, served, recorder, owner, allow_unrecorded=allow)
+        )
+        health = Health(app.database, app.clock, ring)
+        rules = ServerRules(
+            config.body_bytes_max, calls_max=config.calls_max, refuse_stale=not allow, metrics_open=local
+        )
+        around = Surroundings(app.clock, app.ids, health.missing, tell, __version__)
+        for gauge in _gauges(recorder, places, ring):
+            metrics.watch(gauge)
+        made = GatewayApp(door, ring, served, DIALECTS, around, rules, metrics)
+        try:
+            async with beside(made.run):
+                yield made
+        finally:
+            with contextlib.suppress(StoreError):  # Told already, by every call.
+                await ring.refresh()
+
+
+@contextlib.asynccontextmanager
+async def opened_door(
+    app: App,
+    served: Mapping[str, Served],
+    recorder: Recorder,
+    owner: Owner,
+    *,
+    allow_unrecorded: bool = False,
+) -> AsyncIterator[Door]:
+    """The door for calls over HTTP, without its server. Raises: StoreError."""
     ledger = Ledger(app.database, app.clock, owner)
-    recorder = CountingRecorder(app, metrics)
     pauses = Pauses(app.database)
     await pauses.refresh()
-    allow = config.on_store_down == "allow"
     door = Door(
         served,
         Shared(
@@ -124,47 +157,18 @@ async def gateway(
             Fetcher(app.clock),
             pauses.why,
             ExactCache(app.database, app.clock, recorder.later),
-            allow_unrecorded=allow,
+            allow_unrecorded=allow_unrecorded,
             withheld=Memory(app.database, app.clock, app.payloads.redactor),
         ),
     )
-    health = Health(app.database, app.clock, ring)
-    rules = ServerRules(
-        config.body_bytes_max, calls_max=config.calls_max, refuse_stale=not allow, metrics_open=local
-    )
-    around = Surroundings(app.clock, app.ids, health.missing, tell, __version__)
-    for gauge in _gauges(recorder, places.all, circuits, ring):
-        metrics.watch(gauge)
     await ledger.open()
     try:
-        made = GatewayApp(door, ring, served, DIALECTS, around, rules, metrics)
-        async with _beside(made.run, door.run, pauses.run, circuits.run):
-            yield made
+        async with beside(door.run, pauses.run):
+            yield door
     finally:
-        with contextlib.suppress(
-            StoreError
-        ):  # Told already, by every call; the leases run out by themselves.
+        with contextlib.suppress(StoreError):  # The leases run out by themselves.
             await door.aclose()
-            await ring.refresh()
-            await circuits.tick()
             await ledger.close()
-        for place in places.all:
-            await place.upstream.aclose()
-
-
-@contextlib.asynccontextmanager
-async def _beside(*parts: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
-    """Runs them while inside; should one fail, what is inside is cancelled and its error raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part()) for part in parts]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from several
 
 
 class CountingRecorder(Recorder):
@@ -239,36 +243,13 @@ class Health:
         return found
 
 
-class _Places:
-    """Models at their addresses; two agents with the same rule share what is learnt of them."""
-
-    def __init__(self, clock: Clock, circuits: Circuits) -> None:
-        self.all: list[Place] = []
-        self._clock = clock
-        self._circuits = circuits
-
-    def of(self, policy: Policy) -> dict[str, Place]:
-        return {place_of(rule): self._place(rule) for rule in policy.models}
-
-    def _place(self, rule: ModelRule) -> Place:
-        for place in self.all:
-            if place.rule == rule:
-                return place
-        name = place_of(rule)
-        made = places_of([rule], {name: upstream_of(rule)}, self._clock, self._circuits.circuit)[name]
-        self.all.append(made)
-        return made
-
-
-def _gauges(
-    recorder: Recorder, places: Sequence[Place], circuits: Circuits, ring: KeyRing
-) -> tuple[Gauge, ...]:
+def _gauges(recorder: Recorder, places: Places, ring: KeyRing) -> tuple[Gauge, ...]:
     def waiting() -> dict[tuple[str, ...], float]:
-        return {(place.name,): place.pacer.view().waiting for place in places}
+        return {(place.name,): place.pacer.view().waiting for place in places.all}
 
     def modes() -> dict[tuple[str, ...], float]:
-        names = {place.name for place in places}
-        return {(name, circuits.circuit(f"model:{name}").state.mode.value): 1 for name in names}
+        names = {place.name for place in places.all}
+        return {(name, places.circuits.circuit(f"model:{name}").state.mode.value): 1 for name in names}
 
     return (
         Gauge("waiting_calls", "Calls that wait for their turn at a model.", ("place",), waiting),
@@ -292,11 +273,6 @@ def _recorded(policy: Policy, config: GatewayConfig) -> Policy:
         return policy
     rules = policy.gateway.model_copy(update={"record": config.record})
     return policy.model_copy(update={"gateway": rules})
-
-
-def _owner(clock: Clock) -> Owner:
-    """Not a worker's name, because each is given up for dead by itself."""
-    return replace(this_process(clock), id=f"gwy_{clock.now_us()}_{process_nonce()}")
 
 
 def _touch(tx: Tx) -> None:

@@ -1,19 +1,19 @@
-"""A worker in the foreground: what it says while it works, and what Ctrl-C means."""
+"""A worker in the foreground: what it says while it works, and when it is told to stop."""
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from airworthy.app.build import cautions, worker
+from airworthy.app.build import cautions, this_process, worker
+from airworthy.app.places import Places, shared_places
 from airworthy.app.project import Project
 from airworthy.cli import show
 from airworthy.cli.exits import Exit
+from airworthy.cli.interrupts import ran
 from airworthy.cli.overview import called
 from airworthy.runtime import Ended, State, Worker
 from airworthy.runtime.switches import ALL, of_agent
@@ -28,78 +28,57 @@ TEXT_CHARS_MAX = 100
 
 async def worked(project: Project, concurrency: int, *, until_idle: bool, as_json: bool) -> Exit:
     """Returns when the worker has stopped. Raises: WorkerStopped and StoreError when the store fails."""
-    made = worker(project.app, project.agents, concurrency=concurrency)
-    report = Report(project, made, as_json=as_json)
-    made.on_end = report.ended
-    interrupts = Interrupts(made, report.tell)
-    report.begin(concurrency)
-    for agent in project.agents:
-        for caution in cautions(agent):
-            report.tell(caution)
-    with interrupts.caught(), report.live():
-        ticking = asyncio.create_task(report.tick())
-        try:
-            await made.run(until_idle=until_idle)
-        finally:
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
-    report.end()
-    return Exit.INTERRUPTED if interrupts.by_hand else Exit.OK
+    app = project.app
+    async with shared_places(app.database, app.clock, this_process(app.clock)) as places:
+        return await ran([Working(project, places, concurrency, until_idle=until_idle, as_json=as_json)])
 
 
-class Interrupts:
-    """Ctrl-C once: finish; twice: let go; a third time ends the process as if the power had gone."""
+class Working:
+    """A worker from its first word to its last."""
 
-    def __init__(self, worker: Worker, tell: Callable[[str], None]) -> None:
-        self._worker = worker
-        self._tell = tell
-        self._asked = False
-        self._aborted = False
-        self.by_hand = False
-
-    def pressed(self) -> None:
-        self.by_hand = True
-        if self._aborted:
-            os._exit(Exit.INTERRUPTED)
-        if not self._asked:
-            self.terminate()
-            return
-        self._aborted = True
-        count = show.counted(self._worker.running, "task")
-        self._tell(
-            f"Letting go of {count} now. Nothing is lost: each goes on from its record at the next start."
+    def __init__(
+        self, project: Project, places: Places, concurrency: int, *, until_idle: bool = False, as_json: bool
+    ) -> None:
+        """Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps."""
+        self._agents = project.agents
+        self._worker = worker(
+            project.app, project.agents, concurrency=concurrency, owner=places.owner, places=places
         )
-        self._worker.abort()
+        self._concurrency = concurrency
+        self._until_idle = until_idle
+        self._report = Report(project, self._worker, as_json=as_json)
+        self._worker.on_end = self._report.ended
 
-    def terminate(self) -> None:
-        if self._asked:
-            return
-        self._asked = True
+    async def run(self) -> None:
+        report = self._report
+        report.begin(self._concurrency)
+        for agent in self._agents:
+            for caution in cautions(agent):
+                report.tell(caution)
+        with report.live():
+            ticking = asyncio.create_task(report.tick())
+            try:
+                await self._worker.run(until_idle=self._until_idle)
+            finally:
+                ticking.cancel()
+                await asyncio.gather(ticking, return_exceptions=True)
+        report.end()
+
+    def stop(self) -> None:
         count = show.counted(self._worker.running, "task")
-        self._tell(
+        self._report.tell(
             f"Finishing {count} under way, taking nothing new. Ctrl-C again lets go now."
             if self._worker.running
             else "Stopping; nothing is under way."
         )
         self._worker.stop()
 
-    @contextlib.contextmanager
-    def caught(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        wanted = ((signal.SIGINT, self.pressed), (signal.SIGTERM, self.terminate))
-        try:
-            for number, handler in wanted:
-                loop.add_signal_handler(number, handler)
-        except NotImplementedError:  # Windows: its loop takes no signals, Python itself does.
-            for number, handler in wanted:
-                signal.signal(number, lambda *_, act=handler: loop.call_soon_threadsafe(act))
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, _ in wanted:
-                loop.remove_signal_handler(number)
+    def hurry(self) -> None:
+        count = show.counted(self._worker.running, "task")
+        self._report.tell(
+            f"Letting go of {count} now. Nothing is lost: each goes on from its record at the next start."
+        )
+        self._worker.abort()
 
 
 class Report:

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ import typer
 
 from airworthy.cli import options, show
 from airworthy.cli.exits import Exit
+from airworthy.cli.interrupts import ran, run_fast
 
 if TYPE_CHECKING:
     import socket
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from airworthy.app.build import App
     from airworthy.app.gateway import Charge
     from airworthy.app.gateway_config import GatewayConfig
+    from airworthy.app.places import Places
     from airworthy.gateway.server import Address, GatewayServer
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -76,63 +76,84 @@ def gateway(
     with opened(store) as found:
         check_charges(found, charges)
         with bound(at) as listener:
-            raise typer.Exit(_run(_Serving(found, charges, settings, listener), as_json=as_json))
+            serving = Serving(found, charges, settings, listener, as_json=as_json)
+            raise typer.Exit(run_fast(_served(serving)))
 
 
-def _run(serving: "_Serving", *, as_json: bool) -> Exit:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(serving.served(as_json=as_json))
+async def _served(serving: "Serving") -> Exit:
+    async with serving.opened():
+        return await ran([serving])
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # Windows has none; asyncio's own does it too.
-        return None
-    return uvloop.new_event_loop
-
-
-class _Serving:
+class Serving:
     """One gateway from its first word to its last."""
 
     def __init__(
-        self, app: "App", charges: "Sequence[Charge]", settings: "GatewayConfig", listener: "socket.socket"
+        self,
+        app: "App",
+        charges: "Sequence[Charge]",
+        settings: "GatewayConfig",
+        listener: "socket.socket",
+        *,
+        as_json: bool,
+        warned: bool = False,
     ) -> None:
+        """`warned`: what a person should know of the policies was said already."""
         from airworthy.gateway.server import address_of
 
         self._app = app
         self._charges = charges
         self._settings = settings
         self._listener = listener
+        self._as_json = as_json
+        self._warned = warned
         self._at = address_of(listener)
-        self._stops = 0
-        self._by_hand = False
+        self._server: GatewayServer | None = None
 
-    async def served(self, *, as_json: bool) -> Exit:
-        from airworthy.app.gateway import cautions_of, gateway
+    @contextlib.asynccontextmanager
+    async def opened(self, places: "Places | None" = None) -> AsyncIterator[None]:
+        """Ready to `run`. `places`: those of the process. Raises: StoreError, Unpriced."""
+        from airworthy.app.gateway import gateway
         from airworthy.gateway.server import GatewayServer
 
         local = self._at.loopback
-        async with gateway(self._app, self._charges, self._settings, show.note, local=local) as made:
-            server = GatewayServer(made, self._settings.drain_s)
-            with self._interrupts(server):
-                serving = asyncio.create_task(server.serve(sockets=[self._listener]))
-                try:
-                    await server.listening.wait()
-                    for caution in cautions_of(self._charges):
-                        show.note(caution)
-                    self._announce(as_json=as_json)
-                    await serving
-                finally:
-                    server.hurry()
-                    await asyncio.gather(serving, return_exceptions=True)
+        async with gateway(
+            self._app, self._charges, self._settings, show.note, local=local, places=places
+        ) as made:
+            self._server = GatewayServer(made, self._settings.drain_s)
+            yield
         show.note("Stopped.")
-        return Exit.INTERRUPTED if self._by_hand else Exit.OK
 
-    def _announce(self, *, as_json: bool) -> None:
+    async def run(self) -> None:
+        from airworthy.app.gateway import cautions_of
+
+        server = self._server
+        assert server is not None
+        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        try:
+            await server.listening.wait()
+            for caution in () if self._warned else cautions_of(self._charges):
+                show.note(caution)
+            self._announce()
+            await serving
+        finally:
+            server.hurry()
+            await asyncio.gather(serving, return_exceptions=True)
+
+    def stop(self) -> None:
+        assert self._server is not None
+        show.note(f"Letting calls end for up to {self._settings.drain_s:g} s. Ctrl-C ends them now.")
+        self._server.stop()
+
+    def hurry(self) -> None:
+        assert self._server is not None
+        show.note("Ending the calls under way.")
+        self._server.hurry()
+
+    def _announce(self) -> None:
         agents = [charge.policy.agent for charge in self._charges]
         base = f"{_reachable(self._at)}/v1"
-        if as_json:
+        if self._as_json:
             show.emit({"url": self._at.url, "base_url": base, "agents": agents}, line=True)
         else:
             show.say(f"Gateway for {', '.join(agents)} on {self._at.url}")
@@ -142,44 +163,6 @@ class _Serving:
                 f"Others can reach {self._at}, and keys travel as they are: put a server with TLS before it.",
                 style="yellow",
             )
-
-    @contextlib.contextmanager
-    def _interrupts(self, server: "GatewayServer") -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        wanted: tuple[tuple[signal.Signals, Callable[[], None]], ...] = (
-            (signal.SIGINT, lambda: self._pressed(server)),
-            (signal.SIGTERM, lambda: self._terminated(server)),
-        )
-        try:
-            for number, act in wanted:
-                loop.add_signal_handler(number, act)
-        except NotImplementedError:  # Windows: its loop takes no signals, Python itself does.
-            for number, act in wanted:
-                signal.signal(number, lambda *_, act=act: loop.call_soon_threadsafe(act))
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, _ in wanted:
-                loop.remove_signal_handler(number)
-
-    def _terminated(self, server: "GatewayServer") -> None:
-        if not self._stops:
-            self._stops = 1
-            show.note(f"Letting calls end for up to {self._settings.drain_s:g} s. Ctrl-C ends them now.")
-            server.stop()
-
-    def _pressed(self, server: "GatewayServer") -> None:
-        self._by_hand = True
-        if not self._stops:
-            self._terminated(server)
-            return
-        self._stops += 1
-        if self._stops > 2:
-            os._exit(Exit.INTERRUPTED)
-        show.note("Ending the calls under way.")
-        server.hurry()
 
 
 def _reachable(at: "Address") -> str:

@@ -17,12 +17,11 @@ from airworthy.gateway.errand import Errand
 from airworthy.gateway.errors import ModelError, ModelNotAllowed, error_from
 from airworthy.gateway.fetch import Fetched, Fetcher
 from airworthy.gateway.overflow import Fitting, Summaries, Summariser
-from airworthy.gateway.place import Place, Switch, places_of
+from airworthy.gateway.place import Client, Place, Switch, places_of
 from airworthy.gateway.prices import cost_nano
 from airworthy.gateway.reply import ModelReply, reply_from
 from airworthy.gateway.reply import Usage as ReplyUsage
 from airworthy.gateway.served import Served
-from airworthy.gateway.upstream import ModelClient, Upstream
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.gateway.wire.facts import RequestFacts, Usage
 from airworthy.policy import ModelRule, Policy
@@ -188,7 +187,7 @@ class Gateway:
     def __init__(
         self,
         policy: Policy,
-        clients: Mapping[str, ModelClient | Upstream],
+        clients: Mapping[str, Client],
         clock: Clock,
         *,
         circuits: Callable[[str], Switch] | None = None,

@@ -100,6 +100,9 @@ class Place:
         return _AT_OPENAI.get(dialect, dialect)
 
 
+Client = ModelClient | Upstream | Place
+
+
 def place_of(rule: ModelRule) -> str:
     """The same version may be served at two addresses, the one as the other's fallback."""
     return f"{rule.name} at {rule.base_url or 'its provider'}"
@@ -107,24 +110,32 @@ def place_of(rule: ModelRule) -> str:
 
 def places_of(
     rules: Sequence[ModelRule],
-    clients: Mapping[str, ModelClient | Upstream],
+    clients: Mapping[str, Client],
     clock: Clock,
     circuits: Callable[[str], Switch] | None = None,
 ) -> dict[str, Place]:
-    """By `place_of` the rule. Raises: Unpriced, ModelNotAllowed for a rule without a client."""
+    """By `place_of` the rule. A place among the clients is taken as it is, so that others can share it.
+
+    Raises: Unpriced, ModelNotAllowed for a rule without a client.
+    """
     found = {}
     for rule in rules:
         name = place_of(rule)
+        client = _client(clients, rule)
+        if isinstance(client, Place):
+            found[name] = client
+            continue
+        upstream = client if isinstance(client, Upstream) else OfClient(client)
         circuit = circuits(f"model:{name}") if circuits else Circuit(Breaker(), clock, name=f"model:{name}")
-        found[name] = Place(rule, _upstream(clients, rule), circuit, clock)
+        found[name] = Place(rule, upstream, circuit, clock)
     return found
 
 
-def _upstream(clients: Mapping[str, ModelClient | Upstream], rule: ModelRule) -> Upstream:
+def _client(clients: Mapping[str, Client], rule: ModelRule) -> Client:
     found = clients.get(place_of(rule)) or clients.get(rule.name)
     if found is None:
         raise ModelNotAllowed(
             f"No client was given for the model {rule.name!r}, which the policy names.",
             mend=f"Add it to Agent(clients=...), which has: {', '.join(clients) or 'none'}.",
         )
-    return found if isinstance(found, Upstream) else OfClient(found)
+    return found

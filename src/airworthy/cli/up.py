@@ -1,0 +1,121 @@
+"""`up`: worker and gateway in one process, for a working folder on one machine."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airworthy.cli import options
+from airworthy.cli.exits import Exit
+from airworthy.cli.interrupts import Part, ran, run_fast
+
+if TYPE_CHECKING:
+    from airworthy.app.gateway_config import GatewayConfig
+    from airworthy.app.project import Project
+    from airworthy.cli.gateway import Serving
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+ROLES = ("worker", "gateway")
+
+
+@app.command(name="up")
+def up(
+    *,
+    roles: Annotated[
+        str, typer.Option("--roles", metavar="LIST", help="What to run: worker, gateway, or both.")
+    ] = ",".join(ROLES),
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen", metavar="HOST:PORT", help="Where the gateway listens; as for `airworthy gateway`."
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=10_000, metavar="N", help="Tasks under way at once.")
+    ] = None,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Work on tasks and serve models over HTTP, in one process, until told to stop.
+
+    It is `airworthy run` and `airworthy gateway` in one: both use the working folder's airworthy.toml, its gateway.toml
+    if there is one, and the same database; and calls of tasks and calls over HTTP share pace and breakers.
+
+    Ctrl-C once, or SIGTERM, takes no new tasks and no new calls, and lets those under way end; twice ends them at once,
+    and tasks go on from their record at the next start. With --json there is one line once the gateway listens, and one
+    for each run of a task that ended.
+
+    \b
+    Examples:
+      airworthy up
+      airworthy up --listen 127.0.0.1:0 --concurrency 4
+      airworthy up --roles gateway
+    """
+    from airworthy.app.build import opened
+    from airworthy.app.gateway_config import database_config, load_gateway_config
+    from airworthy.app.project import Project, agents_of
+
+    wanted = _roles(roles)
+    settings = load_gateway_config(folder)
+    config = database_config(settings, database)
+    # A gateway with policies of its own needs no agent's code.
+    agents = agents_of(config) if "worker" in wanted or not settings.policies else []
+    with opened(config, agents) as found:
+        project = Project(config, found, tuple(agents))
+        tasks = (concurrency or config.concurrency) if "worker" in wanted else 0
+        at = (listen or settings.listen) if "gateway" in wanted else None
+        with _bound(project, settings, at, warned=bool(tasks), as_json=as_json) as serving:
+            raise typer.Exit(run_fast(_up(project, tasks, serving, as_json=as_json)))
+
+
+@contextlib.contextmanager
+def _bound(
+    project: "Project", settings: "GatewayConfig", at: str | None, *, warned: bool, as_json: bool
+) -> "Iterator[Serving | None]":
+    """The gateway with its port, which is taken before anything starts; without an address none is wanted."""
+    from airworthy.app.gateway import charges_of, check_charges
+    from airworthy.cli.gateway import Serving
+    from airworthy.gateway.server import address, bound
+
+    if at is None:
+        yield None
+        return
+    where = address(at)
+    charges = charges_of(settings, lambda: project.agents)
+    check_charges(project.app, charges)
+    # Of an agent that is served and worked for, the worker tells what there is to tell.
+    warned = warned and not settings.policies
+    with bound(where) as listener:
+        yield Serving(project.app, charges, settings, listener, as_json=as_json, warned=warned)
+
+
+async def _up(project: "Project", tasks: int, serving: "Serving | None", *, as_json: bool) -> Exit:
+    """`tasks`: how many at once; 0: no worker."""
+    from airworthy.app.build import this_process
+    from airworthy.app.places import shared_places
+    from airworthy.cli.foreground import Working
+
+    app = project.app
+    async with contextlib.AsyncExitStack() as stack:
+        places = await stack.enter_async_context(
+            shared_places(app.database, app.clock, this_process(app.clock))
+        )
+        parts: list[Part] = [Working(project, places, tasks, as_json=as_json)] if tasks else []
+        if serving is not None:
+            await stack.enter_async_context(serving.opened(places))
+            parts.append(serving)
+        return await ran(parts)
+
+
+def _roles(text: str) -> Sequence[str]:
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    for role in wanted:
+        if role not in ROLES:
+            raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLES)}.", param_hint="--roles")
+    if not wanted:
+        raise typer.BadParameter(f"Name {' or '.join(ROLES)}.", param_hint="--roles")
+    return wanted
