@@ -148,6 +148,7 @@ class Streaming:
         translator = _translator(run, self._shared.ids, self._clock.now_us())
         sieve = _sieve(self._call, run)
         guard = None if self._watch is None else self._watch.guard()
+        now_us, deadline_us = self._clock.now_us, self._errand.deadline_us
         for chunk in opened.chunks:
             piece = _seen(chunk, translator, sieve, guard, joint)
             if piece:
@@ -160,7 +161,8 @@ class Streaming:
                     piece = before_error(piece)
                 if piece:
                     yield piece
-                self._check_going(run, translator)
+                if reader.error is not None or translator is not None or now_us() > deadline_us:
+                    self._check_going(run, translator)
             reader.close()
         last = b""
         if translator is not None:

@@ -156,7 +156,7 @@ async def test_a_conversation_with_tools_goes_on_at_another_provider(
     base = {"base_url": "http://127.0.0.1:9/v1"} if provider == "compatible" else {}
     models = [rule(FIRST, provider=first), rule(SECOND, provider=provider, **base)]
     async with house({FIRST: [made_call, error(503)], SECOND: [last, again]}, models=models) as made:
-        fields = {"tools": TOOLS[dialect], "stream": streams}
+        fields: dict[str, Any] = {"tools": TOOLS[dialect], "stream": streams}
         await made.said(dialect, ask(dialect, **fields))
         more = turn(dialect, [LOOK], "Wait.", results=[LOOK])
         answer, body = await made.said(dialect, ask(dialect, more=more, **fields))

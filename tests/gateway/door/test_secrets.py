@@ -39,11 +39,14 @@ SHAPED = "sk-proj-" + "A1b2C3d4" * 6
 
 def everything(made: House) -> str:
     """All that is in the database, as text."""
-    names = made.database.read_now(lambda tx: tx.rows("SELECT name FROM sqlite_master WHERE type = 'table'"))
+
+    def rows(sql: str) -> list[Any]:
+        return made.database.read_now(lambda tx: tx.rows(sql))
+
     found = []
     payloads = Payloads()
-    for (name,) in names:
-        for row in made.database.read_now(lambda tx, name=name: tx.rows(f'SELECT * FROM "{name}"')):
+    for (name,) in rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+        for row in rows(f'SELECT * FROM "{name}"'):
             for value in row:
                 if isinstance(value, bytes):
                     with contextlib.suppress(Exception):  # Not everything in bytes is a payload.

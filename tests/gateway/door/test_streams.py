@@ -160,7 +160,9 @@ def is_error(document: Any) -> bool:
 async def test_a_stream_that_breaks_ends_with_one_error_that_every_reader_sees(
     dialect: str, provider: str, theirs: str, say: Say, wants_usage: bool
 ) -> None:
-    options = {"stream_options": {"include_usage": True}} if wants_usage and dialect == "chat" else {}
+    options: dict[str, Any] = (
+        {"stream_options": {"include_usage": True}} if wants_usage and dialect == "chat" else {}
+    )
     async with house({FIRST: say}, models=[rule(FIRST, provider=provider)]) as made:
         _, body = await made.said(dialect, ask(dialect, stream=True, **options))
         record = await made.record()
@@ -190,7 +192,9 @@ async def test_a_stream_that_breaks_can_begin_anew_in_one_well_formed_stream(
     dialect: str, provider: str, theirs: str, say: Say, wants_usage: bool
 ) -> None:
     """At a provider of either protocol; the caller reads what came, the mark, and the whole of the second answer."""
-    options = {"stream_options": {"include_usage": True}} if wants_usage and dialect == "chat" else {}
+    options: dict[str, Any] = (
+        {"stream_options": {"include_usage": True}} if wants_usage and dialect == "chat" else {}
+    )
     models = [rule(FIRST, provider=provider, broken_stream="restart"), rule(SECOND, provider="anthropic")]
     async with house({FIRST: say, SECOND: streamed("messages", "t|wo")}, models=models) as made:
         _, body = await made.said(dialect, ask(dialect, stream=True, **options))
