@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from airworthy.app.build import App, opened
 from airworthy.app.config import load_config
 from airworthy.core.errors import AirworthyError, InputError
+from airworthy.gateway import reading
 from airworthy.gateway.keys.book import KeyFilter, keys
 from airworthy.runtime import NoSuchTask, TaskQuery, tasks
 from airworthy.store import Tx
@@ -41,6 +43,12 @@ def task_id(app: App, part: str) -> str:
             return newest[0].id
     found = _alike(app, tasks.alike, part)
     if not found:
+        calls = app.database.read_now(lambda tx: reading.of_task(tx, part, PART_CHARS_MIN))
+        if calls is not None:
+            raise NoSuchTask(
+                f"{calls[0]!r} is no task here but a run of calls over HTTP ({calls[1]} so far).",
+                mend=f"Look at them: airworthy call list --task {shlex.quote(calls[0])}",
+            )
         raise NoSuchTask(f"There is no task {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy task list`.")
     return _only(found, part)
 
@@ -52,6 +60,18 @@ def effect_id(app: App, part: str) -> str:
         raise InputError(
             f"There is no effect {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy outbox list --all`."
         )
+    return _only(found, part)
+
+
+def call_id(app: App, part: str) -> str:
+    """The same for calls over HTTP. Raises: InputError, AmbiguousId."""
+    if part == LAST:
+        newest = app.database.read_now(lambda tx: reading.calls(tx, reading.CallQuery(limit=1)))
+        if newest:
+            return newest[0].id
+    found = _alike(app, reading.alike, part)
+    if not found:
+        raise InputError(f"There is no call {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy call list`.")
     return _only(found, part)
 
 

@@ -32,13 +32,14 @@ class Project:
     agents: tuple[Agent, ...]
 
 
-@contextlib.contextmanager
-def stored(folder: Path, database: str | None = None) -> Iterator[App]:
-    """The database alone, for commands that need no agent's code; it must exist.
+def stored(folder: Path, database: str | None = None) -> contextlib.AbstractContextManager[App]:
+    """The database alone, for commands that need no agent's code; it must exist. Raises: NoDatabase."""
+    return existing(load_config(folder, database=database))
 
-    Looking never makes one: a mistyped folder would look like an empty one. Raises: NoDatabase.
-    """
-    config = load_config(folder, database=database)
+
+@contextlib.contextmanager
+def existing(config: Config) -> Iterator[App]:
+    """Looking never makes a database: a mistyped folder would look like an empty one. Raises: NoDatabase."""
     if not config.database_path.exists():
         raise NoDatabase(
             f"There is no database {config.database_path} yet.",

@@ -34,7 +34,7 @@ def task_document(task: TaskRow) -> Document:
         "runs": task.run,
         "steps": task.steps,
         "tokens": task.tokens,
-        "cost_usd": _usd(task.cost_nano),
+        "cost_usd": usd(task.cost_nano),
         "seconds": task.active_us / 1e6,
         "policy_hash": task.policy_hash,
         "trace_id": task.trace_id,
@@ -56,7 +56,7 @@ def step_document(step: Recorded) -> Document:
         "model": step.facts.model,
         "tokens_in": step.facts.tokens_in,
         "tokens_out": step.facts.tokens_out,
-        "cost_usd": _usd(step.facts.cost_nano),
+        "cost_usd": usd(step.facts.cost_nano),
         "resource": step.facts.resource,
         "arguments": step.arguments,
         "result": step.result,
@@ -108,5 +108,5 @@ def input_of(steps: Sequence[Recorded]) -> Any:
     return steps[0].arguments if steps else None
 
 
-def _usd(nano: int | None) -> float | None:
+def usd(nano: int | None) -> float | None:
     return None if nano is None else nano / NANO_PER_USD

@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.models",
         "Show what models cost and how long they live; check those of the agents.",
     ),
+    "call": ("airworthy.cli.call", "Look at the calls that came over HTTP."),
     "spend": ("airworthy.cli.spend", "Show what was spent, by agent, user, feature, model or day."),
     "breaker": ("airworthy.cli.breaker", "Look at circuit breakers; open and close them."),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
