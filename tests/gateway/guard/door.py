@@ -139,7 +139,7 @@ async def house(
     provider = Provider(list(answers))
     policy = Policy.model_validate({
         **POLICY.model_dump(exclude_unset=True), "gateway": gateway,
-        "limits": {"cost_usd": cost_usd, "tokens_in": 1200},
+        "limits": {"cost_usd": cost_usd, "tokens_in": (model or {}).get("window", 32_000)},
         "models": [{"name": MODEL, **PRICED, "attempts": 1, "provider": "openai", **(model or {})}],
     })  # fmt: skip
     ledger = Ledger(stored, clock, Owner("gwy_1", "here", 1, ""))
