@@ -224,9 +224,11 @@ class Door:
     def _errand(self, call: Call, served: Served, record: Record) -> Errand:
         places = served.places_for(call.facts.model)
         pair = (call.raw, call.facts)
+        counting = call.dialect.name == "count_tokens"  # Who asks how long it is may ask it of anything.
         return Errand(
             call.dialect, lambda _: pair, places,
             record.started_us + round(served.policy.limits.seconds * US_PER_S),
             caller_key=call.caller.key_id, priority=call.caller.priority, headers=call.headers,
-            halted=lambda: self._check_open(call), tokens_in_max=served.policy.limits.tokens_in,
+            halted=lambda: self._check_open(call),
+            tokens_in_max=None if counting else served.policy.limits.tokens_in,
         )  # fmt: skip

@@ -106,6 +106,18 @@ async def test_counting_tokens_is_no_step_in_a_circle() -> None:
     assert found == [200, 200, 200]
 
 
+async def test_tokens_may_be_counted_of_what_is_too_long_to_be_asked() -> None:
+    counted = Say((b'{"input_tokens": 9000}',))
+    models = [rule(provider="anthropic")]
+    long = [{"role": "user", "content": "word " * 2_000}]
+    async with house({FIRST: counted}, models=models, limits={"tokens_in": 500}) as made:
+        found, _ = await made.said("count_tokens", ask("messages", more=long))
+        refused, body = await made.said("messages", ask("messages", more=long))
+
+    assert (found.status, refused.status) == (200, 400)
+    assert b"500 for one call" in body
+
+
 async def test_the_memory_of_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeats, "RUNS_MAX", 3)
     monkeypatch.setattr(repeats, "DIFFERENT_MAX", 4)
