@@ -42,6 +42,7 @@ def _planted(chance: random.Random) -> dict[str, tuple[str, str]]:
         "openai_key": "sk-proj-" + _draw(chance, URLSAFE, 60),
         "anthropic_key": "sk-ant-" + "api03-" + _draw(chance, URLSAFE, 80),
         "google_key": "AIza" + urlsafe,
+        "airworthy_key": "aw_" + _draw(chance, ALNUM, 32),
         "aws_key": "AKIA" + _draw(chance, UPPER, 16),
         "github_token": f"gh{chance.choice('pousr')}_" + alnum[36],
         "gitlab_token": "glpat-" + alnum[20],

@@ -1,10 +1,11 @@
 """Providers as the policy names them: their address, their key from the environment or a file, the way there."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from airworthy.app.config import proxy_for, secret
+from airworthy.app.config import SECRET_CHARS_MIN, proxy_for, secret, secrets
 from airworthy.gateway.errors import ModelAuthFailed
 from airworthy.gateway.http import Address, HttpClient, HttpUpstream
 from airworthy.policy import ModelRule
@@ -18,6 +19,17 @@ def upstream_of(rule: ModelRule) -> HttpUpstream:
     address = Address.of(rule.address, proxy_for(rule.address))
     fixed = ANTHROPIC if rule.served.protocol == "anthropic" else {}
     return HttpUpstream(HttpClient(address), key_of(rule), rule.served.header, fixed)
+
+
+def known_keys(rules: Iterable[ModelRule]) -> tuple[str, ...]:
+    """The keys as they are now, for whoever must never write them down. A file that cannot be read has none yet."""
+    rules = list(rules)
+    found = list(secrets([rule.key_variable for rule in rules]))
+    for rule in rules:
+        if rule.api_key_file is not None:
+            with contextlib.suppress(ModelAuthFailed):
+                found.append(key_of(rule)())
+    return tuple(key for key in found if len(key) >= SECRET_CHARS_MIN)
 
 
 def key_of(rule: ModelRule) -> Callable[[], str]:

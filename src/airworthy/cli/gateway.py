@@ -73,7 +73,7 @@ def gateway(
     at = address(listen or settings.listen)
     store = database_config(settings, database)
     charges = charges_of(settings, lambda: agents_of(store))
-    with opened(store) as found:
+    with opened(store, policies=[charge.policy for charge in charges]) as found:
         check_charges(found, charges)
         with bound(at) as listener:
             serving = Serving(found, charges, settings, listener, as_json=as_json)

@@ -56,6 +56,7 @@ def up(
       airworthy up --roles gateway
     """
     from airworthy.app.build import opened
+    from airworthy.app.gateway import charges_of
     from airworthy.app.gateway_config import database_config, load_gateway_config
     from airworthy.app.project import Project, agents_of
 
@@ -64,7 +65,8 @@ def up(
     config = database_config(settings, database)
     # A gateway with policies of its own needs no agent's code.
     agents = agents_of(config) if "worker" in wanted or not settings.policies else []
-    with opened(config, agents) as found:
+    served = charges_of(settings, lambda: ()) if "gateway" in wanted and settings.policies else []
+    with opened(config, agents, [charge.policy for charge in served]) as found:
         project = Project(config, found, tuple(agents))
         tasks = (concurrency or config.concurrency) if "worker" in wanted else 0
         at = (listen or settings.listen) if "gateway" in wanted else None

@@ -6,6 +6,7 @@ import uuid
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread aloud.
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_LETTERS = (_ALPHABET * 8).encode()
 _TIME_CHARS = 10
 _RANDOM_CHARS = 16
 _PAGE_BYTES = 4096
@@ -15,11 +16,23 @@ class Ids:
     """Makes ids from a source of chance; a seeded `random.Random` makes a world repeatable."""
 
     def __init__(self, chance: random.Random | None = None) -> None:
-        self._chance = chance if chance is not None else _Drawn()
+        self._drawn = _Drawn() if chance is None else None
+        self._chance = chance if chance is not None else self._drawn or _Drawn()
+        self._now_ms = -1
+        self._time = ""
 
     def new(self, prefix: str, now_us: int) -> str:
         """`prefix_` and 26 characters: 48 bits of milliseconds, then 80 bits of chance (as a ULID)."""
-        return f"{prefix}_{_base32(now_us // 1000, _TIME_CHARS)}{_base32(self._chance.getrandbits(80), _RANDOM_CHARS)}"
+        now_ms = now_us // 1000
+        if now_ms != self._now_ms:  # Many are made in the same millisecond.
+            self._now_ms, self._time = now_ms, _base32(now_ms, _TIME_CHARS)
+        drawn = self._drawn
+        chance = (
+            drawn.letters(_RANDOM_CHARS)
+            if drawn is not None
+            else _base32(self._chance.getrandbits(80), _RANDOM_CHARS)
+        )
+        return f"{prefix}_{self._time}{chance}"
 
     def trace(self) -> str:
         """A W3C trace id: 32 lower-case hex digits, never all zero."""
@@ -44,12 +57,19 @@ class _Drawn(random.SystemRandom):
 
     def getrandbits(self, k: int) -> int:
         size = (k + 7) // 8
+        return int.from_bytes(self._bytes(size), "big") >> (8 * size - k)
+
+    def letters(self, length: int) -> str:
+        """Of the alphabet of ids, each as likely as any other: five bits of a byte."""
+        return self._bytes(length).translate(_LETTERS).decode()
+
+    def _bytes(self, size: int) -> bytes:
+        at = self._at
         # A child of fork must not draw what its parent draws.
-        if self._at + size > len(self._page) or self._pid != os.getpid():
-            self._pid, self._page, self._at = os.getpid(), os.urandom(max(_PAGE_BYTES, size)), 0
-        drawn = int.from_bytes(self._page[self._at : self._at + size], "big")
-        self._at += size
-        return drawn >> (8 * size - k)
+        if at + size > len(self._page) or self._pid != os.getpid():
+            self._pid, self._page, at = os.getpid(), os.urandom(max(_PAGE_BYTES, size)), 0
+        self._at = at + size
+        return self._page[at : at + size]
 
 
 def process_nonce() -> str:

@@ -65,6 +65,7 @@ def _shape(kind: str, anchor: str, pattern: str, edge: str = "A-Za-z0-9") -> _Sh
 _SHAPES = (
     _shape("anthropic_key", "sk-ant-", r"sk-ant-[A-Za-z0-9_-]{16,}"),
     _shape("openai_key", "sk-", r"sk-(?!ant-)(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{17,}"),
+    _shape("airworthy_key", "aw_", r"aw_[A-Za-z0-9]{32}"),
     _shape("google_key", "AIza", r"AIza[A-Za-z0-9_-]{35,}"),
     _shape("aws_key", "AKIA", r"AKIA[A-Z0-9]{16}(?![A-Za-z0-9])"),
     _shape("aws_key", "ASIA", r"ASIA[A-Z0-9]{16}(?![A-Za-z0-9])"),

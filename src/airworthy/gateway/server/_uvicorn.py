@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from airworthy.gateway.server.asgi import GatewayApp
+from airworthy.gateway.server.presence import HANG_UP
 
 # Longer than the clients keep an idle connection, so that none picks one that is just being closed.
 KEEP_ALIVE_S: Final = 120
@@ -26,13 +27,20 @@ class GuardedProtocol(HttpToolsProtocol):
     _waiting: asyncio.TimerHandle | None = None
     _head = 0
     _in_head = True
+    _on_left: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self._waiting = self.loop.call_later(HEAD_S_MAX, transport.abort)
+        self._extensions: dict[str, dict[object, object]] = {
+            "airworthy.abort": {"abort": transport.abort},
+            HANG_UP: {"watch": self._watch},
+        }
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
+        if self._on_left is not None:
+            self._on_left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -48,7 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._head = 0
-        self.scope["extensions"] = {"airworthy.abort": {"abort": self.transport.abort}}
+        self.scope["extensions"] = self._extensions
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -58,6 +66,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._head = 0
+
+    def _watch(self, left: Callable[[], None] | None) -> None:
+        """To be called when the caller hangs up; None: nobody asks any more."""
+        self._on_left = left
 
     def _arrived(self) -> None:
         if self._waiting is not None:

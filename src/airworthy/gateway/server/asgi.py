@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from airworthy.core.clock import Clock
 from airworthy.core.errors import told
@@ -13,7 +13,7 @@ from airworthy.gateway.keys import KeyRing
 from airworthy.gateway.server import pages, reading, refusal
 from airworthy.gateway.server.metrics import CONTENT_TYPE, Metrics
 from airworthy.gateway.server.openapi import document
-from airworthy.gateway.server.presence import Patience, Presence
+from airworthy.gateway.server.presence import HANG_UP, Patience, Presence, Watch
 from airworthy.gateway.server.reading import Given, Gone, Receive, Scope, Send
 from airworthy.gateway.server.refusal import Refusal
 from airworthy.gateway.server.routes import (
@@ -147,7 +147,7 @@ class GatewayApp:
         except BadCall as error:
             raise refusal.bad(error.message, mend=error.mend, code=error.code) from error
         call = Call(handling.id, dialect, raw, facts, reading.with_user(caller, facts.user), passed)
-        with Presence(handling.receive) as presence:
+        with Presence(handling.receive, handling.watch) as presence:
             try:
                 answer = await self._door.answer(call)
                 answer.headers.append((refusal.ID_HEADERS[dialect.protocol], handling.id.encode()))
@@ -275,6 +275,11 @@ class _Handling:
     @property
     def protocol(self) -> ProtocolName:
         return protocol(self.path, versioned=b"anthropic-version" in self.headers)
+
+    @property
+    def watch(self) -> Watch | None:
+        extension = self.scope.get("extensions", {}).get(HANG_UP)
+        return None if extension is None else cast("Watch", extension["watch"])
 
     def abort(self) -> None:
         """Ends the connection without a word, whatever still waits to be sent."""

@@ -8,30 +8,41 @@ from typing import Final, Self
 from airworthy.gateway.server.reading import Receive
 
 TICK_S: Final = 5.0
+# A task for each call that waits for a message costs more than all else that is done for a caller who stays.
+HANG_UP: Final = "airworthy.hang_up"
+Watch = Callable[[Callable[[], None] | None], None]
 
 
 class Presence:
     """While inside, the task it was entered in is cancelled, once, when the caller hangs up or reads no more."""
 
-    __slots__ = ("_over", "_task", "_watching", "left")
+    __slots__ = ("_over", "_task", "_watch", "_watching", "left")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, watch: Watch | None = None) -> None:
+        """`watch`: how our own server tells; without it a task asks for the message that ASGI has for this."""
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._watching = asyncio.create_task(_until_left(receive))
+        self._watch = watch
+        self._watching = asyncio.create_task(_until_left(receive)) if watch is None else None
         self._over = False
         self.left = False
 
     def __enter__(self) -> Self:
-        self._watching.add_done_callback(self._told)
+        if self._watch is not None:
+            self._watch(self.leave)
+        elif self._watching is not None:
+            self._watching.add_done_callback(self._told)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over = True
-        if kind is not None:  # Else the answer is out, and the server says so to whoever still listens.
+        if self._watch is not None:
+            self._watch(None)
+        elif kind is not None and self._watching is not None:
+            # Else the answer is out, and the server says so to whoever still listens.
             self._watching.cancel()
         if self.left:
             self._task.uncancel()
