@@ -7,17 +7,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from airworthy.app.config import Config, secrets
+from airworthy.app.config import Config
 from airworthy.app.places import Places
-from airworthy.app.providers import upstream_of
+from airworthy.app.providers import known_keys, upstream_of
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.redact import Redactor
 from airworthy.gateway import Gateway, place_of
 from airworthy.gateway.place import Client
+from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.policy import Floating, NotReadyToGoLive, golive_gaps, pin_of
+from airworthy.policy import Floating, NotReadyToGoLive, Policy, golive_gaps, pin_of
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.runtime import Agent, Desk, Operations, Worker
@@ -45,24 +46,32 @@ class App:
 
 
 @contextlib.contextmanager
-def opened(config: Config, agents: Sequence[Agent] = ()) -> Iterator[App]:
-    """The database of `config`, made and migrated if need be; closed at the end."""
+def opened(config: Config, agents: Sequence[Agent] = (), policies: Sequence[Policy] = ()) -> Iterator[App]:
+    """The database of `config`, made and migrated if need be; closed at the end.
+
+    `policies`: of agents without code here, whose providers' keys must not be written down either.
+    """
     database = SQLiteDatabase(config.database_path)
     try:
-        yield assembled(database, agents)
+        yield assembled(database, agents, policies=policies)
     finally:
         database.close()
 
 
 def assembled(
-    database: Database, agents: Sequence[Agent] = (), clock: Clock | None = None, ids: Ids | None = None
+    database: Database,
+    agents: Sequence[Agent] = (),
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    *,
+    policies: Sequence[Policy] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     migrate(database, MIGRATIONS)
     clock = clock if clock is not None else SystemClock()
     ids = ids if ids is not None else Ids()
-    names = {rule.key_variable: None for agent in agents for rule in agent.policy.models}
-    payloads = Payloads(Redactor(secrets(names)))
+    rules = [rule for policy in (*(agent.policy for agent in agents), *policies) for rule in policy.models]
+    payloads = Payloads(Redactor(known_keys(rules)))
     return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
 
 
@@ -109,7 +118,9 @@ def cautions(agent: Agent) -> list[str]:
 def check_live(app: App, agent: Agent) -> None:
     """A live agent runs only under the very policy that was approved."""
     if agent.policy.live:
-        gaps = golive_gaps(agent.policy, app.operations.approval(agent.name), agent.tool_facts)
+        gaps = golive_gaps(
+            agent.policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced
+        )
         if gaps:
             raise NotReadyToGoLive(agent.name, gaps)
 

@@ -19,6 +19,7 @@ from airworthy.gateway.door import Door, Shared
 from airworthy.gateway.fetch import Fetcher
 from airworthy.gateway.guard import Memory
 from airworthy.gateway.keys import KeyRing
+from airworthy.gateway.prices import unpriced
 from airworthy.gateway.records import Record, Recorder
 from airworthy.gateway.served import Served
 from airworthy.gateway.server import GatewayApp, Gauge, Metrics, ServerRules, Surroundings
@@ -72,7 +73,7 @@ def check_charges(app: App, charges: Sequence[Charge]) -> None:
                 f"The policy of {policy.agent!r} names no model.", mend="Add a [[models]] entry to it."
             )
         if policy.live:
-            gaps = golive_gaps(policy, app.operations.approval(policy.agent), charge.tools)
+            gaps = golive_gaps(policy, app.operations.approval(policy.agent), charge.tools, unpriced=unpriced)
             if gaps:
                 raise NotReadyToGoLive(policy.agent, gaps)
 

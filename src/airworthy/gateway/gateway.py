@@ -10,6 +10,7 @@ from typing import Any
 from airworthy.core.canonical import encode
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.gate import CallFact, Gate
+from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.gateway.budget import Amount, Dimensions, Exceeded, Tally, day_of, roll, rows, scopes_of
 from airworthy.gateway.carry import Carried, NoTime, carried
@@ -22,8 +23,9 @@ from airworthy.gateway.prices import cost_nano
 from airworthy.gateway.reply import ModelReply, reply_from
 from airworthy.gateway.reply import Usage as ReplyUsage
 from airworthy.gateway.served import Served
+from airworthy.gateway.translate import translate_reply
 from airworthy.gateway.wire.dialect import DIALECTS
-from airworthy.gateway.wire.facts import RequestFacts, Usage
+from airworthy.gateway.wire.facts import ReplyFacts, RequestFacts, Usage
 from airworthy.policy import ModelRule, Policy
 from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Slot, StepFacts, StepState
@@ -32,6 +34,7 @@ from airworthy.store import Tx
 RESERVE_POLL_S, RESERVE_POLL_S_MAX = 0.05, 1.0
 _REASONING = re.compile(r"(o\d|gpt-5)")
 _CHAT = DIALECTS["chat"]
+_IDS = Ids()  # For the parts of a translated reply that its provider left without an id.
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +269,24 @@ class Gateway:
         return places if places[0].rule.fallback is not None else places[:1]
 
 
+def _in_chat(errand: Errand, done: Carried[Fetched, _Held]) -> ReplyFacts:
+    """What was answered, in the protocol in which the agent asked; counted as the provider counted it."""
+    facts, bridge = done.value.facts, done.prepared.bridge
+    if bridge is None:
+        return facts
+    translated = translate_reply(done.value.raw, bridge, new_id=_IDS.trace)
+    errand.notes += [{"note": note} for note in translated.notes]
+    seen = _CHAT.read_reply(translated.body)
+    return replace(
+        facts, text=seen.text, tool_calls=seen.tool_calls, finish=seen.finish, refusal=seen.refusal
+    )
+
+
 def _understood(errand: Errand, done: Carried[Fetched, _Held]) -> tuple[ModelReply, int]:
-    facts, place = done.value.facts, done.visit.place
+    facts, place = _in_chat(errand, done), done.visit.place
     usage = facts.usage
     done.visit.over(usage.tokens_in + usage.tokens_out if usage.known else None)
-    if facts.model and facts.model != place.rule.name:
-        note = {
-            "note": "the provider answered as another model",
-            "pin": place.rule.name,
-            "answered": facts.model,
-        }
-        errand.notes.append(note)
+    errand.answered_as(place, facts.model)
     # Without a count of tokens the bill is unknown, and the whole reservation counts as spent.
     bill_nano = cost_nano(place.price, usage, facts.tier) if usage.known else done.hold.amount.nano
     return reply_from(facts, place.rule.name), bill_nano

@@ -26,8 +26,8 @@ from airworthy.resilience import (
 QUEUE_MAX: Final = 10_000
 US_PER_DAY: Final = 86_400 * US_PER_S
 # Which dialect a provider speaks for a caller's dialect; what is not named is spoken as it is.
-_AT_ANTHROPIC: Final[Mapping[str, str]] = {"chat": "messages", "responses": "messages"}
-_AT_OPENAI: Final[Mapping[str, str]] = {"messages": "chat"}
+_AT_ANTHROPIC: Final[Mapping[str, str]] = {"chat": "messages", "responses": "messages", "embeddings": ""}
+_AT_OPENAI: Final[Mapping[str, str]] = {"messages": "chat", "count_tokens": ""}
 # Of the servers with OpenAI's protocol, those without its newer half.
 _CHAT_ONLY: Final = frozenset({"gemini", "mistral", "ollama", "compatible"})
 
@@ -92,7 +92,7 @@ class Place:
         return self._price
 
     def spoken(self, dialect: str) -> str:
-        """The dialect in which this place is asked what a caller asked in `dialect`."""
+        """The dialect in which this place is asked what a caller asked in `dialect`; empty: it has none for that."""
         if self.rule.served.protocol == "anthropic":
             return _AT_ANTHROPIC.get(dialect, dialect)
         if dialect == "responses" and self.rule.provider in _CHAT_ONLY:
