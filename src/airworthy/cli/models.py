@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airworthy.cli import options, show
+from airworthy.cli.probe import probe, seen
 
 if TYPE_CHECKING:
     from airworthy.gateway.prices import Price, PriceBook, Rates
@@ -112,6 +113,10 @@ def check(
         show.note(f"The price list is of {book.day}.")
     if must:
         raise typer.Exit(1)
+
+
+app.command(name="probe")(probe)
+app.command(name="seen")(seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from airworthy.gateway.budget.tables import MIGRATIONS as BUDGET
 from airworthy.gateway.cache import MIGRATIONS as CACHE
 from airworthy.gateway.guard.tables import MIGRATIONS as GUARD
 from airworthy.gateway.keys.tables import MIGRATIONS as KEYS
+from airworthy.gateway.probes.tables import MIGRATIONS as PROBES
 from airworthy.gateway.record_tables import MIGRATIONS as RECORDS
 from airworthy.resilience.shared.tables import MIGRATIONS as BREAKERS
 from airworthy.store.migrate import Migration, create_all
@@ -27,4 +28,13 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("gateway", 1, "spend", _first), *BUDGET, *KEYS, *RECORDS, *CACHE, *GUARD, *BREAKERS)
+MIGRATIONS = (
+    Migration("gateway", 1, "spend", _first),
+    *BUDGET,
+    *KEYS,
+    *RECORDS,
+    *CACHE,
+    *GUARD,
+    *BREAKERS,
+    *PROBES,
+)
