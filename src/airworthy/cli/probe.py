@@ -49,7 +49,7 @@ def probe(
     charges = charges_of(settings, lambda: agents_of(config))
     charges = [charge for charge in charges if charge.policy.models]
     wanted = chosen(charges, show.unicode_text(agent), show.unicode_text(model))
-    with opened(config) as found:
+    with opened(config, policies=[charge.policy for charge in charges]) as found:
         check_charges(
             found, [charge for charge in charges if charge.policy.agent in {one.agent for one in wanted}]
         )
