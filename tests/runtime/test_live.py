@@ -68,7 +68,7 @@ async def test_everything_that_is_missing_is_listed_at_once() -> None:
         handle,
         look,
         stage="beta",
-        models=(model("gpt-4o", pinned=False, input_usd_per_mtok=None, output_usd_per_mtok=None),),
+        models=(model("nobody-knows", pinned=False, input_usd_per_mtok=None, output_usd_per_mtok=None),),
         tools={"gone": ToolRule()},
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from airworthy.app.build import App, load_agents, opened
 from airworthy.app.config import Config, load_config
+from airworthy.app.gateway_config import database_config, load_gateway_config
 from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.runtime import Agent
 
@@ -35,6 +36,11 @@ class Project:
 def stored(folder: Path, database: str | None = None) -> contextlib.AbstractContextManager[App]:
     """The database alone, for commands that need no agent's code; it must exist. Raises: NoDatabase."""
     return existing(load_config(folder, database=database))
+
+
+def gateway_stored(folder: Path, database: str | None = None) -> contextlib.AbstractContextManager[App]:
+    """The gateway's database, which may not be that of the tasks. Raises: NoDatabase."""
+    return existing(database_config(load_gateway_config(folder), database))
 
 
 @contextlib.contextmanager

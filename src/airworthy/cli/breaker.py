@@ -18,13 +18,13 @@ app = typer.Typer(
 
 
 def _names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    from airworthy.app.project import stored
+    from airworthy.app.project import gateway_stored
     from airworthy.core.errors import AirworthyError
     from airworthy.resilience.shared import listing
 
     folder, database = Path(ctx.params.get("folder") or "."), ctx.params.get("database")
     try:
-        with stored(folder, database) as found:
+        with gateway_stored(folder, database) as found:
             rows = found.database.read_now(listing)
     except (AirworthyError, OSError):  # The shell must not see an error while somebody types.
         return []
@@ -55,10 +55,10 @@ def list_(
       airworthy breaker list
       airworthy breaker list --json
     """
-    from airworthy.app.project import stored
+    from airworthy.app.project import gateway_stored
     from airworthy.resilience.shared import listing
 
-    with stored(folder, database) as found:
+    with gateway_stored(folder, database) as found:
         rows, now_us = found.database.read_now(listing), found.clock.now_us()
     if as_json:
         for row in rows:
@@ -123,11 +123,11 @@ def close(
 
 def _decide(name: str, reason: str, place: tuple[Path, str | None], *, opens: bool, as_json: bool) -> None:
     from airworthy.app.config import person
-    from airworthy.app.project import stored
+    from airworthy.app.project import gateway_stored
     from airworthy.resilience.shared import Hand, alike, decide, listing
 
     hand = Hand(opens=opens, reason=show.unicode_text(reason), by_whom=show.unicode_text(person()))
-    with stored(*place) as found:
+    with gateway_stored(*place) as found:
         names = [row.name for row in found.database.read_now(listing)]
         chosen = alike(names, show.unicode_text(name))
         now_us = found.clock.now_us()

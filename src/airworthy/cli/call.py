@@ -2,16 +2,11 @@
 
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from airworthy.cli import options, show
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from airworthy.app.build import App
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
@@ -59,11 +54,12 @@ def list_(
       airworthy call list --code failed --json
       airworthy call list --task order-17
     """
+    from airworthy.app.project import gateway_stored
     from airworthy.cli.call_view import document, line
     from airworthy.gateway.reading import CallQuery, calls
 
     whole = show.unicode_text
-    with _store(folder, database) as found:
+    with gateway_stored(folder, database) as found:
         since_us = _since_us(since, found.clock.now_us())
         query = CallQuery(
             whole(agent), whole(user), whole(feature), whole(key), whole(task), whole(model), whole(code),
@@ -99,10 +95,11 @@ def show_one(
       airworthy call show call_06f2c8 --full
     """
     from airworthy.app.lookup import call_id
+    from airworthy.app.project import gateway_stored
     from airworthy.cli.call_view import document, said, show_call
     from airworthy.gateway import reading
 
-    with _store(folder, database) as found:
+    with gateway_stored(folder, database) as found:
         id_ = call_id(found, show.unicode_text(call))
         row = found.database.read_now(lambda tx: reading.call(tx, id_))
         bodies = found.database.read_now(lambda tx: reading.bodies(tx, id_)) if full else None
@@ -111,14 +108,6 @@ def show_one(
         show.emit({**document(row), **(said(bodies) if full else {})})
     else:
         show_call(row, bodies, full=full)
-
-
-def _store(folder: Path, database: str | None) -> "AbstractContextManager[App]":
-    """The gateway's database, which may not be that of the tasks."""
-    from airworthy.app.gateway_config import database_config, load_gateway_config
-    from airworthy.app.project import existing
-
-    return existing(database_config(load_gateway_config(folder), database))
 
 
 def _since_us(text: str, now_us: int) -> int:

@@ -78,12 +78,11 @@ def seen(
       airworthy models seen
       airworthy models seen --json
     """
-    from airworthy.app.gateway_config import database_config, load_gateway_config
-    from airworthy.app.project import existing
+    from airworthy.app.project import gateway_stored
     from airworthy.gateway import reading
     from airworthy.gateway.probes.comparing import fits
 
-    with existing(database_config(load_gateway_config(folder), database)) as found:
+    with gateway_stored(folder, database) as found:
         rows = found.database.read_now(reading.seen)
     if as_json:
         for row in rows:

@@ -62,7 +62,7 @@ def spend(
       airworthy spend --by model --by day --month 2026-11
       airworthy spend --by user,feature --agent support --csv
     """  # fmt: skip
-    from airworthy.app.project import stored
+    from airworthy.app.project import gateway_stored
     from airworthy.gateway.budget import Question, report
 
     names = _names(by or ["agent"])
@@ -71,7 +71,7 @@ def spend(
         raise typer.BadParameter("Give one of --json and --csv.")
     columns = tuple(COLUMNS[name] for name in names)
     question = Question(columns, first, last, show.unicode_text(agent))
-    with stored(folder, database) as found:
+    with gateway_stored(folder, database) as found:
         rows = found.database.read_now(lambda tx: report(tx, question))
     if as_json:
         _as_json(names, question, rows)

@@ -9,6 +9,7 @@ from typing import Any
 
 from airworthy.core.canonical import encode
 from airworthy.core.clock import US_PER_S, Clock
+from airworthy.core.errors import storable_text
 from airworthy.core.gate import CallFact, Gate
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, ReasonCode
@@ -20,6 +21,7 @@ from airworthy.gateway.fetch import Fetched, Fetcher
 from airworthy.gateway.overflow import Fitting, Summaries, Summariser
 from airworthy.gateway.place import Client, Place, Switch, places_of
 from airworthy.gateway.prices import cost_nano
+from airworthy.gateway.records import SEEN
 from airworthy.gateway.reply import ModelReply, reply_from
 from airworthy.gateway.reply import Usage as ReplyUsage
 from airworthy.gateway.served import Served
@@ -34,6 +36,7 @@ from airworthy.store import Tx
 RESERVE_POLL_S, RESERVE_POLL_S_MAX = 0.05, 1.0
 _REASONING = re.compile(r"(o\d|gpt-5)")
 _CHAT = DIALECTS["chat"]
+SEEN_CHARS_MAX = 200
 _IDS = Ids()  # For the parts of a translated reply that its provider left without an id.
 
 
@@ -242,7 +245,7 @@ class Gateway:
         result = encode(reply)
         await journal.record(
             slot, StepState.DONE, result=result, facts=_facts(errand, reply, bill_nano, purse.extra),
-            also=partial(_settled, purse, done.hold, reply, bill_nano),
+            also=partial(_settled, purse, done.hold, reply, bill_nano, (done.visit.place.name, self.clock.now_us())),
         )  # fmt: skip
         if slot.recorded is None:
             gate.observe(fact, result, _tokens(fact, reply) + sum(purse.extra[:2]))
@@ -297,8 +300,14 @@ def _tokens(fact: CallFact, reply: ModelReply) -> int:
     return usage.tokens_in + usage.tokens_out if usage.known else fact.tokens_in + fact.tokens_out_max
 
 
-def _settled(purse: _JournalPurse, hold: _Held, reply: ModelReply, bill_nano: int, tx: Tx) -> None:
+def _settled(
+    purse: _JournalPurse, hold: _Held, reply: ModelReply, bill_nano: int, seen: tuple[str, int], tx: Tx
+) -> None:
     purse.settle(tx, hold, reply, bill_nano)
+    if reply.model:
+        place, at_us = seen
+        words = (reply.model[:SEEN_CHARS_MAX], reply.fingerprint[:SEEN_CHARS_MAX])
+        tx.execute(SEEN, (place, reply.pin, *(storable_text(word) for word in words), at_us, at_us, 1))
 
 
 async def _failed(
