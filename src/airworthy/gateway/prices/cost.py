@@ -19,7 +19,8 @@ def cost_nano(price: Price, usage: Usage, tier: str = "") -> int:
     rates = schedule.at(tokens_in) if schedule.tiers else schedule.base
 
     plain, nano = tokens_in, tokens_out * rates.output
-    if usage.audio_in and usage.audio_in + usage.cache_write + usage.cache_write_1h > tokens_in:
+    written = usage.cache_write + usage.cache_write_1h
+    if usage.audio_in and written and usage.audio_in + written + usage.cached > tokens_in:
         return _muddled(rates, usage, nano)
     if usage.cache_write_1h:
         written = min(usage.cache_write_1h, plain)
@@ -43,7 +44,7 @@ def cost_nano(price: Price, usage: Usage, tier: str = "") -> int:
 
 
 def _muddled(rates: Rates, usage: Usage, nano: int) -> int:
-    """What was heard and what was written do not fit into the input side by side: the dearest are believed first."""
+    """What was heard, written and cached does not fit into the input side by side: the dearest are believed first."""
     left = usage.tokens_in
     parts = (
         (rates.cache_write_1h, usage.cache_write_1h), (rates.cache_write, usage.cache_write),
