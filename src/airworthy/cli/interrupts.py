@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from airworthy.cli.exits import Exit
 
 T = TypeVar("T")
-SWITCH_S = 0.002
+SWITCH_S = 0.0005
 GARBAGE_AT = 20_000
 
 

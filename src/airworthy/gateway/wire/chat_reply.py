@@ -184,15 +184,15 @@ class ChatReader(Reader):
         return _Chunks()
 
     def gist(self) -> ReplyFacts:
-        if not self.ended or self.overflowed or self.error is not None or self._unreadable or self._facts:
-            return self.facts()
-        raw = b"".join(self._kept)
-        if any(word in raw for word in _MORE_THAN_TEXT) or raw.count(b'"refusal"') != raw.count(
-            b'"refusal":null'
-        ):
-            return self.facts()
-        if raw.count(b"\ndata: ") != raw.count(b"\ndata: {") + raw.count(b"\ndata: " + DONE):
-            return self.facts()  # Not all of it is what it should be.
+        found = None if self._facts is not None else self._gist(b"".join(self._kept))
+        return self.facts() if found is None else found
+
+    def _gist(self, raw: bytes) -> ReplyFacts | None:
+        """All but the text, if the answer is whole and nothing but text."""
+        if not self.ended or self.overflowed or self.error is not None or self._unreadable:
+            return None
+        if not _is_text_alone(raw):
+            return None
         # Who answered stands in the first event, why it ended and what it used in the last ones.
         first = raw.find(b"\n\n")
         for tail_bytes in TAILS_BYTES:
@@ -200,7 +200,38 @@ class ChatReader(Reader):
             chunks = _read_of(raw[:first] + raw[last:])
             if chunks is not None and chunks.reason is not None and chunks.usage.known:
                 return replace(chunks.reply()[0], text="")
-        return self.facts()
+        return None
+
+    def _assembled(self) -> ReplyFacts:
+        raw = b"".join(self._kept)
+        gist = self._gist(raw)
+        text = None if gist is None else _text_of(raw)
+        return replace(gist, text=text) if gist is not None and text else super()._assembled()
+
+
+def _is_text_alone(raw: bytes) -> bool:
+    """Whether a stream holds nothing but text in the usual form: then it can be read far more cheaply."""
+    if any(word in raw for word in _MORE_THAN_TEXT) or raw.count(b'"refusal"') != raw.count(
+        b'"refusal":null'
+    ):
+        return False
+    return raw.count(b"\ndata: ") == raw.count(b"\ndata: {") + raw.count(b"\ndata: " + DONE)
+
+
+def _text_of(raw: bytes) -> str | None:
+    """The text of an answer that is text alone; None where an event is not as it should be."""
+    whole, wrong = documents(raw)
+    if wrong:
+        return None
+    try:
+        return "".join(
+            choice["delta"].get("content") or ""
+            for _, body in whole
+            for choice in cast("dict[str, Any]", body)["choices"]
+            if not choice["index"]
+        )
+    except (LookupError, TypeError, AttributeError):
+        return None
 
 
 def _read_of(raw: bytes) -> "_Chunks | None":
