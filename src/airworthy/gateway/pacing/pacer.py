@@ -19,7 +19,7 @@ from airworthy.resilience.refused import Refused
 
 TOO_MANY = 429
 HOLD_S_MAX = 600.0  # A longer one is asked about again after this: it may be an error, or have been lifted.
-REFUSALS_MIN, REFUSALS_SHARE = 2, 0.05  # Of a minute's answers, where no header tells a limit.
+REFUSALS_MIN, REFUSALS_SHARE = 2, 0.05  # Of a minute's answers.
 RATE_UNKNOWN = 2.0  # Calls a second at which an unknown server is tried again, halved, after a hold.
 
 
@@ -289,7 +289,7 @@ class Pacer:
                     told = True
         if sent_us < self._cut_us or (told and (not known_us or sent_us < known_us)):
             return
-        if not (self._requests.limit or self._tokens.limit) and not self._is_pattern(now_us):
+        if not self._is_pattern(now_us):
             return
         self._cut_us = now_us
         cut = self._throttle.cut
