@@ -84,7 +84,8 @@ _SHAPES = (
 )
 
 # These may be short, so they are looked for without the long run.
-_URL = re.compile(rb"://[^\s/:@\"'\\?]{0,256}:(?P<v>[^\s/\"'\\?]{1,256})@")
+# What was written over before is no name and password.
+_URL = re.compile(rb"://(?!\[redacted:)[^\s/:@\"'\\?]{0,256}:(?P<v>[^\s/\"'\\?]{1,256})@")
 _HEADER = re.compile(
     rb"(?i:authorization)(?:\\*+[\"'])?\s{0,4}[:=,]\s{0,4}(?:\\*+[\"'])?"
     rb"(?i:bearer|basic|token|apikey|digest)\s{1,4}(?P<v>[\w.~+/=-]{8,})"
