@@ -1,5 +1,6 @@
 """The shell around a breaker: holds its state, tells it the time, and reports each change of mode."""
 
+import abc
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -33,7 +34,34 @@ def every_error_is_a_failure(_error: Exception) -> Result:
     return "failure"
 
 
-class Circuit:
+class Guarding(abc.ABC):
+    """What a breaker of this process and one shared with other processes have in common: one guarded call."""
+
+    @abc.abstractmethod
+    async def admit(self) -> Permit:
+        """Each permit must be handed to `leave` once. Raises: CircuitOpen."""
+
+    @abc.abstractmethod
+    def leave(self, permit: Permit, result: Result) -> None: ...
+
+    @contextlib.asynccontextmanager
+    async def guard(
+        self, judge: Callable[[Exception], Result] = every_error_is_a_failure
+    ) -> AsyncIterator[Permit]:
+        """`async with circuit.guard():` around one call. A cancelled or halted call is neutral."""
+        permit = await self.admit()
+        result: Result = "neutral"
+        try:
+            yield permit
+            result = "ok"
+        except Exception as error:
+            result = judge(error)
+            raise
+        finally:
+            self.leave(permit, result)
+
+
+class Circuit(Guarding):
     """One dependency's breaker in this process. For one event loop, not for several threads.
 
     `on_change` is called for every change of mode, in order, and must not raise.
@@ -70,28 +98,12 @@ class Circuit:
         return answer
 
     async def admit(self) -> Permit:
-        """As `enter`: the way in that this breaker and one shared with other processes have in common."""
+        """As `enter`; never waits."""
         return self.enter()
 
     def leave(self, permit: Permit, result: Result) -> None:
         """Twice with one permit: a probe counts once, a call while closed counts twice."""
         self._become(breaker.after(self.policy, self._state, self._clock.now_us(), permit, result))
-
-    @contextlib.asynccontextmanager
-    async def guard(
-        self, judge: Callable[[Exception], Result] = every_error_is_a_failure
-    ) -> AsyncIterator[Permit]:
-        """`async with circuit.guard():` around one call. A cancelled or halted call is neutral."""
-        permit = self.enter()
-        result: Result = "neutral"
-        try:
-            yield permit
-            result = "ok"
-        except Exception as error:
-            result = judge(error)
-            raise
-        finally:
-            self.leave(permit, result)
 
     def force_open(self, reason: str) -> None:
         self._become(breaker.force_open(self.policy, self._state, self._clock.now_us(), reason))

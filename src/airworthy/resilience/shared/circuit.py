@@ -1,14 +1,12 @@
 """One process's end of a shared breaker: answers at once from what it knows, and remembers what it has to tell."""
 
-import contextlib
-from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from airworthy.core.clock import Clock
 from airworthy.resilience import breaker
 from airworthy.resilience._window import Window
 from airworthy.resilience.breaker import Breaker, BreakerState, Mode, Permit, Refusal, Result
-from airworthy.resilience.circuit import Change, CircuitOpen, every_error_is_a_failure
+from airworthy.resilience.circuit import Change, CircuitOpen, Guarding
 from airworthy.resilience.shared.rows import BreakerRow, Hand, News, has_failures, merged
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 FOLD_US = 500_000  # Successes are counted as one number for so long before they go into the window.
 
 
-class SharedCircuit:
+class SharedCircuit(Guarding):
     """A breaker that all processes with the same store share. Made by `Circuits.circuit`; for one event loop.
 
     As `Circuit`, except that a probe must first be claimed in the store: `admit` does that, `enter` cannot wait for
@@ -105,22 +103,6 @@ class SharedCircuit:
         self._become(breaker.after(self.policy, before, now_us, permit, result))
         if self._state.term != before.term:
             self._moved(before.term)
-
-    @contextlib.asynccontextmanager
-    async def guard(
-        self, judge: Callable[[Exception], Result] = every_error_is_a_failure
-    ) -> AsyncIterator[Permit]:
-        """`async with circuit.guard():` around one call. A cancelled or halted call is neutral."""
-        permit = await self.admit()
-        result: Result = "neutral"
-        try:
-            yield permit
-            result = "ok"
-        except Exception as error:
-            result = judge(error)
-            raise
-        finally:
-            self.leave(permit, result)
 
     def force_open(self, reason: str, by_whom: str = "") -> None:
         """Here at once, everywhere else within a second."""
