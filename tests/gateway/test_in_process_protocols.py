@@ -1,9 +1,11 @@
 """Agents in this process ask in one form; a model served in another protocol answers them all the same."""
 
+import json
 from typing import Any
 
 import pytest
 
+from airworthy.gateway import ModelRequest
 from airworthy.testing import FaultPlan, SimulatedModel, Simulator
 from tests.gateway.kit import FIRST, SECOND, kit, model
 
@@ -25,6 +27,22 @@ FORM: dict[str, Any] = {
         },
     },
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "bound"),
+    [
+        ("gpt-5-2025-08-07", "max_completion_tokens"),
+        ("openai/gpt-5-2025-08-07", "max_completion_tokens"),
+        ("openai/o3-2025-04-16", "max_completion_tokens"),
+        (FIRST, "max_tokens"),
+        ("local/gpt-oss-5", "max_tokens"),
+    ],
+)
+def test_a_reasoning_model_gets_the_name_of_the_bound_that_it_takes(name: str, bound: str) -> None:
+    body = json.loads(ModelRequest([ASK]).body(model(name)))
+
+    assert {key for key in body if key.startswith("max_")} == {bound}
 
 
 def _anthropic(name: str = FIRST) -> Any:

@@ -1,7 +1,6 @@
 """The door for agents in this process: journal, limits and record around a call; how it is carried is the core's."""
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,13 +27,13 @@ from airworthy.gateway.served import Served
 from airworthy.gateway.translate import translate_reply
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.gateway.wire.facts import ReplyFacts, RequestFacts, Usage
+from airworthy.gateway.wire.openai_chat import bound_name
 from airworthy.policy import ModelRule, Policy
 from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Slot, StepFacts, StepState
 from airworthy.store import Tx
 
 RESERVE_POLL_S, RESERVE_POLL_S_MAX = 0.05, 1.0
-_REASONING = re.compile(r"(o\d|gpt-5)")
 _CHAT = DIALECTS["chat"]
 SEEN_CHARS_MAX = 200
 _IDS = Ids()  # For the parts of a translated reply that its provider left without an id.
@@ -63,9 +62,7 @@ class ModelRequest:
             body["response_format"] = self.response_format
         if rule.temperature is not None:
             body["temperature"] = rule.temperature
-        # Reasoning models refuse the older name of the bound; other servers know no newer one.
-        bound = "max_completion_tokens" if _REASONING.match(rule.name) else "max_tokens"
-        body[bound] = self.output_bound(rule)
+        body[bound_name(rule.name)] = self.output_bound(rule)
         return encode(body)
 
     def as_sent(self, rule: ModelRule) -> tuple[bytes, RequestFacts]:

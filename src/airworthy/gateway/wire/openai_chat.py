@@ -13,10 +13,15 @@ from airworthy.gateway.wire.failure import ProtocolName
 from airworthy.gateway.wire.openai_form import error_body, sse, user_of
 from airworthy.gateway.wire.splice import set_keys, spans
 
-# These refuse the older name of the bound; other servers know no newer one. A prefix names the provider.
+# A prefix names the provider.
 _REASONING = re.compile(r"(?:.*/)?(o\d|gpt-5)")
 _NEWER, _OLDER = "max_completion_tokens", "max_tokens"
 _NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+def bound_name(model: str) -> str:
+    """Reasoning models refuse the older name of the bound on output; other servers know no newer one."""
+    return _NEWER if _REASONING.match(model) else _OLDER
 
 
 class ChatCompletions:
@@ -61,7 +66,7 @@ class ChatCompletions:
             values["model"] = orjson.dumps(model)
         if output_tokens_max is not None:
             used = [key for key in (_NEWER, _OLDER) if body.get(key) is not None]
-            for key in used or (_NEWER if _REASONING.match(model or facts.model) else _OLDER,):
+            for key in used or (bound_name(model or facts.model),):
                 if body.get(key) != output_tokens_max:
                     values[key] = b"%d" % output_tokens_max
         if include_usage and facts.stream and not facts.wants_usage:
