@@ -1,6 +1,6 @@
 """Money as integers: nano-USD, so that a million calls add up to the cent."""
 
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 NANO_PER_USD = 1_000_000_000
 
@@ -17,8 +17,3 @@ def usd_text(nano: int | None) -> str:
     usd = Decimal(nano) / NANO_PER_USD
     places = Decimal("0.01") if abs(usd) >= 1 else Decimal("0.0001")
     return f"{usd.quantize(places, ROUND_HALF_EVEN)} USD"
-
-
-def price_nano(tokens: int, usd_per_mtok: float | Decimal) -> int:
-    """Rounded up, so that a sum of reservations never falls short of the bill."""
-    return int((Decimal(tokens) * Decimal(str(usd_per_mtok)) * 1000).to_integral_value(ROUND_CEILING))

@@ -6,7 +6,7 @@ from airworthy.gateway.budget import ScopeBook
 from airworthy.gateway.errors import ModelNotAllowed
 from airworthy.gateway.place import Place, place_of
 from airworthy.policy import ModelRule, Policy, pin_of
-from airworthy.policy.pins import Floating
+from airworthy.policy.pins import ALIASES, Floating
 
 
 class Served:
@@ -51,6 +51,4 @@ def _fallbacks(policy: Policy, position: int) -> Sequence[ModelRule]:
 
 
 def _undated(rule: ModelRule) -> str:
-    from airworthy.policy.pins import ALIASES
-
     return next((alias for alias, dated in ALIASES.items() if dated == rule.name), rule.name)

@@ -321,10 +321,6 @@ class Book:
 
     # What is to be written.
 
-    @property
-    def unwritten(self) -> bool:
-        return bool(self._dirty or self._tallies)
-
     def changes(self, owner: str, seq: int) -> Changes:
         deltas = []
         for part in self._dirty:

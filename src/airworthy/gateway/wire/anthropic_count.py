@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from airworthy.gateway.errors import ModelMalformed
 from airworthy.gateway.wire import asking
 from airworthy.gateway.wire.anthropic_form import common, error_body
@@ -13,7 +11,7 @@ from airworthy.gateway.wire.facts import ReplyFacts, RequestFacts
 from airworthy.gateway.wire.failure import ProtocolName, error_inside
 from airworthy.gateway.wire.messages_reply import MessagesReader
 from airworthy.gateway.wire.openai_form import reply_object
-from airworthy.gateway.wire.splice import set_keys
+from airworthy.gateway.wire.splice import with_values
 
 
 class CountTokens:
@@ -35,9 +33,7 @@ class CountTokens:
         output_tokens_max: int | None,  # noqa: ARG002  # nothing is written
         include_usage: bool,  # noqa: ARG002  # there is none
     ) -> bytes:
-        if model is None or model == facts.model:
-            return raw
-        return set_keys(raw, {"model": orjson.dumps(model)}, present=frozenset(("model",)))
+        return with_values(raw, facts, model)
 
     def read_reply(self, raw: bytes) -> ReplyFacts:
         """The count is given as text, and the usage is nothing: counting is free."""

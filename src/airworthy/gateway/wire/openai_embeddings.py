@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from airworthy.gateway.errors import ModelMalformed
 from airworthy.gateway.wire import asking
 from airworthy.gateway.wire.chat_reply import ChatReader
@@ -12,7 +10,7 @@ from airworthy.gateway.wire.counts import chat_usage
 from airworthy.gateway.wire.facts import ReplyFacts, RequestFacts
 from airworthy.gateway.wire.failure import ProtocolName, error_inside
 from airworthy.gateway.wire.openai_form import error_body, reply_object, user_of
-from airworthy.gateway.wire.splice import set_keys
+from airworthy.gateway.wire.splice import with_values
 
 
 class Embeddings:
@@ -35,9 +33,7 @@ class Embeddings:
         output_tokens_max: int | None,  # noqa: ARG002  # nothing is written
         include_usage: bool,  # noqa: ARG002  # usage always comes
     ) -> bytes:
-        if model is None or model == facts.model:
-            return raw
-        return set_keys(raw, {"model": orjson.dumps(model)}, present=frozenset(("model",)))
+        return with_values(raw, facts, model)
 
     def read_reply(self, raw: bytes) -> ReplyFacts:
         body = reply_object(raw, "list of embeddings")

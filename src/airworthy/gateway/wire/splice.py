@@ -45,9 +45,12 @@ def set_keys(raw: bytes, values: Mapping[str, bytes], *, present: frozenset[str]
 
 
 def with_values(
-    raw: bytes, facts: RequestFacts, model: str | None, bound: str, output_tokens_max: int | None
+    raw: bytes, facts: RequestFacts, model: str | None, bound: str = "", output_tokens_max: int | None = None
 ) -> bytes:
-    """The request with another model and another bound on its output, where these differ from its own."""
+    """The request with another model and another bound on its output, where these differ from its own.
+
+    `bound`: the protocol's key for it; a protocol that has none gives neither.
+    """
     values: dict[str, bytes] = {}
     if model is not None and model != facts.model:
         values["model"] = orjson.dumps(model)
@@ -109,6 +112,4 @@ def _value_end(raw: bytes, start: int) -> int:
 def _is(quoted: bytes, key: str) -> bool:
     if b"\\" not in quoted:
         return quoted[1:-1] == key.encode()
-    import orjson
-
     return bool(orjson.loads(quoted) == key)
