@@ -115,9 +115,11 @@ _WORDS = (
 _KEYS = (b"api", b"access", b"secret", b"private", b"signing", b"encryption", b"master", b"account")
 _CURSORS = (b"page", b"next", b"continuation", b"sync", b"cursor", b"start", b"pad", b"eos", b"bos")
 # Not `,:]}` or a space at the start: after a JSON string that merely ends in "password: " comes structure.
+# Not possessive: before Python 3.11.5 such a group takes what its lookahead refused. Nothing follows that could
+# fail, so it never backs up.
 _BARE = re.compile(
     rb"(?![\s,:\]}\[{(<])"
-    rb"(?:[^\s\"'\\,;&<>()\[\]{}]|\\u[0-9A-Fa-f]{4}|[,;&](?![\s\"'\\]|[\w.-]{1,40}[=:]|\Z))*+"
+    rb"(?:[^\s\"'\\,;&<>()\[\]{}]+|\\u[0-9A-Fa-f]{4}|[,;&](?![\s\"'\\]|[\w.-]{1,40}[=:]|\Z))*"
 )
 _SINGLE = re.compile(rb"[^'\"\\\r\n]*+")
 _QUOTE = re.compile(rb"\\*+\"")
