@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
@@ -21,6 +22,7 @@ from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, Policy, golive_gaps, pin_of
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
+from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Agent, Desk, Operations, Worker
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
@@ -31,7 +33,7 @@ from airworthy.tools import Toolbox
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *RUNTIME)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,12 @@ def worker(
         check_live(app, agent)
     resources = Resources()
     desks = [desk(app, agent, resources, places) for agent in agents]
-    return Worker(
+    made = Worker(
         app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
         concurrency=concurrency,
     )  # fmt: skip
+    made.chores = chores_of(app, agents)
+    return made
 
 
 def cautions(agent: Agent) -> list[str]:

@@ -2,6 +2,8 @@
 
 from airworthy.policy.approval import BUILT_IN_STOPS, Approval, Gap, NotReadyToGoLive, golive_gaps
 from airworthy.policy.budgets import Budgets
+from airworthy.policy.credential_rule import CredentialRule
+from airworthy.policy.dependency_rule import DependencyRule, HealthRule, OutageRule
 from airworthy.policy.errors import PolicyError, Problem
 from airworthy.policy.facts import ToolFact
 from airworthy.policy.gateway_rule import CacheRule, GatewayRules
@@ -36,15 +38,19 @@ __all__ = [
     "Budgets",
     "CacheRule",
     "ChecksRule",
+    "CredentialRule",
+    "DependencyRule",
     "Effect",
     "Escalation",
     "Floating",
     "Gap",
     "GatewayRules",
+    "HealthRule",
     "InputScope",
     "Limits",
     "ModelRule",
     "NotReadyToGoLive",
+    "OutageRule",
     "OutputScope",
     "Owner",
     "Pinned",

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from airworthy.policy import across
 from airworthy.policy.budgets import Budgets
+from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, Word
@@ -54,6 +55,9 @@ class Policy(Section):
     gateway: GatewayRules = GatewayRules()
     models: Annotated[tuple[ModelRule, ...], Field(strict=False, max_length=50)] = ()
     tools: Annotated[Mapping[ToolName, ToolRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)
+    dependencies: Annotated[Mapping[ToolName, DependencyRule], Field(max_length=ENTRIES_MAX)] = Field(
+        default_factory=dict
+    )
     stop: Annotated[tuple[StopRule, ...], Field(strict=False, max_length=ENTRIES_MAX)] = ()
     checks: ChecksRule = ChecksRule()
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.plain_words import size
@@ -16,6 +17,7 @@ from airworthy.policy.tool_rule import ToolRule
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "models": ("[[models]]", ModelRule),
     "tools": ("[tools.<name>]", ToolRule),
+    "dependencies": ("[dependencies.<name>]", DependencyRule),
     "stop": ("[[stop]]", StopRule),
 }
 _UNITS: Final = (

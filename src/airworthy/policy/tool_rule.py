@@ -18,6 +18,7 @@ from airworthy.policy.kinds import (
 )
 
 Effect = Literal["read", "write", "send", "delete"]
+Instead = Literal["error", "last_good", "nothing"]
 
 
 class BreakerRule(Section):

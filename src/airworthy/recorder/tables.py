@@ -1,4 +1,4 @@
-"""The recorder's tables: thin typed rows for steps, their payloads beside them."""
+"""The recorder's tables: thin typed rows for steps, their payloads beside them, and alerts."""
 
 from collections.abc import Sequence
 
@@ -45,4 +45,31 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("recorder", 1, "steps and payloads", _first),)
+def _alerts(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    alerts = Table(
+        "alerts",
+        metadata,
+        Column("key", String, primary_key=True),
+        Column("kind", String, nullable=False),
+        Column("agent", String, nullable=False),
+        Column("severity", String, nullable=False),
+        Column("title", Text, nullable=False),
+        Column("text", Text, nullable=False),
+        Column("task_id", String, nullable=False),
+        Column("count", Integer, nullable=False),
+        Column("first_us", BigInteger, nullable=False),
+        Column("last_us", BigInteger, nullable=False),
+        Column("ended_us", BigInteger),
+        Column("ended_by", String, nullable=False),
+    )
+    Index("alerts_by_time", alerts.c.last_us)
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (
+    Migration("recorder", 1, "steps and payloads", _first),
+    Migration("recorder", 2, "alerts", _alerts),
+)

@@ -1,7 +1,7 @@
 """A process that advances tasks: claims what is due, keeps its lease alive, obeys switches, empties the outbox."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from airworthy.core.clock import Clock
@@ -10,6 +10,7 @@ from airworthy.core.halt import Lost
 from airworthy.core.ids import Ids
 from airworthy.recorder import Payloads
 from airworthy.runtime import switches, tasks
+from airworthy.runtime.chores import Chore, Chores
 from airworthy.runtime.engine import POLL_S, EmbeddedEngine, Engine
 from airworthy.runtime.lifecycle import Claimed, Lifecycle
 from airworthy.runtime.machine import State
@@ -47,7 +48,7 @@ class _Held:
 
 
 class Worker:
-    """One per process. `desks` by agent's name; `on_end` hears what became of every run."""
+    """One per process. `desks` by agent's name; `on_end` hears what became of every run; `chores` go on beside."""
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Worker:
         )
         self._sending: dict[str, asyncio.Task[None]] = {}
         self.on_end: Callable[[Ended], None] = lambda _: None
+        self.chores: Sequence[Chore] = ()
 
     @property
     def running(self) -> int:
@@ -89,13 +91,14 @@ class Worker:
         await self._join()
         beat = asyncio.create_task(self._beat_forever())
         watch = asyncio.create_task(self._watch_forever())
+        chores = asyncio.create_task(Chores(self._database, self._clock, self._owner.id, self.chores).run())
         try:
             await self._claim_forever(until_idle=until_idle)
             await self._finish_held()
         finally:
-            beat.cancel()
-            watch.cancel()
-            await asyncio.gather(beat, watch, return_exceptions=True)
+            for part in (beat, watch, chores):
+                part.cancel()
+            await asyncio.gather(beat, watch, chores, return_exceptions=True)
             await self._leave()
         if self._broken is not None:
             raise WorkerStopped(

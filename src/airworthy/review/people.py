@@ -1,0 +1,69 @@
+"""Who the people are, their roles and their teams: the values of people.toml. Reads no file."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from airworthy.policy.flaws import Flaw
+from airworthy.policy.kinds import ENTRIES_MAX, Place, Seconds, Section, Sentence, Word
+from airworthy.review.channel_rule import ChannelRule
+
+Role = Literal["viewer", "reviewer", "operator", "admin"]
+
+
+class PersonRule(Section):
+    """One `[people.<id>]` table; the id is the name of their login, or what `--by` says."""
+
+    name: Sentence = Field(description="As others know them.")
+    email: Annotated[str, Field(pattern=r"^[^\s@]{1,64}@[^\s@]{1,255}$")] | None = Field(
+        default=None, description="Where e-mail channels of their teams reach them."
+    )
+    roles: Annotated[tuple[Role, ...], Field(strict=False, min_length=1, max_length=4)] = Field(
+        default=("reviewer",),
+        description="viewer looks; reviewer decides for their teams; operator also pauses, cancels and requeues; "
+        "admin may do all.",
+    )
+
+
+class TeamRule(Section):
+    """One `[teams.<name>]` table; `to = "<name>"` of a policy's stop or escalation names it."""
+
+    members: Annotated[tuple[Word, ...], Field(strict=False, min_length=1, max_length=ENTRIES_MAX)] = Field(
+        description="Ids of people."
+    )
+    notify: Annotated[tuple[Word, ...], Field(strict=False, max_length=50)] = Field(
+        default=(), description="Names of channels."
+    )
+    deadline_s: Seconds | None = Field(
+        default=None, description="How long a question may wait for an answer."
+    )
+    remind_s: Annotated[tuple[Seconds, ...], Field(strict=False, max_length=10)] = Field(
+        default=(), description="How long before the deadline the team is reminded."
+    )
+
+
+class People(Section):
+    """All of people.toml. Without the file anybody who can reach the database may decide."""
+
+    people: Annotated[Mapping[Word, PersonRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)
+    teams: Annotated[Mapping[Place, TeamRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)
+    channels: Annotated[Mapping[Word, ChannelRule], Field(max_length=ENTRIES_MAX)] = Field(
+        default_factory=dict
+    )
+
+    def contradictions(self) -> list[Flaw]:
+        flaws = []
+        for team, rule in self.teams.items():
+            for key, names, known in (
+                ("members", rule.members, self.people),
+                ("notify", rule.notify, self.channels),
+            ):
+                flaws += [
+                    Flaw(
+                        ("teams", team, key, position), f"names {name!r}, which is not there.", "Declare it."
+                    )
+                    for position, name in enumerate(names)
+                    if name not in known
+                ]
+        return flaws

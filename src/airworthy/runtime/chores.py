@@ -1,0 +1,73 @@
+"""Work that is nobody's task and has to go on while workers run: one worker at a time does each chore."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from airworthy.core.clock import Clock
+from airworthy.core.errors import told
+from airworthy.recorder.alerts import Alert, ended, raised
+from airworthy.store import Database, StoreError, Tx
+from airworthy.store import lease as leases
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """`run` is called every `every_s` seconds, by one living worker of all that share the database.
+
+    It is handed the time and may take as long as it likes; it never overlaps itself in one worker. After a worker's
+    death another takes the chore over, so what it does must bear being begun again.
+    """
+
+    name: str
+    every_s: float
+    run: Callable[[int], Awaitable[None]]
+
+
+class Chores:
+    """Belongs to one worker; `owner_id` is the worker's own."""
+
+    def __init__(self, database: Database, clock: Clock, owner_id: str, chores: Sequence[Chore]) -> None:
+        self._database = database
+        self._clock = clock
+        self._owner_id = owner_id
+        self._chores = tuple(chores)
+
+    async def run(self) -> None:
+        """Until cancelled. One chore that fails holds up no other."""
+        async with asyncio.TaskGroup() as group:
+            for chore in self._chores:
+                group.create_task(self._forever(chore))
+
+    async def _forever(self, chore: Chore) -> None:
+        while True:
+            try:
+                await self.once(chore)
+            except StoreError:
+                pass  # The worker itself notices a store that fails, and says so.
+            await asyncio.sleep(chore.every_s)
+
+    async def once(self, chore: Chore) -> bool:
+        """False when the chore is another worker's. A failure becomes an alert, and its end ends the alert."""
+        name = f"chore:{chore.name}"
+        if not await self._database.write(partial(self._mine, claim=name)):
+            return False
+        try:
+            await chore.run(self._clock.now_us())
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the shell of the chore: whatever it is, a person gets it in words
+            text = f"{type(error).__name__}: {told(error)}"
+            alert = Alert(name, "chore", "", "warning", f"The chore {chore.name!r} fails", text)
+            await self._database.write(lambda tx: raised(tx, alert, self._clock.now_us()))
+        else:
+            await self._database.write(lambda tx: ended(tx, name, "airworthy", self._clock.now_us()))
+        return True
+
+    def _mine(self, tx: Tx, claim: str) -> bool:
+        """Whoever comes first keeps it, and gives it up by leaving or by its lease."""
+        holder = leases.holder(tx, claim)
+        if holder is None:
+            leases.take(tx, claim, self._owner_id, self._clock.now_us())
+        return holder in (None, self._owner_id)
