@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.outbox",
         "Decide on effects that wait or are in doubt.",
     ),
+    "feedback": (
+        "airworthy.cli.feedback",
+        "Keep what end users say of tasks; make links for them to say it.",
+    ),
+    "result": ("airworthy.cli.result", "Keep what came of tasks later: resolved, refunded, corrected."),
     "pause": ("airworthy.cli.switch", "Stop an agent, or all of them, before their next step."),
     "resume": ("airworthy.cli.switch", "Let a paused agent, or all of them, go on."),
     "status": (

@@ -139,7 +139,7 @@ def _awaited(app: "App", accepted: "Accepted", timeout_s: float | None, *, as_js
 
 
 def _acknowledged(accepted: "Accepted", *, as_json: bool) -> Exit:
-    from airworthy.cli.documents import task_document
+    from airworthy.runtime.documents import task_document
 
     task = accepted.task
     if as_json:

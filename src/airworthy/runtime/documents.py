@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from airworthy.cli.show import iso
+from airworthy.core.clock import iso
 from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
-from airworthy.runtime import TaskRow
+from airworthy.runtime.tasks import TaskRow
 from airworthy.tools import EffectRow
 
 Document = dict[str, Any]
