@@ -8,7 +8,7 @@ import typer
 from airworthy.cli import options, show
 
 if TYPE_CHECKING:
-    from airworthy.review.feedback import Feedback, Thumb
+    from airworthy.review.feedback import Thumb
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
@@ -44,6 +44,7 @@ def add(
     from airworthy.app.lookup import task_id
     from airworthy.app.project import stored
     from airworthy.review.feedback import Feedback
+    from airworthy.runtime.documents import feedback_document
 
     whole = show.unicode_text
     with stored(folder, database) as found:
@@ -53,7 +54,7 @@ def add(
         )  # fmt: skip
         kept = afterwards_of(found).say(said)
     if as_json:
-        show.emit(document(kept))
+        show.emit(feedback_document(kept))
     else:
         show.say(f"{kept.id} kept for {kept.task_id}")
 
@@ -88,6 +89,7 @@ def list_(
     from airworthy.app.afterwards import afterwards_of
     from airworthy.app.lookup import task_id
     from airworthy.app.project import stored
+    from airworthy.runtime.documents import feedback_document
 
     with stored(folder, database) as found:
         known = afterwards_of(found)
@@ -100,7 +102,7 @@ def list_(
         )
     if as_json:
         for one in said:
-            show.emit(document(one), line=True)
+            show.emit(feedback_document(one), line=True)
         return
     if not said:
         show.note("Nobody has said anything.")
@@ -143,13 +145,6 @@ def link(
         show.emit({"task": made.task_id, "url": address, "expires": show.iso(made.expires_us)})
     else:
         show.say(address)
-
-
-def document(said: "Feedback") -> dict[str, object]:
-    return {
-        "id": said.id, "task": said.task_id, "agent": said.agent, "at": show.iso(said.at_us), "via": said.via,
-        "thumb": said.thumb, "correction": said.correction, "text": said.text, "by": said.by,
-    }  # fmt: skip
 
 
 def _thumb(*, up: bool, down: bool) -> "Thumb | None":

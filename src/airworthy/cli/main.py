@@ -48,6 +48,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.gateway",
         "Serve models over HTTP, in the protocols of OpenAI and Anthropic, within the policies.",
     ),
+    "api": ("airworthy.cli.api", "Serve the HTTP API: tasks, the review queue, feedback."),
+    "access": ("airworthy.cli.access", "Make, list and revoke keys to the API."),
     "key": ("airworthy.cli.key", "Make, list and revoke keys to the gateway."),
     "models": (
         "airworthy.cli.models",

@@ -2,15 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from airworthy.cli import options, show
 from airworthy.core.errors import InputError
-
-if TYPE_CHECKING:
-    from airworthy.review.results import Result
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
@@ -44,6 +41,7 @@ def set_(
     from airworthy.app.lookup import task_id
     from airworthy.app.project import stored
     from airworthy.runtime.afterwards import Told
+    from airworthy.runtime.documents import result_document
     from airworthy.runtime.results_csv import at_us
 
     try:
@@ -55,7 +53,7 @@ def set_(
         told = Told(whole(name), value, task_id(found, task), at_us=happened_us, by=whole(by))
         kept = afterwards_of(found).tell(told)
     if as_json:
-        show.emit(document(kept))
+        show.emit(result_document(kept))
     else:
         show.say(f"{kept.name} = {kept.value:g} for {kept.task_id}")
 
@@ -132,11 +130,12 @@ def list_(
     from airworthy.app.afterwards import afterwards_of
     from airworthy.app.lookup import task_id
     from airworthy.app.project import stored
+    from airworthy.runtime.documents import result_document
 
     with stored(folder, database) as found:
         known = afterwards_of(found)
         if task is not None:
-            rows = [document(one) for one in known.results_of(task_id(found, task))]
+            rows = [result_document(one) for one in known.results_of(task_id(found, task))]
         else:
             rows = [
                 {"name": tally.name, "tasks": tally.tasks, "mean": tally.mean}
@@ -150,13 +149,6 @@ def list_(
     else:
         names = [name for name in rows[0] if name not in ("task", "agent")]
         show.table(names, [[_cell(row[name]) for name in names] for row in rows])
-
-
-def document(result: "Result") -> dict[str, object]:
-    return {
-        "task": result.task_id, "agent": result.agent, "name": result.name, "value": result.value,
-        "at": show.iso(result.at_us), "told": show.iso(result.told_us), "by": result.by,
-    }  # fmt: skip
 
 
 def _cell(value: object) -> object:
