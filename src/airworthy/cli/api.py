@@ -1,6 +1,8 @@
 """`api`: the door for people's tools and other programs: tasks, reviews, feedback, over HTTP."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +33,7 @@ def api(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Serve the HTTP API: hand in tasks, decide in the review queue, take feedback.
+    """Serve the HTTP API: tasks, the review queue, feedback.
 
     Callers need a key: see `airworthy access create`. What it offers stands in /openapi.json. Only this machine can
     reach it unless --listen names another address. It works on no task: `airworthy run` or `airworthy up` does.
@@ -45,14 +47,26 @@ def api(
       airworthy api --listen 127.0.0.1:0 --json
     """
     from airworthy.app.project import project
+
+    with project(folder, database) as found, api_bound(found, listen, as_json=as_json) as serving:
+        raise typer.Exit(run_fast(_served(serving)))
+
+
+async def _served(serving: "ApiServing | None") -> Exit:
+    assert serving is not None
+    return await ran([serving])
+
+
+@contextlib.contextmanager
+def api_bound(found: "Project", listen: str | None, *, as_json: bool) -> "Iterator[ApiServing | None]":
+    """The API with its port, which is taken before anything starts; without an address none is wanted."""
     from airworthy.gateway.server import address, bound
 
-    with project(folder, database) as found, bound(address(listen)) as listener:
-        raise typer.Exit(run_fast(_served(found, listener, as_json=as_json)))
-
-
-async def _served(found: "Project", listener: "socket.socket", *, as_json: bool) -> Exit:
-    return await ran([ApiServing(found, listener, as_json=as_json)])
+    if listen is None:
+        yield None
+        return
+    with bound(address(listen)) as listener:
+        yield ApiServing(found, listener, as_json=as_json)
 
 
 class ApiServing:
