@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.outbox",
         "Decide on effects that wait or are in doubt.",
     ),
+    "manual": ("airworthy.cli.manual", "Do a task in the agent's place, with its tools."),
     "feedback": (
         "airworthy.cli.feedback",
         "Keep what end users say of tasks; make links for them to say it.",

@@ -62,7 +62,6 @@ def up(
 
     \b
     Examples:
-      airworthy up
       airworthy up --listen 127.0.0.1:0 --concurrency 4
       airworthy up --roles worker,api
     """
@@ -81,10 +80,9 @@ def up(
         project = Project(config, found, tuple(agents))
         tasks = (concurrency or config.concurrency) if "worker" in wanted else 0
         at = (listen or settings.listen) if "gateway" in wanted else None
-        door = api_listen if "api" in wanted else None
         with (
             _bound(project, settings, at, warned=bool(tasks), as_json=as_json) as serving,
-            api_bound(project, door, as_json=as_json) as api,
+            api_bound(project, api_listen if "api" in wanted else None, as_json=as_json) as api,
         ):
             raise typer.Exit(run_fast(_up(project, tasks, serving, api, as_json=as_json)))
 

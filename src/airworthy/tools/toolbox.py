@@ -40,6 +40,7 @@ class RunTools:
     using: Counter[str] = field(default_factory=Counter)  # Calls under way on each resource.
     seen: dict[str, int] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
+    notes: tuple[dict[str, Any], ...] = ()  # What every call of it is recorded with.
 
     def recall(self, recorded: Iterable[Recorded]) -> None:
         """The versions of resources that earlier runs of the task have seen."""
@@ -192,7 +193,7 @@ class Toolbox:
             attempts=tried.attempts,
             resource=call.resource if version is not None else None,
             resource_version=version,
-            notes=tuple(tried.notes),
+            notes=(*call.run.notes, *tried.notes),
         )
 
     def failure(self, call: Call, tried: Tried) -> ErrorFact:
