@@ -7,7 +7,7 @@ from pydantic import Field
 
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import ENTRIES_MAX, Place, Seconds, Section, Sentence, Word
-from airworthy.review.channel_rule import ChannelRule
+from airworthy.review.channel_rule import CHANNELS_MAX, ChannelRule, Mailbox
 
 Role = Literal["viewer", "reviewer", "operator", "admin"]
 
@@ -16,7 +16,7 @@ class PersonRule(Section):
     """One `[people.<id>]` table; the id is the name of their login, or what `--by` says."""
 
     name: Sentence = Field(description="As others know them.")
-    email: Annotated[str, Field(pattern=r"^[^\s@]{1,64}@[^\s@]{1,255}$")] | None = Field(
+    email: Mailbox | None = Field(
         default=None, description="Where e-mail channels of their teams reach them."
     )
     roles: Annotated[tuple[Role, ...], Field(strict=False, min_length=1, max_length=4)] = Field(
@@ -48,8 +48,11 @@ class People(Section):
 
     people: Annotated[Mapping[Word, PersonRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)
     teams: Annotated[Mapping[Place, TeamRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)
-    channels: Annotated[Mapping[Word, ChannelRule], Field(max_length=ENTRIES_MAX)] = Field(
+    channels: Annotated[Mapping[Word, ChannelRule], Field(max_length=CHANNELS_MAX)] = Field(
         default_factory=dict
+    )
+    alerts: Place | None = Field(
+        default=None, description="The team that is told of alerts which concern no single agent."
     )
 
     def contradictions(self) -> list[Flaw]:
@@ -66,4 +69,8 @@ class People(Section):
                     for position, name in enumerate(names)
                     if name not in known
                 ]
+        if self.alerts is not None and self.alerts not in self.teams:
+            flaws.append(
+                Flaw(("alerts",), f"names {self.alerts!r}, which is not there.", "Declare the team.")
+            )
         return flaws

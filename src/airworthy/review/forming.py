@@ -1,0 +1,181 @@
+"""Out of the notices that wait for a channel, the messages that go out; each gets its id here, once and for all.
+
+A notice is `waiting` for each of its lanes until it is `formed` into a message; what was over before that is `moot`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from airworthy.core.clock import US_PER_S
+from airworthy.review.message import Content, MessageKind, Redact, of_many, of_one
+from airworthy.review.notices import COLUMNS, Notice, of_row
+from airworthy.review.storm import BURST, HOUR_S, Lately, Plan, Singly, Together, Wait, Waiting
+from airworthy.store import Tx
+
+OVERS_MAX: Final = 50  # takings back in one transaction
+HEAPS_MAX: Final = 100  # looked at in one transaction
+_READ_MAX: Final = 200  # notices read for the entries of a digest
+
+_NOTICE = ", ".join(f"n.{name}" for name in COLUMNS.split(", "))
+_OF_HEAP = "state = 'waiting' AND over = 0 AND channel = ? AND recipient = ? AND team = ? AND critical = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """What waits for one lane, of one team and urgency, and what was sent there lately."""
+
+    recipient: str
+    team: str
+    waiting: Waiting
+    lately: Lately
+
+    @property
+    def of(self) -> tuple[str, str, int]:
+        return self.recipient, self.team, int(self.waiting.critical)
+
+
+def heaps(tx: Tx, channel: str, now_us: int) -> list[Heap]:
+    """Without those of lanes where a message waits to be sent: what comes meanwhile goes together after it."""
+    rows = tx.rows(
+        "SELECT d.recipient, d.team, d.critical, COUNT(DISTINCT d.about), MIN(d.at_us) FROM notice_deliveries d"
+        " WHERE d.state = 'waiting' AND d.channel = ? AND d.over = 0 AND NOT EXISTS (SELECT 1 FROM notice_messages m"
+        " WHERE m.state = 'pending' AND m.channel = d.channel AND m.recipient = d.recipient)"
+        " GROUP BY d.recipient, d.team, d.critical ORDER BY d.critical DESC, MIN(d.at_us), d.recipient, d.team LIMIT ?",
+        (channel, HEAPS_MAX),
+    )
+    found = []
+    for recipient, team, critical, things, oldest_us in rows:
+        singles, digest_us = tx.rows(
+            "SELECT SUM(CASE WHEN kind = 'notice' AND created_us > ? THEN 1 ELSE 0 END),"
+            " MAX(CASE WHEN kind = 'digest' THEN created_us END) FROM notice_messages"
+            " WHERE channel = ? AND recipient = ? AND team = ? AND critical = ?",
+            (now_us - round(HOUR_S * US_PER_S), channel, recipient, team, critical),
+        )[0]
+        waiting = Waiting(things, oldest_us, bool(critical))
+        found.append(Heap(recipient, team, waiting, Lately(singles or 0, digest_us)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What each message of a channel gets, beside its content. `ids`: `ids_needed` of them."""
+
+    channel: str
+    ids: Sequence[str]
+    now_us: int
+    give_up_s: float
+    redact: Redact
+
+
+def ids_needed(decided: Sequence[tuple[Heap, Plan]]) -> int:
+    return OVERS_MAX + BURST * sum(not isinstance(plan, Wait) for _, plan in decided)
+
+
+def any_over(tx: Tx, channel: str) -> bool:
+    """Whether something waits to be taken back."""
+    row = tx.row(
+        "SELECT 1 FROM notice_deliveries WHERE state = 'waiting' AND channel = ? AND over = 1 LIMIT 1",
+        (channel,),
+    )
+    return row is not None
+
+
+def form(tx: Tx, envelope: Envelope, decided: Sequence[tuple[Heap, Plan]]) -> int:
+    """How many messages were made. What does not wait any more is left out, so that twice is once."""
+    desk = _Desk(tx, envelope)
+    desk.overs()
+    for heap, plan in decided:
+        match plan:
+            case Singly():
+                desk.singles(heap)
+            case Together():
+                desk.digest(heap)
+            case Wait():
+                pass
+    return desk.made
+
+
+class _Desk:
+    """Forms within one transaction."""
+
+    def __init__(self, tx: Tx, envelope: Envelope) -> None:
+        self._tx = tx
+        self._envelope = envelope
+        self.made = 0
+
+    def overs(self) -> None:
+        rows = self._tx.rows(
+            f"SELECT d.recipient, d.team, {_NOTICE} FROM notice_deliveries d JOIN notices n ON n.key = d.notice_key"
+            " WHERE d.state = 'waiting' AND d.channel = ? AND d.over = 1 ORDER BY d.at_us, d.notice_key LIMIT ?",
+            (self._envelope.channel, OVERS_MAX),
+        )
+        for recipient, team, *row in rows:
+            notice = of_row(tuple(row))
+            of = (recipient, team, int(notice.severity == "critical"))
+            id_ = self._insert(of, "over", 1, of_one(notice, 1, self._envelope.redact))
+            self._tx.execute(
+                "UPDATE notice_deliveries SET state = 'formed', message_id = ?"
+                " WHERE notice_key = ? AND channel = ? AND recipient = ?",
+                (id_, notice.key, self._envelope.channel, recipient),
+            )
+
+    def singles(self, heap: Heap) -> None:
+        for notice, count in self._things(heap)[:BURST]:
+            content = of_one(notice, count, self._envelope.redact)
+            id_ = self._insert(heap.of, "notice", count, content)
+            self._tx.execute(
+                f"UPDATE notice_deliveries SET state = 'formed', message_id = ? WHERE {_OF_HEAP} AND about = ?",
+                (id_, self._envelope.channel, *heap.of, notice.about),
+            )
+
+    def digest(self, heap: Heap) -> None:
+        shown = self._things(heap)
+        if not shown:
+            return
+        counts = self._tx.rows(
+            "SELECT kind, COUNT(*) FROM notices WHERE key IN"
+            f" (SELECT notice_key FROM notice_deliveries WHERE {_OF_HEAP})"
+            " GROUP BY kind ORDER BY COUNT(*) DESC, kind",
+            (self._envelope.channel, *heap.of),
+        )
+        content = of_many(
+            shown, [(kind, count) for kind, count in counts], heap.team, self._next_id, self._envelope.redact
+        )
+        id_ = self._insert(heap.of, "digest", sum(count for _, count in counts), content)
+        self._tx.execute(
+            f"UPDATE notice_deliveries SET state = 'formed', message_id = ? WHERE {_OF_HEAP}",
+            (id_, self._envelope.channel, *heap.of),
+        )
+
+    def _things(self, heap: Heap) -> list[tuple[Notice, int]]:
+        """The newest notice of each thing among the oldest that wait, with how many there are; the oldest first."""
+        rows = self._tx.rows(
+            f"SELECT {COLUMNS} FROM notices WHERE key IN"
+            f" (SELECT notice_key FROM notice_deliveries WHERE {_OF_HEAP}) ORDER BY at_us, key LIMIT ?",
+            (self._envelope.channel, *heap.of, _READ_MAX),
+        )
+        things: dict[str, tuple[Notice, int]] = {}
+        for notice in map(of_row, rows):
+            _, count = things.get(notice.about, (notice, 0))
+            things[notice.about] = (notice, count + 1)
+        return list(things.values())
+
+    @property
+    def _next_id(self) -> str:
+        return self._envelope.ids[self.made]
+
+    def _insert(self, of: tuple[str, str, int], kind: MessageKind, count: int, content: Content) -> str:
+        """`of`: recipient, team and whether it is critical."""
+        envelope, id_ = self._envelope, self._next_id
+        # A microsecond more for each, so that they go out in the order they were made.
+        at_us = envelope.now_us + self.made
+        give_up_us = envelope.now_us + round(envelope.give_up_s * US_PER_S)
+        self._tx.execute(
+            "INSERT INTO notice_messages (id, channel, recipient, team, critical, kind, count, content, state,"
+            " attempts, created_us, next_us, give_up_us, error)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?, '')",
+            (id_, envelope.channel, *of, kind, count, content.stored(), at_us, at_us, give_up_us),
+        )
+        self.made += 1
+        return id_
