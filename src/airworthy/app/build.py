@@ -5,10 +5,12 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
+from airworthy.app.people import load_people
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
 from airworthy.console.tables import MIGRATIONS as CONSOLE
@@ -23,8 +25,10 @@ from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, Policy, golive_gaps, pin_of
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
+from airworthy.review import People
 from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Agent, Desk, Operations, Worker
+from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
 from airworthy.store import Database, SQLiteDatabase, migrate
@@ -46,6 +50,8 @@ class App:
     ids: Ids
     payloads: Payloads
     operations: Operations
+    reviews: Reviews
+    folder: Path | None = None  # where people.toml may be
 
 
 @contextlib.contextmanager
@@ -56,7 +62,8 @@ def opened(config: Config, agents: Sequence[Agent] = (), policies: Sequence[Poli
     """
     database = SQLiteDatabase(config.database_path)
     try:
-        yield assembled(database, agents, policies=policies)
+        people = load_people(config.folder)
+        yield replace(assembled(database, agents, policies=policies, people=people), folder=config.folder)
     finally:
         database.close()
 
@@ -68,6 +75,7 @@ def assembled(
     ids: Ids | None = None,
     *,
     policies: Sequence[Policy] = (),
+    people: People | None = None,
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     migrate(database, MIGRATIONS)
@@ -75,7 +83,10 @@ def assembled(
     ids = ids if ids is not None else Ids()
     rules = [rule for policy in (*(agent.policy for agent in agents), *policies) for rule in policy.models]
     payloads = Payloads(Redactor(known_keys(rules)))
-    return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
+    operations = Operations(database, clock, ids, payloads)
+    known = {agent.name: agent for agent in agents}
+    reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
+    return App(database, clock, ids, payloads, operations, reviews)
 
 
 def worker(

@@ -3,18 +3,24 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.app.notify import notify_chores
 from airworthy.runtime.chores import Chore
 
 if TYPE_CHECKING:
     from airworthy.app.build import App
     from airworthy.runtime import Agent
 
-
+# How late a new item, a reminder or a deadline may be noticed; people look in minutes, not in seconds.
+REVIEW_EVERY_S = 2.0
 HAND_OVER_EVERY_S = 2.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
-    return [Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents))]
+    return [
+        Chore("review", REVIEW_EVERY_S, app.reviews.with_agents(agents).keep),
+        Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),
+        *notify_chores(app, agents),
+    ]
 
 
 def _handing_over(app: "App", agents: "Sequence[Agent]") -> Callable[[int], Awaitable[None]]:

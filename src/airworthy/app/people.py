@@ -1,11 +1,17 @@
-"""people.toml of a working folder."""
+"""People, teams and channels of a working folder: reads people.toml, which stands beside airworthy.toml."""
 
-import tomllib
 from pathlib import Path
 
-from airworthy.review.people import People
+from airworthy.policy.load import load_toml
+from airworthy.review import People
+
+PEOPLE_FILE = "people.toml"
 
 
 def load_people(folder: Path) -> People:
-    path = folder / "people.toml"
-    return People.model_validate(tomllib.loads(path.read_text())) if path.exists() else People()
+    """Without the file nobody is declared, and whoever can reach the database may decide.
+
+    Raises: PolicyError, with all problems of the file at once, each with its line.
+    """
+    path = folder / PEOPLE_FILE
+    return load_toml(path, People) if path.exists() else People()

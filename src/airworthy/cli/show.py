@@ -5,7 +5,6 @@ import enum
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from pydantic import BaseModel
 from rich.cells import cell_len
@@ -14,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airworthy.core import clock
-from airworthy.core.clock import US_PER_S
+from airworthy.core.clock import utc_text
 from airworthy.policy.chars import printable
 
 iso = clock.iso  # Documents and commands spell times alike.
@@ -139,9 +138,7 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
 
 def when(at_us: int | None) -> str:
     """UTC, to the second."""
-    if at_us is None:
-        return ""
-    return datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return "" if at_us is None else utc_text(at_us)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -7,6 +7,11 @@ from typing import Protocol
 US_PER_S = 1_000_000
 
 
+def utc_text(at_us: int) -> str:
+    """For people: UTC, to the second."""
+    return datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def iso(at_us: int | None) -> str | None:
     """For JSON: RFC 3339 in UTC, to the microsecond."""
     if at_us is None:

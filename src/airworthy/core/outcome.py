@@ -48,6 +48,7 @@ class ReasonCode(StrEnum):
     CRASHED = "crashed"
     CANCELLED = "cancelled"
     MANUAL = "manual"
+    BY_PERSON = "by_person"
 
 
 def _words(value: object) -> object:

@@ -11,6 +11,7 @@ from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.plain_words import size
+from airworthy.policy.review_rule import WaitRule
 from airworthy.policy.sections import StopRule
 from airworthy.policy.tool_rule import ToolRule
 
@@ -37,6 +38,7 @@ _UNIT_OF: Final = {
     "failure_share": "share, 0 to 1",
     "rate": "calls per s, min, h or day",
     "per_task": "calls",
+    "per_hour": "messages",
     "per_day": "calls",
     "per_recipient_per_day": "calls",
     "calls_per_day": "calls",
@@ -93,6 +95,9 @@ def sections() -> list[tuple[str, str, list[Key]]]:
             raise TypeError(f"{name} is neither a section nor listed here")
         about = (model.__doc__ or "").splitlines()[0]
         tables.append((header, about, _keys(model)))
+        if name == "review":
+            header = "[review.approvals], [review.tools.<name>] and the others"
+            tables.append((header, (WaitRule.__doc__ or "").splitlines()[0], _keys(WaitRule)))
     return tables
 
 
@@ -101,13 +106,22 @@ def key_tables() -> str:
     out = []
     for header, about, keys in sections():
         out.append(f"### `{header}`\n\n{about}" if header else f"### {about}")
-        rows = ["| key | meaning | unit | default | when broken |", "|---|---|---|---|---|"]
-        rows += [
-            f"| `{key.name}` | {key.meaning} | {key.unit} | {key.default} | {key.broken} |".replace("  ", " ")
-            for key in keys
-        ]
-        out.append("\n".join(rows))
+        out.append(_table(keys))
     return "\n\n".join(out) + "\n"
+
+
+def key_table(model: type[BaseModel]) -> str:
+    """The same for one section of another file."""
+    return _table(_keys(model)) + "\n"
+
+
+def _table(keys: list[Key]) -> str:
+    rows = ["| key | meaning | unit | default | when broken |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{key.name}` | {key.meaning} | {key.unit} | {key.default} | {key.broken} |".replace("  ", " ")
+        for key in keys
+    ]
+    return "\n".join(rows)
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> list[Key]:
@@ -132,7 +146,7 @@ def _default(name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default: Any = field.default
-    if default is None:
+    if default is None or field.default_factory is not None:
         return "none"
     if isinstance(default, BaseModel):
         return "as below"

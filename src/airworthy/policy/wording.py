@@ -18,7 +18,12 @@ from airworthy.policy.model import Policy
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 # A value there may be a secret somebody put in the wrong place; errors end up in logs.
-_SECRET_KEYS: Final = frozenset({"api_key_env", "api_key_file", "base_url"})
+_SECRET_KEYS: Final = frozenset(
+    {
+        "api_key_env", "api_key_file", "base_url", "url_env", "url_file", "secret_env", "secret_file",
+        "previous_secret_env", "previous_secret_file",
+    }
+)  # fmt: skip
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 _SHORT.maxlist = _SHORT.maxdict = _SHORT.maxlevel = 3
@@ -34,8 +39,8 @@ class Finding:
     secret: bool = False
 
 
-def findings(error: ValidationError) -> list[Finding]:
-    """All problems of a failed validation, contradictions of a section unpacked."""
+def findings(error: ValidationError, model: type[BaseModel] = Policy) -> list[Finding]:
+    """All problems of a failed validation of `model`, contradictions of a section unpacked."""
     found: list[Finding] = []
     for detail in error.errors(include_url=False):
         path = _plain_path(detail["loc"])
@@ -44,7 +49,7 @@ def findings(error: ValidationError) -> list[Finding]:
             flaws: tuple[Flaw, ...] = context["flaws"]
             found += [_finding((*path, *flaw.key), flaw.says, flaw.mend) for flaw in flaws]
         elif detail["type"] == "extra_forbidden":
-            found.append(Finding(path, "is not a known key.", _nearest_key(path), secret=True))
+            found.append(Finding(path, "is not a known key.", _nearest_key(path, model), secret=True))
         elif detail["type"] == "missing":
             found.append(_finding(path, "is missing.", f"Add it: {path[-1]} = ..."))
         else:
@@ -139,6 +144,9 @@ _SPELLINGS: Final[dict[str, str]] = {
     "name": "Write the model's name as its provider spells it, without spaces.",
     "base_url": "Write http:// or https://, host and path, without user, password or query.",
     "api_key_env": "Name the environment variable that holds the key, in capitals; never the key itself.",
+    "url_env": "Name the environment variable that holds the address, in capitals; never the address itself.",
+    "secret_env": "Name the environment variable that holds the secret, in capitals; never the secret itself.",
+    "previous_secret_env": "Name the environment variable that holds the secret, in capitals; never the secret itself.",
     "api_key_file": "Name the file that holds the key, on one line.",
     "aliases": "Write each name as a caller spells it, without spaces.",
     "languages": 'Write ISO 639 codes in small letters: "en", "de".',
@@ -159,11 +167,11 @@ def _spelling(loc: tuple[int | str, ...]) -> str:
     return 'Use small letters, digits, "_" and "-", a letter first.'
 
 
-def _nearest_key(path: KeyPath) -> str:
-    known = _known_keys(path[:-1])
+def _nearest_key(path: KeyPath, model: type[BaseModel]) -> str:
+    known = _known_keys(path[:-1], model)
     wrong = str(path[-1])
     nearest = difflib.get_close_matches(wrong[:80], known, n=1, cutoff=0.6)
-    homes = sorted({f"[{section}]" for section in Policy.model_fields if wrong in _known_keys((section,))})
+    homes = sorted({f"[{part}]" for part in model.model_fields if wrong in _known_keys((part,), model)})
     if homes:
         return f"It belongs in {' or '.join(homes)}."  # A key spelled right beats one spelled alike.
     if nearest:
@@ -171,9 +179,9 @@ def _nearest_key(path: KeyPath) -> str:
     return f"Delete it, or use one of: {', '.join(known)}."
 
 
-def _known_keys(path: KeyPath) -> list[str]:
+def _known_keys(path: KeyPath, model: type[BaseModel]) -> list[str]:
     """The keys of the section at a path, by walking the model's annotations."""
-    kind: Any = Policy
+    kind: Any = model
     for part in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             field = kind.model_fields.get(str(part))

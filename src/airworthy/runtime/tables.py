@@ -92,11 +92,22 @@ def _tasks(metadata: "MetaData") -> None:
     Index("tasks_by_time", tasks.c.created_us)
 
 
+def _touch_what_waits(dialect: str) -> Sequence[str]:  # noqa: ARG001  # the same words in both
+    """What waited for people before there was a list of it."""
+    statement = (
+        "INSERT INTO touched (task_id) SELECT id FROM tasks WHERE discarded_us IS NULL AND"
+        " state IN ('escalated', 'dead_lettered') UNION SELECT task_id FROM effects WHERE"
+        " state IN ('held', 'scheduled', 'in_doubt')"
+    )
+    return [statement]
+
+
 def _manual(dialect: str) -> Sequence[str]:  # noqa: ARG001  # the same for every engine
     return ("ALTER TABLE switches ADD COLUMN manual INTEGER NOT NULL DEFAULT 0",)
 
 
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
+    Migration("runtime", 3, "what waits for people goes on their list", _touch_what_waits),
     Migration("runtime", 4, "switches that hand tasks to people", _manual),
 )
