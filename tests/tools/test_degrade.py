@@ -428,7 +428,7 @@ def test_a_fallback_that_cannot_be_keeps_the_agent_from_starting(
         asyncio.run(start())
 
 
-@settings(max_examples=60)  # Each makes a database.
+@settings(max_examples=60, deadline=None)  # Each makes a database.
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=12), st.integers(0, 12), st.booleans()
 )
