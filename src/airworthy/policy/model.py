@@ -12,6 +12,7 @@ from airworthy.policy.flaws import Flaw
 from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, Word
 from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.review_rule import ReviewRules, defaults_are_safe
 from airworthy.policy.sections import (
     ChecksRule,
@@ -63,6 +64,7 @@ class Policy(Section):
     dependencies: Annotated[Mapping[ToolName, DependencyRule], Field(max_length=ENTRIES_MAX)] = Field(
         default_factory=dict
     )
+    preconditions: Preconditions = Preconditions()
     stop: Annotated[tuple[StopRule, ...], Field(strict=False, max_length=ENTRIES_MAX)] = ()
     checks: ChecksRule = ChecksRule()
     review: ReviewRules = ReviewRules()
@@ -98,6 +100,8 @@ class Policy(Section):
             flaws += across.models_fit_limits(self.models, self.limits)
         if {"limits", "tools"} <= known:
             flaws += across.tools_fit_limits(self.tools, self.limits)
+        if {"dependencies", "preconditions"} <= known:
+            flaws += across.preconditions_exist(self.preconditions, self.dependencies)
         if {"limits", "budgets"} <= known:
             flaws += across.limits_fit_budgets(self.limits, self.budgets)
         if {"stop", "escalation"} <= known:

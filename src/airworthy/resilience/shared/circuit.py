@@ -41,6 +41,9 @@ class SharedCircuit(Guarding):
         self._wanted = False
         self._claiming = False
 
+    def closed_to(self, now_us: int) -> CircuitOpen | None:
+        return None if self._open_to_all is not None else super().closed_to(now_us)
+
     @property
     def state(self) -> BreakerState:
         self._fold(self._clock.now_us())
@@ -56,7 +59,7 @@ class SharedCircuit(Guarding):
             return permit
         self._wanted = True
         self._home.wake()
-        raise self._refusal(Refusal(self._home.tick_s, f"a probe is due; {self._state.reason}"))
+        raise self.refusal(Refusal(self._home.tick_s, f"a probe is due; {self._state.reason}"))
 
     async def admit(self) -> Permit:
         """As `enter`, and claims the probe that is due; waits only for that. Raises: CircuitOpen."""
@@ -67,14 +70,14 @@ class SharedCircuit(Guarding):
         if permit is not None:
             return permit
         if self._claiming:
-            raise self._refusal(Refusal(self._home.tick_s, f"a probe is being claimed; {self._state.reason}"))
+            raise self.refusal(Refusal(self._home.tick_s, f"a probe is being claimed; {self._state.reason}"))
         self._claiming = True
         try:
             answer = await self._home.claim(self)
         finally:
             self._claiming = False
         if isinstance(answer, Refusal):
-            raise self._refusal(answer)
+            raise self.refusal(answer)
         return answer
 
     def leave(self, permit: Permit, result: Result) -> None:
@@ -184,14 +187,8 @@ class SharedCircuit(Guarding):
         else:
             answer, _ = breaker.allow(self.policy, state, now_us)
         if isinstance(answer, Refusal):
-            raise self._refusal(answer)
+            raise self.refusal(answer)
         return None
-
-    def _refusal(self, refusal: Refusal) -> CircuitOpen:
-        return CircuitOpen(
-            f"The circuit {self.name!r} is {self._state.mode.value}: {refusal.reason}.",
-            retry_after_s=refusal.retry_after_s,
-        )
 
     def _by_hand(self, hand: Hand) -> None:
         self._hand = hand
