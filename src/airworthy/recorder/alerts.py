@@ -64,6 +64,15 @@ def raised(tx: Tx, alert: Alert, now_us: int) -> bool:
     return True
 
 
+def restated(tx: Tx, alert: Alert, now_us: int) -> None:
+    """The standing alert of this key in other words: counted, and nobody is told anew."""
+    tx.execute(
+        "UPDATE alerts SET severity = ?, title = ?, text = ?, count = count + 1, last_us = ? "
+        "WHERE key = ? AND ended_us IS NULL",
+        (alert.severity, alert.title, alert.text, now_us, alert.key),
+    )
+
+
 def ended(tx: Tx, key: str, by: str, now_us: int) -> bool:
     """By a person who has seen to it, or by what found that it is over. False when it did not stand."""
     changed = tx.execute(

@@ -24,6 +24,7 @@ from airworthy.tools.errors import ToolError, ToolFailed, ToolResultInvalid, Too
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.resource import Resources
 from airworthy.tools.rules import storable
+from airworthy.tools.shape.watch import ShapeWatch
 from airworthy.tools.tool import SchemaBroken, Tool
 
 _NO_RULE = ToolRule()
@@ -84,6 +85,7 @@ class Toolbox:
         self.clock = clock
         self.tools: dict[str, Tool] = {}
         self.guards = Guards(clock, on_abandoned)
+        self.shapes = ShapeWatch(policy, clock)
         self.resources = resources if resources is not None else Resources()
         for tool in tools:
             if tool.name in self.tools:
@@ -95,6 +97,7 @@ class Toolbox:
                     mend="Make both say what the tool really does.",
                 )
             self.tools[tool.name] = tool
+            self.shapes.add(tool.name, self.rule(tool.name))
 
     def rule(self, name: str) -> ToolRule:
         return self.policy.tools.get(name, _NO_RULE)
@@ -183,9 +186,11 @@ class Toolbox:
         """
         until_us = deadline_us(self.clock, call.run.gate.seconds_left())
         before = None if call.tool.effect.acts else call.run.gate.check_halted
-        return await self.guards.run(
+        tried = await self.guards.run(
             call.tool, call.rule, call.values, key=key, deadline_us=until_us, again=again, before=before
         )
+        self.shapes.saw(call.tool, call.run.journal.task.id, tried)
+        return tried
 
     def facts(self, call: Call, tried: Tried, version: int | None) -> StepFacts:
         return StepFacts(
