@@ -94,6 +94,22 @@ def get(tx: Tx, key: str) -> AlertRow:
     return row
 
 
+def alike(tx: Tx, part: str, limit: int = 6) -> list[AlertRow]:
+    """The one with this key, or else those whose key holds the part; standing ones before those that ended."""
+    row = find(tx, part)
+    if row is not None:
+        return [row]
+    if not part:
+        return []
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM alerts WHERE replace(key, ?, '') <> key "
+        "ORDER BY CASE WHEN ended_us IS NULL THEN 0 ELSE 1 END, last_us DESC, key LIMIT ?",
+        (part, limit),
+    )
+    found = [AlertRow(*row) for row in rows]
+    return [row for row in found if row.ended_us is None] or found
+
+
 def listing(tx: Tx, *, over: bool = False, agents: Sequence[str] = (), limit: int = 100) -> list[AlertRow]:
     """The newest first. `over`: those that ended too. `agents`: only theirs; empty: all."""
     clauses, params = ["1 = 1"], list[str]()
