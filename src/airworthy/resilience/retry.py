@@ -136,11 +136,16 @@ class Retrier:
 
         Nothing runs or waits past `deadline_us`. Cancellation and halts pass through at once.
         """
+        if self._account is not None:
+            self._account.call()
+        try:
+            # Most calls need no second attempt, and a loop costs more than all else here.
+            return await self._attempt(call, deadline_us)
+        except Exception as error:  # noqa: BLE001  # raised again below, as the loop's first attempt
+            first = error
         import stamina  # Late: costs 40 ms that a program which only prints its help should not pay.
 
         progress = _Progress()
-        if self._account is not None:
-            self._account.call()
 
         def again(error: BaseException) -> bool | float:
             if not isinstance(error, Exception):
@@ -156,6 +161,8 @@ class Retrier:
             async for attempt in stamina.retry_context(on=again, attempts=self.policy.attempts, timeout=None):
                 with attempt:
                     progress.attempt += 1
+                    if progress.attempt == 1:
+                        raise first
                     return await self._attempt(call, deadline_us)
         except Exception as error:
             if progress.why is None:

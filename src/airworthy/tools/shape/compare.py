@@ -132,9 +132,8 @@ class _Comparison:
             yield _found(path, "empty", "never empty", "an empty text", sure)
         strange = sorted(set(seen.formats) - {EMPTY} - (rule.formats or set(seen.formats)))
         if strange:
-            (format_,) = rule.formats or ("",)
-            now = "other text" if PLAIN in strange else f"text with a {strange[0]}"
-            yield _found(path, "format", f"text with a {format_}", now, sure)
+            before = " or ".join(FORMAT_IN_WORDS[each] for each in rule.formats or ())
+            yield _found(path, "format", before, FORMAT_IN_WORDS[strange[0]], sure)
         elif pinned.inner is not None and seen.inner is not None:
             within = min(sure, pinned.formats.get(JSON, 0))
             yield from self.between(pinned.inner, seen.inner, f"{path}(JSON)", within)
@@ -193,6 +192,17 @@ def is_open(node: Node) -> bool:
     return node.kinds.get("object", 0) > 1 and any(child.seen == 1 for child in node.fields.values())
 
 
+FORMAT_IN_WORDS: Final = {
+    "number": "a number as text",
+    "date": "a date",
+    "date-time": "a date with a time",
+    "time": "a time",
+    "uuid": "a UUID",
+    "e-mail": "an e-mail address",
+    "url": "an address of the web",
+    JSON: "JSON as text",
+    PLAIN: "other text",
+}
 _A: Final[dict[Kind, str]] = {
     "null": "null",
     "boolean": "a boolean",

@@ -6,7 +6,7 @@ from typing import Final
 
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder.alerts import Alert, Severity
-from airworthy.tools.shape.compare import at, kinds_in_words, text_rule
+from airworthy.tools.shape.compare import FORMAT_IN_WORDS, at, kinds_in_words, text_rule
 from airworthy.tools.shape.folding import ShapeRow
 from airworthy.tools.shape.node import Node, Shape
 from airworthy.tools.shape.tally import Change
@@ -90,7 +90,7 @@ def _facts(node: Node, sure: int) -> Iterator[str]:
     yield kinds_in_words(node)
     rule = text_rule(node, sure)
     if rule.formats is not None:
-        yield f"always a {next(iter(rule.formats))}"
+        yield f"always {FORMAT_IN_WORDS[next(iter(rule.formats))]}"
     if rule.codes is not None:
         yield f"one of {len(rule.codes)} values"
     if node.lengths is not None:
