@@ -64,12 +64,12 @@ def rss_kb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
-async def _suspend(path: Path, tasks: int, kind: str) -> None:
+async def _suspend(path: Path, tasks: int, kind: str, warm: int) -> None:
     house = House(path, AGENTS[kind]())
     worker = house.worker(CONCURRENCY)
     asleep = 0
     reached = asyncio.Event()
-    target = WARM_TASKS
+    target = warm
 
     def on_end(ended: Ended) -> None:
         nonlocal asleep
@@ -82,10 +82,10 @@ async def _suspend(path: Path, tasks: int, kind: str) -> None:
     worker.on_end = on_end
     working = asyncio.create_task(worker.run())
     async with asyncio.timeout(WAIT_S_MAX):
-        await _submitted_elsewhere(path, WARM_TASKS, kind)
+        await _submitted_elsewhere(path, warm, kind)
         await reached.wait()
         before_kb = rss_kb()
-        target, reached = WARM_TASKS + tasks, asyncio.Event()
+        target, reached = warm + tasks, asyncio.Event()
         await _submitted_elsewhere(path, tasks, kind)
         await reached.wait()
         after_kb = rss_kb()
@@ -126,8 +126,12 @@ def main() -> None:
     parser.add_argument(
         "--for", dest="kind", choices=sorted(AGENTS), default="time", help="what each waits for"
     )
+    parser.add_argument("--warm", type=int, default=WARM_TASKS, help="tasks before memory is first looked at")
     said = parser.parse_args()
-    asyncio.run((_submit if said.submit else _suspend)(said.database, said.tasks, said.kind))
+    if said.submit:
+        asyncio.run(_submit(said.database, said.tasks, said.kind))
+    else:
+        asyncio.run(_suspend(said.database, said.tasks, said.kind, said.warm))
 
 
 if __name__ == "__main__":
