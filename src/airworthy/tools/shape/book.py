@@ -1,7 +1,7 @@
 """Shapes as rows, and the alerts that follow from them. SQL only; what they mean is decided in `folding`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -81,14 +81,29 @@ def listing(tx: Tx, agent: str = "", tool: str = "") -> list[ShapeRow]:
     return list(found.values())
 
 
-def add(tx: Tx, name: tuple[str, str, str], batch: Batch, learn: int, now_us: int) -> ShapeRow:
-    """`name`: agent, tool, release. Raises: Outrun."""
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of a batch. `news`: what nobody was told yet; `again`: more of what somebody was."""
+
+    row: ShapeRow
+    news: bool
+    again: bool
+
+
+def add(tx: Tx, name: tuple[str, str, str], batch: Batch, learn: int, now_us: int) -> Added:
+    """`name`: agent, tool, release. Tells nobody; see `tell`. Raises: Outrun."""
     before = current(tx, *name, now_us)
     row, new = folded(before, batch, learn, now_us)
-    saved = _save(tx, row)
-    if new or row.state != before.state or (row.changes and batch.changes):
-        _alert(tx, saved, new, before, now_us)
-    return saved
+    return Added(_save(tx, row), bool(new) or row.state == "unstable" != before.state, bool(batch.changes))
+
+
+def tell(tx: Tx, added: Sequence[Added], now_us: int) -> None:
+    """An alert for each tool with news, or one for all when they are many; those that stand are brought up to date."""
+    fresh = [each.row.agent for each in added if each.news]
+    storm = len(fresh) > STORM_ALERTS or (bool(fresh) and _is_storm(tx, fresh[0], now_us))
+    for each in added:
+        if each.news or each.again:
+            _alert(tx, each, now_us, storm=storm)
 
 
 def accept(tx: Tx, row: ShapeRow, by: str, now_us: int) -> ShapeRow:
@@ -129,21 +144,22 @@ def _save(tx: Tx, row: ShapeRow) -> ShapeRow:
     return saved
 
 
-def _alert(tx: Tx, row: ShapeRow, new: Sequence[Change], before: ShapeRow, now_us: int) -> None:
+def _alert(tx: Tx, added: Added, now_us: int, *, storm: bool) -> None:
+    row = added.row
     alert = telling.alert_of(row)
     if alert is None:
         return
-    storm = telling.storm_of(row.agent, _changed_tools(tx, row.agent))
-    for key in (alert.key, storm.key):
-        found = alerts.find(tx, key)
-        fresh = found is not None and (key == alert.key or now_us - found.last_us < STORM_S * US_PER_S)
+    joint = telling.storm_of(row.agent, _changed_tools(tx, row.agent))
+    for each in (alert, joint):
+        found = alerts.find(tx, each.key)
+        fresh = found is not None and (each is alert or now_us - found.last_us < STORM_S * US_PER_S)
         if found is not None and found.ended_us is None and fresh:
             # More of what a person has been told of already: the words are brought up to date, nobody is told anew.
-            alerts.restated(tx, storm if key == storm.key else alert, now_us)
+            alerts.restated(tx, each, now_us)
             return
-    if not new and row.state == before.state:
+    if not added.news:
         return  # A person has ended the alert, and nothing else came since.
-    alerts.raised(tx, storm if _is_storm(tx, row.agent, now_us) else alert, now_us)
+    alerts.raised(tx, joint if storm else alert, now_us)
     for key in telling.keys_of(row):
         if key != alert.key:
             alerts.ended(

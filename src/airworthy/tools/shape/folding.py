@@ -13,7 +13,8 @@ from airworthy.tools.shape.tally import Change
 State = Literal["learning", "pinned", "unstable"]
 Source = Literal["learnt", "release before", "accepted"]
 
-CHANGES_MAX = 20  # More different changes than these: it has no shape that could be watched.
+CHANGES_MAX = 50  # That are kept.
+OCCASIONS_MAX = 10  # It changed at more different times than these: it has no shape that could be watched.
 PLACES_MAX = 3_000
 # A tool that is seldom used is pinned after this time, if it has been used at all.
 LEARN_S_MAX = 7 * 86_400.0
@@ -73,12 +74,11 @@ def folded(row: ShapeRow, batch: Batch, learn: int, now_us: int) -> tuple[ShapeR
     if batch.since is not None:
         row = replace(row, since=batch.since if row.since is None else merged(row.since, batch.since))
     too_many = row.shape.places() > PLACES_MAX or (row.since is not None and row.since.places() > PLACES_MAX)
-    if len(row.changes) > CHANGES_MAX or too_many:
-        kept = row.changes[:CHANGES_MAX]
-        row = replace(
-            row, state="unstable", changes=kept, shape=Shape() if too_many else row.shape, since=None
-        )
-    return row, new
+    if too_many:
+        row = replace(row, state="unstable", shape=Shape(), since=None)
+    elif len({change.first_us for change in row.changes}) > OCCASIONS_MAX:
+        row = replace(row, state="unstable")
+    return replace(row, changes=row.changes[:CHANGES_MAX]), new
 
 
 def _learnt(row: ShapeRow, learnt: Shape, learn: int, now_us: int) -> ShapeRow:

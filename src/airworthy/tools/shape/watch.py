@@ -245,15 +245,19 @@ class ShapeWatch:
     def _store(
         self, tx: Tx, batches: dict[str, Batch], faults: list[_Watched], now_us: int
     ) -> list[ShapeRow]:
-        rows = [
+        added = [
             book.add(tx, (self._policy.agent, name, self._release), batch, self._tools[name].learn, now_us)
             for name, batch in batches.items()
         ]
+        book.tell(tx, added, now_us)
         for each in faults:
             key = f"shape-watch:{self._policy.agent}:{each.name}"
             title = f"The results of {each.name} are not watched, because the watch failed"
             raised(tx, Alert(key, telling.KIND, self._policy.agent, "warning", title, each.fault), now_us)
-        return [*rows, *(row for row in self._read(tx, now_us) if row.tool not in batches)]
+        return [
+            *(each.row for each in added),
+            *(row for row in self._read(tx, now_us) if row.tool not in batches),
+        ]
 
     def _read(self, tx: Tx, now_us: int) -> list[ShapeRow]:
         """Those that are new to this process, or that another has changed."""
