@@ -62,6 +62,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "call": ("airworthy.cli.call", "Look at the calls that came over HTTP."),
     "spend": ("airworthy.cli.spend", "Show what was spent, by agent, user, feature, model or day."),
+    "tools": (
+        "airworthy.cli.tools",
+        "Show the agents' tools; see, compare and accept the shape of their results.",
+    ),
+    "alert": ("airworthy.cli.alert", "Look at alerts, and end those that were seen to."),
     "breaker": ("airworthy.cli.breaker", "Look at circuit breakers; open and close them."),
     "notice": (
         "airworthy.cli.notice",

@@ -9,6 +9,7 @@ from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.review_rule import ReviewRules
+from airworthy.policy.tool_rule import ToolRule
 
 # Lists whose order says nothing. The order of models (fallbacks), stops (first match) and checks (as they
 # run) does say something, so it counts.
@@ -26,6 +27,7 @@ _SETS: Final[tuple[tuple[str, str], ...]] = (
 )
 # Keys that came later and whose default is not "none": left out while they say what held before there was a key.
 _LATER: Final = ("aliases", "fallback_on", "broken_stream")
+_LATER_OF_TOOLS: Final = ("schema_watch", "schema_learn")
 
 
 def policy_hash(policy: Policy) -> str:
@@ -37,8 +39,11 @@ def policy_hash(policy: Policy) -> str:
     meaning: dict[str, Any] = policy.model_dump(mode="json", exclude_none=True)
     for section, key in _SETS:
         meaning[section][key] = sorted(meaning[section][key])
-    for tool in meaning["tools"].values():
+    for name, tool in meaning["tools"].items():
         tool["recipients"] = sorted(tool["recipients"])
+        for key in _LATER_OF_TOOLS:
+            if getattr(policy.tools[name], key) == ToolRule.model_fields[key].default:
+                del tool[key]
     if policy.gateway == GatewayRules():
         del meaning["gateway"]
     if not policy.manual:

@@ -71,6 +71,7 @@ _UNIT_OF: Final = {
     "no_progress": "steps",
     "off_track": "calls",
     "calls_min": "calls",
+    "schema_learn": "results",
     "concurrency": "calls",
     "attempts": "times",
     "attempts_max": "times",

@@ -138,6 +138,8 @@ def _how(rule: ToolRule, effect: Effect | None, fact: ToolFact | None) -> list[L
                 else "If the result of a call is lost, it is not repeated: a person settles what happened.",
             )
         )
+    if not rule.schema_watch:
+        lines.append(("Nobody is told if its results change their form.",))
     if not rule.critical:
         lines += fallback_lines(rule) or [("If it fails, the agent goes on without it.",)]
     return lines

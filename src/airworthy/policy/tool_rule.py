@@ -154,6 +154,16 @@ class ToolRule(Section):
         description="The largest result the agent gets. Broken: the call fails with the size.",
     )
 
+    schema_watch: bool = Field(
+        default=True,
+        description="Whether the shape of its results is learnt and watched. "
+        "Broken: a change raises an alert; the call itself goes on.",
+    )
+    schema_learn: Annotated[int, Field(ge=5, le=10_000)] = Field(
+        default=50,
+        description="Results to learn the shape from. Broken: with fewer, nothing is held against them.",
+    )
+
     def contradictions(self) -> list[Flaw]:
         return [
             *self._about_amounts(),

@@ -64,6 +64,15 @@ def raised(tx: Tx, alert: Alert, now_us: int) -> bool:
     return True
 
 
+def restated(tx: Tx, alert: Alert, now_us: int) -> None:
+    """The standing alert of this key in other words: counted, and nobody is told anew."""
+    tx.execute(
+        "UPDATE alerts SET severity = ?, title = ?, text = ?, count = count + 1, last_us = ? "
+        "WHERE key = ? AND ended_us IS NULL",
+        (alert.severity, alert.title, alert.text, now_us, alert.key),
+    )
+
+
 def ended(tx: Tx, key: str, by: str, now_us: int) -> bool:
     """By a person who has seen to it, or by what found that it is over. False when it did not stand."""
     changed = tx.execute(
@@ -83,6 +92,22 @@ def get(tx: Tx, key: str) -> AlertRow:
     if row is None:
         raise InputError(f"There is no alert {key!r}.", mend="List them with `airworthy alert list`.")
     return row
+
+
+def alike(tx: Tx, part: str, limit: int = 6) -> list[AlertRow]:
+    """The one with this key, or else those whose key holds the part; standing ones before those that ended."""
+    row = find(tx, part)
+    if row is not None:
+        return [row]
+    if not part:
+        return []
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM alerts WHERE replace(key, ?, '') <> key "
+        "ORDER BY CASE WHEN ended_us IS NULL THEN 0 ELSE 1 END, last_us DESC, key LIMIT ?",
+        (part, limit),
+    )
+    found = [AlertRow(*row) for row in rows]
+    return [row for row in found if row.ended_us is None] or found
 
 
 def listing(tx: Tx, *, over: bool = False, agents: Sequence[str] = (), limit: int = 100) -> list[AlertRow]:

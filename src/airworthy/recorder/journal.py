@@ -132,7 +132,7 @@ class Journal:
 
     def made(self, kind: str, name: str, arguments: bytes) -> list[Recorded]:
         """What is recorded of this very call, each time it was made."""
-        clean, _ = self._payloads.redactor.redact_bytes(arguments)
+        clean, _ = self.payloads.redactor.redact_bytes(arguments)
         base = digest(kind.encode(), name.encode(), clean)
         found: list[Recorded] = []
         while (step := self._by_key.get(base + len(found).to_bytes(4, "big"))) is not None:

@@ -20,6 +20,7 @@ from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, Owner
 from airworthy.tools import EffectRow, outbox
 from airworthy.tools.dispatch import Dispatcher
+from airworthy.tools.shape.watch import SYNC_S
 
 SWEEP_S = 5.0
 CONCURRENCY_DEFAULT = 16
@@ -91,14 +92,15 @@ class Worker:
         await self._join()
         beat = asyncio.create_task(self._beat_forever())
         watch = asyncio.create_task(self._watch_forever())
+        shapes = asyncio.create_task(self._shapes_forever())
         chores = asyncio.create_task(Chores(self._database, self._clock, self._owner.id, self.chores).run())
         try:
             await self._claim_forever(until_idle=until_idle)
             await self._finish_held()
         finally:
-            for part in (beat, watch, chores):
+            for part in (beat, watch, shapes, chores):
                 part.cancel()
-            await asyncio.gather(beat, watch, chores, return_exceptions=True)
+            await asyncio.gather(beat, watch, shapes, chores, return_exceptions=True)
             await self._leave()
             for desk in self._desks.values():
                 await desk.toolbox.aclose()
@@ -138,6 +140,7 @@ class Worker:
         await asyncio.gather(
             *(held.task for held in self._held.values()), *self._sending.values(), return_exceptions=True
         )
+        await self._sync_shapes(last=True)
         try:
             await self._database.write(lambda tx: leases.leave(tx, self._owner.id))
         except StoreError:
@@ -281,6 +284,15 @@ class Worker:
             self._obey(orders)
             self._send(due)
             await asyncio.sleep(POLL_S)
+
+    async def _shapes_forever(self) -> None:
+        while True:
+            await self._sync_shapes()
+            await asyncio.sleep(SYNC_S)
+
+    async def _sync_shapes(self, *, last: bool = False) -> None:
+        for desk in self._desks.values():
+            await desk.toolbox.shapes.sync(self._database, last=last)
 
     @staticmethod
     def _may_send(tx: Tx, row: EffectRow) -> bool:

@@ -77,6 +77,7 @@ class Dispatcher:
         tried = await box.guards.run(
             tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us, again=begun.again
         )
+        box.shapes.saw(tool, row.task_id, tried)
         now_us = self._clock.now_us()
         state = _became(row, tried, now_us)
         note = f"{type(tried.error).__name__}: {told(tried.error)}" if tried.error is not None else ""

@@ -1,4 +1,4 @@
-"""The tools' tables: effects with their state, and resources with their holder and version, last good results."""
+"""The tools' tables: effects, resources with holder and version, last good results, shapes of results."""
 
 from collections.abc import Sequence
 
@@ -67,7 +67,33 @@ def _last_good(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _shapes(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    shapes = Table(
+        "tool_shapes",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("tool", String, primary_key=True),
+        Column("release_hash", String, primary_key=True),
+        Column("first_us", BigInteger, nullable=False),
+        Column("state", String, nullable=False),
+        Column("source", String, nullable=False),
+        Column("shape", Text, nullable=False),
+        Column("since", Text),
+        Column("changes", Text, nullable=False),
+        Column("pinned_us", BigInteger),
+        Column("pinned_by", String, nullable=False),
+        Column("updated_us", BigInteger, nullable=False),
+        Column("version", Integer, nullable=False),
+    )
+    Index("tool_shapes_by_time", shapes.c.agent, shapes.c.tool, shapes.c.updated_us)
+    return create_all(metadata, dialect)
+
+
 MIGRATIONS = (
     Migration("tools", 1, "effects and resources", _first),
+    Migration("tools", 3, "shapes of results", _shapes),
     Migration("tools", 7, "last good results", _last_good),
 )

@@ -28,6 +28,7 @@ from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.readiness import Readiness
 from airworthy.tools.resource import Resources
 from airworthy.tools.rules import storable
+from airworthy.tools.shape.watch import ShapeWatch
 from airworthy.tools.terms import NO_RULE, check, terms_of
 from airworthy.tools.tool import SchemaBroken, Tool
 
@@ -120,6 +121,7 @@ class Toolbox:
         self._credentials = credentials or {}
         self._by_tool: dict[str, Dependency] = {}
         self.readiness = Readiness(clock, self.named_dependency)
+        self.shapes = ShapeWatch(policy, clock)
         self.resources = resources if resources is not None else Resources()
         for tool in tools:
             if tool.name in self.tools:
@@ -134,6 +136,7 @@ class Toolbox:
         self._rules = {name: terms_of(tool, policy) for name, tool in self.tools.items()}
         check(self.tools, self._rules, policy)
         for name in self.tools:
+            self.shapes.add(name, self.rule(name))
             self.dependency(
                 name
             )  # Now, so that people see its breaker, and what other processes know of it counts.
@@ -276,9 +279,11 @@ class Toolbox:
         """
         until_us = deadline_us(self.clock, call.run.gate.seconds_left())
         before = None if call.tool.effect.acts else call.run.gate.check_halted
-        return await self.guards.run(
+        tried = await self.guards.run(
             call.tool, call.rule, call.values, key=key, deadline_us=until_us, again=again, before=before
         )
+        self.shapes.saw(call.tool, call.run.journal.task.id, tried)
+        return tried
 
     def facts(self, call: Call, tried: Tried, version: int | None) -> StepFacts:
         return StepFacts(

@@ -1,0 +1,21 @@
+"""The shape of what tools return: learnt from results, pinned, and watched for changes."""
+
+from airworthy.tools.shape.compare import Difference, differences
+from airworthy.tools.shape.learning import added, merged, of_json, of_value
+from airworthy.tools.shape.matcher import Matcher
+from airworthy.tools.shape.node import Node, Shape
+from airworthy.tools.shape.settling import accepted, settled
+
+__all__ = [
+    "Difference",
+    "Matcher",
+    "Node",
+    "Shape",
+    "accepted",
+    "added",
+    "differences",
+    "merged",
+    "of_json",
+    "of_value",
+    "settled",
+]

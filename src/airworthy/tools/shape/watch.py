@@ -1,0 +1,270 @@
+"""Holds every result of a tool against its pinned shape, beside the call: no call waits for it or fails by it.
+
+A result that fits costs one test in memory. What is learnt and found is kept in memory, and goes to the store in
+batches; the pinned shapes come from there, so that all workers hold results against the same.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import orjson
+
+from airworthy.core.clock import US_PER_S, Clock
+from airworthy.policy import Policy, ToolRule, policy_hash
+from airworthy.recorder.alerts import Alert, raised
+from airworthy.store import Database, StoreError, Tx
+from airworthy.tools.guard import ResultTooLarge, Tried
+from airworthy.tools.shape import book, telling
+from airworthy.tools.shape.compare import Difference, differences
+from airworthy.tools.shape.folding import Batch, ShapeRow
+from airworthy.tools.shape.learning import added, merged, of_value
+from airworthy.tools.shape.matcher import LOOKED_AT_BYTES_MAX, Matcher
+from airworthy.tools.shape.node import Shape
+from airworthy.tools.shape.tally import Tally
+from airworthy.tools.shape.words import is_error
+from airworthy.tools.tool import SchemaBroken, Tool
+
+SYNC_S = 1.0  # From a finding to the store.
+RESTATE_S = 10.0  # The same for what a person has been told of already.
+REFRESH_S = 5.0  # From the store to every process, while its tools are used.
+WAITING_MAX = 32  # Results that came before the shape was read from the store.
+LOOK_AGAIN_S = 0.05  # Once a change is told, differing results are looked at no more often.
+LARGE_EVERY = 8  # Of the results too large to be looked at each time, one in so many is.
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One tool in this process. `row` is None until it was read from the store."""
+
+    name: str
+    learn: int
+    row: ShapeRow | None = None
+    matcher: Matcher | None = None
+    tally: Tally = field(default_factory=Tally)
+    waiting: list[tuple[bytes, str]] = field(default_factory=list)
+    learnt: Shape | None = None
+    since: Shape | None = None
+    changed: bool = False  # Something is told, and no person has accepted it.
+    look_us: int = 0
+    large: int = 0
+    fault: str = ""  # Why this one is not watched any more.
+    fault_told: bool = False
+
+    @property
+    def urgent(self) -> bool:
+        return self.learnt is not None or self.tally.news or self.inherited
+
+    @property
+    def dirty(self) -> bool:
+        return self.urgent or (self.changed and self.since is not None)
+
+    @property
+    def has_fault(self) -> bool:
+        return bool(self.fault) and not self.fault_told
+
+    @property
+    def inherited(self) -> bool:
+        """Not stored yet for this release, so that nobody could accept it."""
+        return self.row is not None and self.row.version == 0 and self.row.source == "release before"
+
+    def batch(self) -> Batch:
+        """Takes what is to be stored; `give_back` if it could not be."""
+        made = Batch(learnt=self.learnt)
+        self.learnt = None
+        if self.changed:
+            made.changes, made.since, self.since = self.tally.drained(), self.since, None
+        return made
+
+    def give_back(self, batch: Batch) -> None:
+        self.learnt = _together(batch.learnt, self.learnt)
+        self.since = _together(batch.since, self.since)
+        self.tally.give_back(batch.changes)
+
+    def adopt(self, row: ShapeRow) -> None:
+        """The row as it stands in the store."""
+        before, self.row = self.row, row
+        if before is not None and (before.pinned_us, before.state) != (row.pinned_us, row.state):
+            self.tally, self.since, self.changed = Tally(), None, False
+        if row.state != "pinned":
+            self.matcher = None
+        elif before is None or self.matcher is None or before.version != row.version:
+            self.matcher = Matcher(row.shape)
+
+
+def _together(one: Shape | None, other: Shape | None) -> Shape | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return merged(one, other)
+
+
+class ShapeWatch:
+    """One per toolbox; used from one event loop. Whoever runs the toolbox calls `sync` about every SYNC_S."""
+
+    def __init__(self, policy: Policy, clock: Clock) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._tools: dict[str, _Watched] = {}
+        self._synced_us = 0
+        self._read_us = 0
+
+    @cached_property
+    def _release(self) -> str:
+        return policy_hash(self._policy)
+
+    def add(self, tool: str, rule: ToolRule) -> None:
+        """To be watched from now on."""
+        if rule.schema_watch:
+            self._tools[tool] = _Watched(tool, rule.schema_learn)
+
+    def saw(self, tool: Tool, task_id: str, tried: Tried) -> None:
+        """The outcome of one call as the tool itself gave it. Never raises, and never waits."""
+        watched = self._tools.get(tool.name)
+        if watched is None or watched.fault:
+            return
+        try:
+            self._saw(watched, tool, task_id, tried)
+        except Exception as error:  # noqa: BLE001  # a fault of ours: it becomes an alert, and the call goes on
+            watched.fault = type(error).__name__  # Its words may hold what a result holds.
+
+    def _saw(self, watched: _Watched, tool: Tool, task_id: str, tried: Tried) -> None:
+        result = tried.result
+        if result is None:
+            self._refused(watched, task_id, tried.error)
+            return
+        if not tried.returned:
+            return  # Something else in its place: a fallback.
+        if watched.row is None:
+            if len(watched.waiting) < WAITING_MAX and len(result) <= LOOKED_AT_BYTES_MAX:
+                watched.waiting.append((result, task_id))
+            return
+        # Without a declared type the value is what the JSON says, and need not be read again.
+        value = tried.value if tool.result_adapter is None else orjson.loads(result)
+        self._met(watched, value, len(result), task_id)
+
+    def _met(self, watched: _Watched, value: Any, size: int, task_id: str) -> None:
+        if watched.matcher is None:
+            self._learn(watched, value, size)
+        elif not watched.changed and watched.matcher.fits(value, size):
+            watched.tally.results += 1
+        else:
+            self._look(watched, value, size, task_id)
+
+    def _learn(self, watched: _Watched, value: Any, size: int) -> None:
+        assert watched.row is not None
+        if watched.row.state == "unstable" or is_error(value):
+            return
+        learnt = watched.learnt if watched.learnt is not None else Shape()
+        if learnt.results < watched.learn:  # Enough, until the store says whether it is.
+            watched.learnt = added(learnt, value, size)
+
+    def _look(self, watched: _Watched, value: Any, size: int, task_id: str) -> None:
+        """A result that does not fit, or any once something has changed."""
+        now_us = self._clock.now_us()
+        if watched.changed:
+            if now_us < watched.look_us:
+                return
+            watched.look_us = now_us + round(LOOK_AGAIN_S * US_PER_S)
+        if size > LOOKED_AT_BYTES_MAX:
+            watched.large += 1
+            if watched.large % LARGE_EVERY != 1:
+                return
+        if is_error(value):
+            return
+        assert watched.row is not None
+        watched.tally.results += 1
+        seen = of_value(value, size)
+        found = differences(watched.row.shape, seen)
+        if found or watched.changed:
+            watched.since = _together(watched.since, seen)
+        self._tell(watched, found, task_id, now_us)
+
+    def _refused(self, watched: _Watched, task_id: str, error: Exception | None) -> None:
+        """A result that never reached the agent: it broke the declared schema, or was too large."""
+        if isinstance(error, ResultTooLarge):
+            found = Difference(
+                "", "size", "within result_bytes_max", "larger, and the call fails", breaking=True
+            )
+        elif error is not None and isinstance(error.__cause__, SchemaBroken):
+            found = Difference(
+                "", "type", "as the code declares it", "not so, and the call fails", breaking=True
+            )
+        else:
+            return
+        watched.tally.results += 1
+        self._tell(watched, [found], task_id, self._clock.now_us())
+
+    def _tell(self, watched: _Watched, found: Iterable[Difference], task_id: str, now_us: int) -> None:
+        if watched.tally.met(found, task_id, now_us):
+            watched.changed = True
+
+    async def sync(self, database: Database, *, last: bool = False) -> None:
+        """Between memory and store, both ways. What cannot be stored now is kept for the next time.
+
+        `last`: nothing follows, so nothing is left for later.
+        """
+        now_us = self._clock.now_us()
+        restate = last or now_us - self._synced_us >= RESTATE_S * US_PER_S
+        batches = {
+            name: each.batch()
+            for name, each in self._tools.items()
+            if each.row is not None and (each.urgent or (restate and each.dirty))
+        }
+        faults = [each for each in self._tools.values() if each.has_fault]
+        stale = now_us - self._read_us >= REFRESH_S * US_PER_S or any(
+            each.row is None for each in self._tools.values()
+        )
+        if not (batches or faults or stale):
+            return
+        try:
+            if batches or faults:
+                store = partial(self._store, batches=batches, faults=faults, now_us=now_us)
+                rows = await database.write(store)
+                self._synced_us = now_us
+            else:
+                rows = await database.read(partial(self._read, now_us=now_us))
+        except (StoreError, book.Outrun):
+            for name, batch in batches.items():
+                self._tools[name].give_back(batch)
+            return
+        self._read_us = now_us
+        for each in faults:
+            each.fault_told = True
+        for row in rows:
+            self._adopt(self._tools[row.tool], row)
+        if last and any(each.dirty and each.row is not None for each in self._tools.values()):
+            await self.sync(database)  # What the results that waited for their shape came to.
+
+    def _adopt(self, watched: _Watched, row: ShapeRow) -> None:
+        watched.adopt(row)
+        waiting, watched.waiting = watched.waiting, []
+        for result, task_id in waiting:
+            self._met(watched, orjson.loads(result), len(result), task_id)
+
+    def _store(
+        self, tx: Tx, batches: dict[str, Batch], faults: list[_Watched], now_us: int
+    ) -> list[ShapeRow]:
+        added = [
+            book.add(tx, (self._policy.agent, name, self._release), batch, self._tools[name].learn, now_us)
+            for name, batch in batches.items()
+        ]
+        book.tell(tx, added, now_us)
+        for each in faults:
+            key = f"shape-watch:{self._policy.agent}:{each.name}"
+            title = f"The results of {each.name} are not watched, because the watch failed"
+            raised(tx, Alert(key, telling.KIND, self._policy.agent, "warning", title, each.fault), now_us)
+        return [
+            *(each.row for each in added),
+            *(row for row in self._read(tx, now_us) if row.tool not in batches),
+        ]
+
+    def _read(self, tx: Tx, now_us: int) -> list[ShapeRow]:
+        """Those that are new to this process, or that another has changed."""
+        agent = self._policy.agent
+        stored = book.versions(tx, agent, self._release)
+        return [
+            book.current(tx, agent, name, self._release, now_us)
+            for name, watched in self._tools.items()
+            if watched.row is None or watched.row.version != stored.get(name, 0)
+        ]
