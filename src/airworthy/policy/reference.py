@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from airworthy.policy.admission_rule import AdmissionRule
 from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
@@ -15,6 +16,7 @@ from airworthy.policy.sections import StopRule
 from airworthy.policy.tool_rule import ToolRule
 
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "admission": ("[admission]", AdmissionRule),
     "models": ("[[models]]", ModelRule),
     "tools": ("[tools.<name>]", ToolRule),
     "dependencies": ("[dependencies.<name>]", DependencyRule),

@@ -9,10 +9,12 @@ from airworthy.core.clock import Clock
 from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import Reason, ReasonCode
-from airworthy.policy import Approval, Policy, policy_hash
+from airworthy.policy import AdmissionRule, Approval, Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
 from airworthy.runtime import switches, tasks
+from airworthy.runtime.admission.door import full, priority_of
+from airworthy.runtime.admission.drain import QueueFull
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
@@ -49,7 +51,7 @@ class Submission:
     user: str = ""
     feature: str = ""
     source: str = ""
-    priority: int = 0
+    priority: int | None = None  # None: what the policy says for the feature.
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,11 @@ class Operations:
         self._lifecycle = Lifecycle(EmbeddedEngine(), payloads)
 
     def submit(self, policy: Policy, submission: Submission) -> Accepted:
-        """Returns when the task is on disk. Raises: IdempotencyConflict, InputTooLarge, NotSerialisable."""
-        return self.database.write_now(self._submission(policy, submission))
+        """Returns when the task is on disk. Raises: IdempotencyConflict, InputTooLarge, NotSerialisable, QueueFull."""
+        return _accepted(self.database.write_now(self._submission(policy, submission)))
 
     async def submit_in_loop(self, policy: Policy, submission: Submission) -> Accepted:
-        return await self.database.write(self._submission(policy, submission))
+        return _accepted(await self.database.write(self._submission(policy, submission)))
 
     def task(self, task_id: str) -> TaskRow:
         return self.database.read_now(lambda tx: tasks.get(tx, task_id))
@@ -112,7 +114,7 @@ class Operations:
                 tasks.update(tx, task.id, pause_asked=1)
                 return False
             tasks.move(tx, task, Event.PAUSE, now_us, pause_asked=1)
-            self._lifecycle.engine.forget(tx, task.id)
+            self._lifecycle.forget(tx, task.id)
             return True
 
         return self._change(op)
@@ -265,7 +267,7 @@ class Operations:
         now_us = self.clock.now_us()
         return self.database.write_now(lambda tx: op(tx, now_us))
 
-    def _submission(self, policy: Policy, submission: Submission) -> Callable[[Tx], Accepted]:
+    def _submission(self, policy: Policy, submission: Submission) -> Callable[[Tx], Accepted | QueueFull]:
         raw = encode(submission.input)
         if len(raw) > INPUT_BYTES_HARD_MAX:
             raise InputTooLarge(
@@ -287,15 +289,18 @@ class Operations:
             user_id=clean_text(submission.user),
             feature=clean_text(submission.feature),
             source=clean_text(submission.source),
-            priority=submission.priority,
+            priority=priority_of(policy.admission, submission.priority, submission.feature),
             state=State.QUEUED,
             created_us=now_us,
             changed_us=now_us,
         )
         refused = _refused_at_the_door(policy, submission, len(raw))
-        return lambda tx: self._accept(tx, row, packed, refused, now_us)
+        return lambda tx: self._accept(tx, row, packed, refused, policy.admission)
 
-    def _accept(self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, now_us: int) -> Accepted:
+    def _accept(
+        self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, rule: AdmissionRule | None
+    ) -> Accepted | QueueFull:
+        now_us = row.created_us
         known = (
             tasks.find_by_key(tx, row.agent, row.idempotency_key) if row.idempotency_key is not None else None
         )
@@ -306,6 +311,10 @@ class Operations:
                     mend="Use a new key for a new input.",
                 )
             return Accepted(known, repeated=True)
+        if rule is not None and refused is None:
+            told = full(tx, rule, row)
+            if told is not None:
+                return told  # Not raised here: that would undo the neighbours' writes in the same commit.
         tasks.insert(tx, row)
         tx.execute(INSERT_STEP, (
             row.id, INPUT_SEQ, 0, "input", "input", None, "done", None, 1, now_us, now_us, 1,
@@ -315,8 +324,14 @@ class Operations:
         if refused is not None:
             self._lifecycle.decline_at_the_door(tx, row, refused, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)
-        self._lifecycle.engine.schedule(tx, row.id, agent=row.agent, priority=row.priority, due_us=now_us)
+        self._lifecycle.enqueue(tx, row, rule, now_us)
         return Accepted(row, repeated=False)
+
+
+def _accepted(answer: Accepted | QueueFull) -> Accepted:
+    if isinstance(answer, QueueFull):
+        raise answer
+    return answer
 
 
 def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> Reason | None:

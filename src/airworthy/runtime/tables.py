@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.runtime.admission.tables import tables as admission
 from airworthy.store.migrate import Migration, create_all
 
 if TYPE_CHECKING:
@@ -92,4 +93,7 @@ def _tasks(metadata: "MetaData") -> None:
     Index("tasks_by_time", tasks.c.created_us)
 
 
-MIGRATIONS = (Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),)
+MIGRATIONS = (
+    Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
+    Migration("runtime", 2, "queues, lanes, waiting, under_way and starts", admission),
+)
