@@ -90,7 +90,8 @@ def test_shares_are_equal_whatever_the_backlogs(database: MemoryDatabase) -> Non
 
 
 def _shares(database: MemoryDatabase, starts: int) -> dict[str, int]:
-    users = dict(database.read_now(lambda tx: tx.rows("SELECT task_id, user_id FROM waiting")))
+    rows = database.read_now(lambda tx: tx.rows("SELECT task_id, user_id FROM waiting"))
+    users: dict[str, str] = {row[0]: row[1] for row in rows}
     shares: dict[str, int] = defaultdict(int)
     for _ in range(starts):
         shares[users[str(picked(database))]] += 1

@@ -55,8 +55,8 @@ class Lifecycle:
         """A new task. Under admission it waits for its turn in the store, and the engine wakes the queue as a whole."""
         if rule is None:
             self.schedule(tx, task, now_us)
-        else:
-            self._line_up(tx, task, now_us)
+        elif self._line_up(tx, task, now_us):
+            queue.note_first_rule(tx, task.agent, rule.model_dump_json())
 
     def claim(
         self, tx: Tx, task_id: str, owner_id: str, now_us: int, attempts_max: Mapping[str, int],
@@ -246,9 +246,12 @@ class Lifecycle:
         """The engine advances it, not before then."""
         self.engine.schedule(tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us)
 
-    def _line_up(self, tx: Tx, task: TaskRow, now_us: int) -> None:
-        if queue.enter(tx, task):
+    def _line_up(self, tx: Tx, task: TaskRow, now_us: int) -> bool:
+        """True when the queue has to be looked at, which is seen to."""
+        new = queue.enter(tx, task)
+        if new:
             self.wake_queue(tx, task.agent, now_us)
+        return new
 
     def wake_queue(self, tx: Tx, agent: str, due_us: int) -> None:
         """The queue of the agent is looked at not before then."""

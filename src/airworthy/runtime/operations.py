@@ -15,6 +15,7 @@ from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission.door import full, priority_of
 from airworthy.runtime.admission.drain import QueueFull
+from airworthy.runtime.admission.view import QueueView, queues
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
@@ -98,6 +99,9 @@ class Operations:
 
     def counts(self, agent: str = "") -> dict[State, int]:
         return self.database.read_now(lambda tx: tasks.counts(tx, agent))
+
+    def queues(self) -> list[QueueView]:
+        return self.database.read_now(queues)
 
     def cancel(self, task_id: str, by: str, why: str = "") -> bool:
         """True: cancelled. False: it is running and stops before its next step. Raises: IllegalTransition."""

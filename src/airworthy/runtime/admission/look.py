@@ -87,9 +87,7 @@ class Look:
     def _next_us(self, *, out_of_hands: bool) -> int | None:
         if queue.empty(self._tx, self._agent) or bounds.full(self._tx, self._rule, self._agent):
             return None
-        if self._held >= HELD_MAX:
-            return self._now_us
-        if out_of_hands and self._lane() is not None:
+        if out_of_hands or self._held >= HELD_MAX:
             return self._now_us
         begins_us = self._begins_us()
         if begins_us > self._now_us:

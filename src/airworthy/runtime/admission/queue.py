@@ -195,6 +195,11 @@ def note_rule(tx: Tx, agent: str, rule: str) -> None:
         release_all(tx, agent)
 
 
+def note_first_rule(tx: Tx, agent: str, rule: str) -> None:
+    """The sender's, until a worker has said what it goes by."""
+    tx.execute("UPDATE queues SET rule = ? WHERE agent = ? AND rule = '{}'", (rule, agent))
+
+
 def _turn_of(tx: Tx, lane: Lane) -> int:
     """At the end of the round, unless the user stands in it already."""
     row = tx.row(
