@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 
-from airworthy.policy import AdmissionRule
+from airworthy.core.canonical import decode
+from airworthy.policy import Rate
 from airworthy.runtime.admission.queue import RETURNING
 from airworthy.store import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """`rule`: what the workers last went by. `next_us`: None when a place must come free first, or nothing waits."""
+    """The bounds are what the workers last went by. `next_us`: None when a place must come free, or nothing waits."""
 
     agent: str
-    rule: AdmissionRule
+    concurrency: int | None
+    rate: Rate | None
+    queue_max: int
     waiting: int
     returning: int
     oldest_us: int | None
@@ -22,7 +25,7 @@ class QueueView:
 
 def queues(tx: Tx) -> list[QueueView]:
     """Of the agents whose policy has an `[admission]`, by name."""
-    rows = tx.rows("SELECT agent, rule, waiting, next_us FROM queues ORDER BY agent")
+    rows = tx.rows("SELECT agent, rule, waiting, next_us FROM queues WHERE rule <> '{}' ORDER BY agent")
     return [_view(tx, *row) for row in rows]
 
 
@@ -34,12 +37,15 @@ def _view(tx: Tx, agent: str, rule: str, waiting: int, next_us: int | None) -> Q
         " WHERE u.agent = ? AND c.owner IS NOT NULL",
         (agent,),
     )
+    bounds = decode(rule.encode())
     assert oldest is not None
     assert returning is not None
     assert under_way is not None
     return QueueView(
         agent=agent,
-        rule=AdmissionRule.model_validate_json(rule, strict=False),
+        concurrency=bounds["concurrency"],
+        rate=None if bounds["rate"] is None else Rate.model_validate(bounds["rate"]),
+        queue_max=bounds["queue_max"],
         waiting=waiting,
         returning=returning[0] or 0,
         oldest_us=oldest[0],
