@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from airworthy.core.outcome import Outcome
 from airworthy.policy import AdmissionRule, Policy
 from airworthy.policy.kinds import Rate
 from airworthy.policy.units import rate_from
-from airworthy.runtime import QueueFull, Run, State, Submission, TaskQuery
+from airworthy.runtime import QueueFull, Run, State, Submission, TaskQuery, tasks
 from airworthy.store import Tx
 from tests.runtime.kit import Bench, bench
 
@@ -306,6 +307,7 @@ async def test_a_paused_agents_queue_stands_still_and_a_cancelled_task_leaves_it
     assert watch.began == []
     b.app.operations.cancel(ids[0], "pat")
     b.app.operations.pause_task(ids[1])
+    assert {row[0] for row in rows(b, "waiting")} == set(ids[2:])
     b.app.operations.resume("agent:support")
     await asyncio.sleep(5)
     assert watch.order == ["task 2", "task 3"]
@@ -317,6 +319,26 @@ async def test_a_paused_agents_queue_stands_still_and_a_cancelled_task_leaves_it
     assert watch.order == ["task 2", "task 3", "task 1"]
     assert b.app.operations.counts() == {State.ANSWERED: 3, State.CANCELLED: 1}
     assert rows(b, "waiting") == rows(b, "lanes") == rows(b, "under_way") == []
+
+
+async def test_a_dead_workers_places_come_free_though_its_tasks_do_not_go_on() -> None:
+    watch, b = watched(concurrency=2, user_concurrency=2)
+    ids = [b.submit(f"task {number}") for number in range(4)]
+    working = asyncio.create_task(b.worker().run())
+    await asyncio.sleep(0.5)
+    for task_id in ids:
+        if b.task(task_id).state is State.RUNNING:
+            b.app.database.write_now(partial(tasks.update, task_id=task_id, pause_asked=1))
+    working.cancel()  # Lets go of all it had, as a death does.
+    await asyncio.gather(working, return_exceptions=True)
+    working = asyncio.create_task(b.worker().run())
+    await asyncio.sleep(10)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    assert b.app.operations.counts() == {State.PAUSED: 2, State.ANSWERED: 2}
+    assert rows(b, "under_way") == []
+    assert watch.most["all"] == 2
 
 
 def rows(b: Bench, table: str) -> list[Any]:
