@@ -6,7 +6,7 @@ from tests.simulation.crowd import run_crowd
 
 pytestmark = pytest.mark.slow  # Five crowds a test, each about half a second.
 
-SEEDS = range(60)
+SEEDS = range(40)
 SEEDS_PER_TEST = 5
 
 
@@ -23,5 +23,4 @@ def test_the_crowds_are_crowds() -> None:
 
     assert sum(crowd.deaths for crowd in crowds) > 10
     assert sum(crowd.refused for crowd in crowds) > 50
-    bounded = [crowd for crowd in crowds if crowd.rule.concurrency is not None]
-    assert sum(crowd.most["all"] == crowd.rule.concurrency for crowd in bounded) >= len(bounded) // 2
+    assert sum(bool(crowd.reached) for crowd in crowds) > 10

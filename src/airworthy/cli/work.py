@@ -29,6 +29,25 @@ class WhenFull(StrEnum):
     WAIT = "wait"
 
 
+Key = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Idempotency key: the same key and input is the same task.")
+]
+Feature = Annotated[str, typer.Option(metavar="NAME", help="Feature it is part of; budgets count by it.")]
+Source = Annotated[str, typer.Option(metavar="NAME", help="Where the input comes from; see the policy.")]
+Priority = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Higher is worked on first; left out: the policy's for the feature, or 0.",
+        min=-1000,
+        max=1000,
+    ),
+]
+WhenFullHow = Annotated[
+    WhenFull, typer.Option(help="A full queue: refuse at once (exit code 75), or wait until there is room.")
+]
+
+
 @app.command(name="run")
 def run(
     *,
@@ -89,31 +108,13 @@ def submit(
         Path | None, typer.Option("--file", "-f", metavar="PATH", help="A file with the input.")
     ] = None,
     json_input: Annotated[bool, typer.Option("--json-input", help="The input is JSON, not text.")] = False,
-    key: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="Idempotency key: the same key and input is the same task."),
-    ] = None,
+    key: Key = None,
     session: Annotated[str, typer.Option(metavar="ID", help="Conversation the task belongs to.")] = "",
     user: Annotated[str, typer.Option(metavar="ID", help="User it is done for; budgets count by it.")] = "",
-    feature: Annotated[
-        str, typer.Option(metavar="NAME", help="Feature it is part of; budgets count by it.")
-    ] = "",
-    source: Annotated[
-        str, typer.Option(metavar="NAME", help="Where the input comes from; see the policy.")
-    ] = "",
-    priority: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Higher is worked on first; left out: the policy's for the feature, or 0.",
-            min=-1000,
-            max=1000,
-        ),
-    ] = None,
-    when_full: Annotated[
-        WhenFull,
-        typer.Option(help="A full queue: refuse at once (exit code 75), or wait until there is room."),
-    ] = WhenFull.REFUSE,
+    feature: Feature = "",
+    source: Source = "",
+    priority: Priority = None,
+    when_full: WhenFullHow = WhenFull.REFUSE,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -148,20 +149,19 @@ def submit(
         feature=whole(feature), source=whole(source), priority=priority,
     )  # fmt: skip
     with project(folder, database) as found:
-        began_s = time.monotonic()
         policy = named(found.agents, agent).policy
-        if when_full is WhenFull.WAIT:
-            accepted = _accepted(found.app, policy, submission, timeout)
-        else:
-            accepted = found.app.operations.submit(policy, submission)
-        if wait or (timeout is not None and when_full is WhenFull.REFUSE):
+        began_s, patient = time.monotonic(), when_full is WhenFull.WAIT
+        accepted = _accepted(found.app, policy, submission, timeout, patient=patient)
+        if wait or (timeout is not None and not patient):
             left_s = None if timeout is None else max(0.0, timeout - (time.monotonic() - began_s))
             raise typer.Exit(_awaited(found.app, accepted, left_s, as_json=as_json))
         raise typer.Exit(_acknowledged(accepted, as_json=as_json))
 
 
-def _accepted(app: "App", policy: "Policy", submission: "Submission", timeout_s: float | None) -> "Accepted":
-    """Once there is room. Raises: QueueFull after `timeout_s`."""
+def _accepted(
+    app: "App", policy: "Policy", submission: "Submission", timeout_s: float | None, *, patient: bool
+) -> "Accepted":
+    """`patient`: once there is room. Raises: QueueFull, then after `timeout_s`."""
     from airworthy.runtime import QueueFull
 
     began_s, told = time.monotonic(), False
@@ -170,7 +170,7 @@ def _accepted(app: "App", policy: "Policy", submission: "Submission", timeout_s:
             return app.operations.submit(policy, submission)
         except QueueFull as full:
             left_s = full.retry_after_s if timeout_s is None else began_s + timeout_s - time.monotonic()
-            if left_s <= 0:
+            if not patient or left_s <= 0:
                 raise
             if not told:
                 show.note(f"{full.message} Waiting for room.")

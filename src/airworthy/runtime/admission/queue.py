@@ -1,5 +1,4 @@
-"""The queue of an agent: tasks that have not begun, in lanes by user, rank and feature. Decides nothing about whose
-turn it is.
+"""The queue of an agent: tasks that have not begun, in lanes by user, rank and feature; does not know whose turn it is.
 
 Rank is the priority turned round, so that the least goes first. A task that had begun before and found no place when
 it wanted to go on stands at `RETURNING`, before every new one.

@@ -1,14 +1,26 @@
 """The tables of admission: who waits for a beginning, who is under way, and what began of late."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
 
 
 def tables(dialect: str) -> Sequence[str]:
-    from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+    from sqlalchemy import MetaData
 
     from airworthy.store.migrate import create_all
 
     metadata = MetaData()
+    _queues(metadata)
+    _counted(metadata)
+    return create_all(metadata, dialect)
+
+
+def _queues(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+
     # One row an agent.
     Table(
         "queues",
@@ -55,6 +67,11 @@ def tables(dialect: str) -> Sequence[str]:
     )
     w = waiting.c
     Index("waiting_in_order", w.agent, w.user_id, w.rank, w.feature, w.since_us, w.task_id)
+
+
+def _counted(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, Index, String, Table
+
     under_way = Table(
         "under_way",
         metadata,
@@ -76,4 +93,3 @@ def tables(dialect: str) -> Sequence[str]:
         sqlite_with_rowid=False,
     )
     Index("starts_by_time", starts.c.at_us)
-    return create_all(metadata, dialect)
