@@ -309,3 +309,24 @@ def test_importing_the_room_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_admission_is_told_as_far_as_the_policy_bounds_it() -> None:
+    rule = """
+[admission]
+concurrency = 4
+user_rate = "10/min"
+queue_max = 500
+user_queue_max = 20
+[admission.priorities]
+newsletter = -5
+claims = 5
+"""
+    text = scope_markdown(parse_policy(TEXT + rule), TOOLS)
+
+    assert "4 tasks under way at once" in text
+    assert "10 per minute begin for each user" in text
+    assert "500 tasks waiting to begin; more are refused" in text
+    assert "20 tasks waiting to begin for each user" in text
+    assert "claims (5) and newsletter (-5)" in text.replace("\\", "")
+    assert "Any number of tasks may be under way" in scope_markdown(parse_policy(TEXT), TOOLS)

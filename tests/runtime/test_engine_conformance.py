@@ -1,10 +1,12 @@
 """What every engine owes the runtime: "advance task X, not before T", at least once, in the caller's transaction."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from airworthy.app.build import MIGRATIONS
+from airworthy.runtime.admission.queue import wake_id
 from airworthy.runtime.engine import EmbeddedEngine, Engine
 from airworthy.store import Database, MemoryDatabase, Tx, migrate
 
@@ -128,3 +130,26 @@ async def test_a_nudge_ends_the_wait_at_once_and_a_wait_ends_by_itself(name: str
 
     await engine.wait()
     await engine.wait()
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+async def test_a_wait_is_no_longer_than_asked_for(name: str) -> None:
+    """So that a worker that knows when the next task may begin is there at that moment."""
+    engine, loop = ENGINES[name](), asyncio.get_running_loop()
+    began_s = loop.time()
+
+    await engine.wait(0.03)
+
+    assert 0.03 <= loop.time() - began_s < 0.04
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_a_queue_is_woken_like_a_task(database: Database, name: str) -> None:
+    """An agent's queue has one wake-up under a name of its own; what is woken then is the store's to decide."""
+    engine = ENGINES[name]()
+    queue = wake_id("support")
+    schedule(database, engine, queue, due_us=50)
+    schedule(database, engine, queue, due_us=10)
+
+    assert take(database, engine, now_us=20) == [queue]
+    assert take(database, engine, now_us=60) == []

@@ -8,6 +8,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     STORE = 3
+    LATER = 75  # As sendmail and cron have it: try again later.
     INTERRUPTED = 130
 
     @property
@@ -20,15 +21,18 @@ _MEANINGS = {
     Exit.FAILED: "What was asked for failed, was refused, was not found, or did not end as answered.",
     Exit.USAGE: "The command line, the configuration, a policy or an agent's code cannot be used as it is.",
     Exit.STORE: "The database failed: locked, full, read-only, damaged or of a newer version.",
+    Exit.LATER: "The queue is full: nothing was stored. Try again later; the error says when.",
     Exit.INTERRUPTED: "Ctrl-C. Nothing that was acknowledged is lost.",
 }
 
 
 def exit_of(error: BaseException) -> Exit:
     """For errors that reach the shell. A failed store counts as such, whatever it broke on its way up."""
-    from airworthy.core.errors import ConfigError
+    from airworthy.core.errors import AirworthyError, ConfigError
     from airworthy.store import StoreError
 
+    if isinstance(error, AirworthyError) and error.code == "queue_full":
+        return Exit.LATER
     if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
         return Exit.STORE
     return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED

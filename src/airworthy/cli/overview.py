@@ -2,7 +2,7 @@
 
 from airworthy.app.build import App
 from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, workers
-from airworthy.cli import show
+from airworthy.cli import queue_view, show
 from airworthy.runtime import State
 from airworthy.runtime.documents import Document
 from airworthy.runtime.machine import OPEN
@@ -19,6 +19,8 @@ class Overview:
         self.effects = {state.value: effects.get(state, 0) for state in OPEN_EFFECTS}
         self.workers = workers(app)
         self.gateways = gateways(app)
+        self.queues = app.operations.queues()
+        self.now_us = app.clock.now_us()
         self.path = getattr(app.database, "path", "")
 
     def document(self) -> Document:
@@ -28,6 +30,7 @@ class Overview:
                 for row in self.off
             ],
             "tasks": {state.value: count for state, count in self.tasks.items()},
+            "queues": [queue_view.document(queue) for queue in self.queues],
             "effects": self.effects,
             "workers": [
                 {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in self.workers
@@ -53,6 +56,7 @@ class Overview:
                     if self.gateways
                     else ()
                 ),
+                *((f"Queue of {each.agent}", queue_view.line(each, self.now_us)) for each in self.queues),
                 ("Open tasks", _listed({s.value: count for s, count in self.tasks.items() if s in OPEN})),
                 (
                     "Closed tasks",

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sys
+import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +16,36 @@ from airworthy.core.errors import InputError
 
 if TYPE_CHECKING:
     from airworthy.app.build import App
-    from airworthy.runtime import Accepted
+    from airworthy.policy import Policy
+    from airworthy.runtime import Accepted, Submission
+
+RETRY_S_MAX = 10.0  # One who waits asks at least so often, whatever was promised.
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+class WhenFull(StrEnum):
+    REFUSE = "refuse"
+    WAIT = "wait"
+
+
+Key = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Idempotency key: the same key and input is the same task.")
+]
+Feature = Annotated[str, typer.Option(metavar="NAME", help="Feature it is part of; budgets count by it.")]
+Source = Annotated[str, typer.Option(metavar="NAME", help="Where the input comes from; see the policy.")]
+Priority = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Higher is worked on first; left out: the policy's for the feature, or 0.",
+        min=-1000,
+        max=1000,
+    ),
+]
+WhenFullHow = Annotated[
+    WhenFull, typer.Option(help="A full queue: refuse at once (exit code 75), or wait until there is room.")
+]
 
 
 @app.command(name="run")
@@ -79,21 +108,13 @@ def submit(
         Path | None, typer.Option("--file", "-f", metavar="PATH", help="A file with the input.")
     ] = None,
     json_input: Annotated[bool, typer.Option("--json-input", help="The input is JSON, not text.")] = False,
-    key: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="Idempotency key: the same key and input is the same task."),
-    ] = None,
+    key: Key = None,
     session: Annotated[str, typer.Option(metavar="ID", help="Conversation the task belongs to.")] = "",
     user: Annotated[str, typer.Option(metavar="ID", help="User it is done for; budgets count by it.")] = "",
-    feature: Annotated[
-        str, typer.Option(metavar="NAME", help="Feature it is part of; budgets count by it.")
-    ] = "",
-    source: Annotated[
-        str, typer.Option(metavar="NAME", help="Where the input comes from; see the policy.")
-    ] = "",
-    priority: Annotated[
-        int, typer.Option(metavar="N", help="Higher is worked on first.", min=-1000, max=1000)
-    ] = 0,
+    feature: Feature = "",
+    source: Source = "",
+    priority: Priority = None,
+    when_full: WhenFullHow = WhenFull.REFUSE,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -105,10 +126,14 @@ def submit(
     The id is printed once the task is on disk. Input beyond the policy's bounds is kept and declined, with the
     reason; the exit code is then 1, as for every outcome but answered when you --wait.
 
+    If the policy bounds the queue and it is full, nothing is stored, and the exit code is 75. With --when-full wait the
+    command tries again whenever there should be room; --timeout bounds that too.
+
     \b
     Examples:
       airworthy submit --input "Where is order 1001?"
       airworthy submit support --file letter.txt --key letter-17 --wait --timeout 60
+      airworthy submit --input "Where is order 1001?" --when-full wait
       echo '{"order": 1001}' | airworthy submit --json-input -
     """
     from airworthy.app.project import named, project
@@ -124,10 +149,33 @@ def submit(
         feature=whole(feature), source=whole(source), priority=priority,
     )  # fmt: skip
     with project(folder, database) as found:
-        accepted = found.app.operations.submit(named(found.agents, agent).policy, submission)
-        if wait or timeout is not None:
-            raise typer.Exit(_awaited(found.app, accepted, timeout, as_json=as_json))
+        policy = named(found.agents, agent).policy
+        began_s, patient = time.monotonic(), when_full is WhenFull.WAIT
+        accepted = _accepted(found.app, policy, submission, timeout, patient=patient)
+        if wait or (timeout is not None and not patient):
+            left_s = None if timeout is None else max(0.0, timeout - (time.monotonic() - began_s))
+            raise typer.Exit(_awaited(found.app, accepted, left_s, as_json=as_json))
         raise typer.Exit(_acknowledged(accepted, as_json=as_json))
+
+
+def _accepted(
+    app: "App", policy: "Policy", submission: "Submission", timeout_s: float | None, *, patient: bool
+) -> "Accepted":
+    """`patient`: once there is room. Raises: QueueFull, then after `timeout_s`."""
+    from airworthy.runtime import QueueFull
+
+    began_s, told = time.monotonic(), False
+    while True:
+        try:
+            return app.operations.submit(policy, submission)
+        except QueueFull as full:
+            left_s = full.retry_after_s if timeout_s is None else began_s + timeout_s - time.monotonic()
+            if not patient or left_s <= 0:
+                raise
+            if not told:
+                show.note(f"{full.message} Waiting for room.")
+                told = True
+            time.sleep(min(full.retry_after_s, left_s, RETRY_S_MAX))
 
 
 def _awaited(app: "App", accepted: "Accepted", timeout_s: float | None, *, as_json: bool) -> Exit:

@@ -1,5 +1,6 @@
 """The policy room: reads, validates, hashes and renders the one file that says what an agent may do."""
 
+from airworthy.policy.admission_rule import AdmissionRule
 from airworthy.policy.approval import BUILT_IN_STOPS, Approval, Gap, NotReadyToGoLive, golive_gaps
 from airworthy.policy.budgets import Budgets
 from airworthy.policy.credential_rule import CredentialRule
@@ -34,6 +35,7 @@ __all__ = [
     "BUILT_IN_STOPS",
     "PROVIDERS",
     "STOP_WHENS",
+    "AdmissionRule",
     "Approval",
     "BreakerRule",
     "Budgets",

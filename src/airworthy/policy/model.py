@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from airworthy.policy import across
+from airworthy.policy.admission_rule import AdmissionRule
 from airworthy.policy.budgets import Budgets
 from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.flaws import Flaw
@@ -58,6 +59,7 @@ class Policy(Section):
     limits: Limits = Limits()
     budgets: Budgets = Budgets()
     runtime: RuntimeRules = RuntimeRules()
+    admission: AdmissionRule | None = None
     gateway: GatewayRules = GatewayRules()
     models: Annotated[tuple[ModelRule, ...], Field(strict=False, max_length=50)] = ()
     tools: Annotated[Mapping[ToolName, ToolRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)

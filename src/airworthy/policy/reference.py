@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from airworthy.policy.admission_rule import AdmissionRule
 from airworthy.policy.credential_rule import CredentialRule
 from airworthy.policy.dependency_rule import DependencyRule, HealthRule, OutageRule
 from airworthy.policy.gateway_rule import CacheRule
@@ -18,6 +19,7 @@ from airworthy.policy.sections import StopRule
 from airworthy.policy.tool_rule import BreakerRule, ToolRule
 
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "admission": ("[admission]", AdmissionRule),
     "models": ("[[models]]", ModelRule),
     "tools": ("[tools.<name>]", ToolRule),
     "dependencies": ("[dependencies.<name>]", DependencyRule),
@@ -45,7 +47,13 @@ _UNIT_OF: Final = {
     "tokens_in": "tokens",
     "chars_min": "characters",
     "failure_share": "share, 0 to 1",
-    "rate": "calls per s, min, h or day",
+    "rate": "number per s, min, h or day",
+    "user_rate": "number per s, min, h or day",
+    "feature_rate": "number per s, min, h or day",
+    "user_concurrency": "at once",
+    "feature_concurrency": "at once",
+    "queue_max": "tasks",
+    "user_queue_max": "tasks",
     "per_task": "calls",
     "per_hour": "messages",
     "per_day": "calls",
@@ -72,7 +80,7 @@ _UNIT_OF: Final = {
     "off_track": "calls",
     "calls_min": "calls",
     "schema_learn": "results",
-    "concurrency": "calls",
+    "concurrency": "at once",
     "attempts": "times",
     "attempts_max": "times",
     "end_of_life": "date",

@@ -13,6 +13,7 @@ from airworthy.policy.pins import Floating, pin_of
 from airworthy.policy.plain_words import count, duration, listed, money, size
 from airworthy.policy.render_html import render_html
 from airworthy.policy.render_markdown import render_markdown
+from airworthy.policy.scope_admission import admission_blocks
 from airworthy.policy.scope_dependencies import dependency_blocks
 from airworthy.policy.scope_tools import tool_blocks
 from airworthy.policy.sections import STOP_WHENS, StopRule, StopWhen
@@ -67,6 +68,7 @@ def scope_document(policy: Policy, tools: Sequence[ToolFact], approval: Approval
             Paragraph(("Each task stops before any of these is passed:",)),
             Bullets(tuple(_limits(policy))),
             *_budgets(policy),
+            *admission_blocks(policy.admission),
             Heading(2, ("Language models",)),
             *_models(policy.models),
             Heading(2, ("When it stops, and who is asked",)),

@@ -1,5 +1,6 @@
 """Durable tasks: admission, claims, limits, replay, outcomes, dead letters, and the worker that advances them."""
 
+from airworthy.runtime.admission import QueueFull
 from airworthy.runtime.agent import Agent, AgentDefinitionError
 from airworthy.runtime.machine import IllegalTransition, State
 from airworthy.runtime.operations import Accepted, IdempotencyConflict, Operations, Submission
@@ -18,6 +19,7 @@ __all__ = [
     "IllegalTransition",
     "NoSuchTask",
     "Operations",
+    "QueueFull",
     "Run",
     "State",
     "StepFailed",

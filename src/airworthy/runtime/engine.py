@@ -1,7 +1,8 @@
 """The port to whatever wakes tasks, and the embedded engine: a queue in the same database.
 
 An engine owes one thing: "advance task X, not before T", at least once. Everything else (one worker at a time, no
-write by a worker that lost its claim) is fenced in the store, so a wake-up too many does no harm.
+write by a worker that lost its claim) is fenced in the store, so a wake-up too many does no harm. How many tasks may
+begin, and whose turn it is, is decided there too: an agent's queue is woken like a task, under a name of its own.
 """
 
 import asyncio
@@ -34,8 +35,8 @@ class Engine(Protocol):
         """Something was scheduled in this process; do not wait for the poll."""
         ...
 
-    async def wait(self) -> None:
-        """Until something may have become due."""
+    async def wait(self, s_max: float = POLL_S) -> None:
+        """Until something may have become due, at most so long."""
         ...
 
 
@@ -85,9 +86,9 @@ class EmbeddedEngine:
     def nudge(self) -> None:
         self._nudged.set()
 
-    async def wait(self) -> None:
+    async def wait(self, s_max: float = POLL_S) -> None:
         try:
-            async with asyncio.timeout(POLL_S):
+            async with asyncio.timeout(min(s_max, POLL_S)):
                 await self._nudged.wait()
         except TimeoutError:
             pass  # The poll: another process may have queued something.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.policy import Policy
 from airworthy.runtime import switches, tasks
+from airworthy.runtime.admission import queue
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import OPEN, State
 from airworthy.runtime.switches import Switch
@@ -12,7 +13,7 @@ from airworthy.runtime.tasks import TaskQuery
 from airworthy.store import Tx
 from airworthy.store import lease as leases
 
-BATCH = 200  # In one transaction; the rest follow in the next.
+BATCH = 100  # Of each kind and agent in one transaction; the rest follow in the next.
 
 
 def reason(agent: str, switch: Switch | None, to: str = "") -> Reason:
@@ -25,7 +26,7 @@ def reason(agent: str, switch: Switch | None, to: str = "") -> Reason:
 
 
 def hand_over(tx: Tx, lifecycle: Lifecycle, agents: Sequence[str], now_us: int) -> int:
-    """Those that wait for the agent now: queued, due again, or stopped with it. How many there were, up to BATCH.
+    """Those that wait for the agent now: queued, due again, or stopped with it. How many there were; 0: none is left.
 
     `agents` whose policy says so, beside those that a switch names. What waits for a person's decision, or for a later
     time, is handed over when that has come: until then there is nothing to do by hand. Tasks that somebody paused one
@@ -33,11 +34,9 @@ def hand_over(tx: Tx, lifecycle: Lifecycle, agents: Sequence[str], now_us: int) 
     """
     handed = 0
     for agent, why in _off(tx, agents).items():
-        if handed >= BATCH:
-            break
-        due = lifecycle.engine.take(tx, [agent], now_us, BATCH - handed)
+        due = [*queue.waiting(tx, agent, BATCH), *lifecycle.engine.take(tx, [agent], now_us, BATCH)]
         found = [task for task in (tasks.find(tx, id_) for id_ in due) if task is not None]
-        stopped = TaskQuery(states=(State.PAUSED,), agent=agent, limit=BATCH - handed)
+        stopped = TaskQuery(states=(State.PAUSED,), agent=agent, limit=BATCH)
         found += [task for task in tasks.listing(tx, stopped) if not task.pause_asked]
         for task in found:
             # One that a worker holds goes on to its next step, and stops there by itself.

@@ -8,10 +8,13 @@ from airworthy.core.errors import told
 from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import budget
+from airworthy.policy import AdmissionRule
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.review import items, questions
 from airworthy.runtime import switches, tasks
+from airworthy.runtime.admission import bounds, queue
+from airworthy.runtime.admission.look import room
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, State
 from airworthy.runtime.switches import Switch
@@ -38,18 +41,32 @@ class Claimed:
 
 
 class Lifecycle:
-    """Written once for workers and for people's commands; holds no state but its collaborators."""
+    """Written once for workers and for people's commands; holds no state but its collaborators.
 
-    def __init__(self, engine: Engine, payloads: Payloads) -> None:
+    `admission`: by agent, for those whose policy has such a section. Only who claims tasks needs it.
+    """
+
+    def __init__(
+        self, engine: Engine, payloads: Payloads, admission: Mapping[str, AdmissionRule] | None = None
+    ) -> None:
         self.engine = engine
         self.payloads = payloads
+        self.admission = admission if admission is not None else {}
+
+    def enqueue(self, tx: Tx, task: TaskRow, rule: AdmissionRule | None, now_us: int) -> None:
+        """A new task. Under admission it waits for its turn in the store, and the engine wakes the queue as a whole."""
+        if rule is None:
+            self.schedule(tx, task, now_us)
+        elif self._line_up(tx, task, now_us):
+            queue.note_first_rule(tx, task.agent, rule.model_dump_json())
 
     def claim(
-        self, tx: Tx, task_id: str, owner_id: str, now_us: int, attempts_max: Mapping[str, int]
-    ) -> Claimed | None:
-        """None when there is nothing to run: closed meanwhile, paused, cancelled, or given up here and now.
+        self, tx: Tx, task_id: str, owner_id: str, now_us: int, attempts_max: Mapping[str, int],
+        *, admitted: bool = False,
+    ) -> Claimed | None:  # fmt: skip
+        """None when there is nothing to run: closed meanwhile, paused, cancelled, given up, or no place for it yet.
 
-        `attempts_max`: by agent, from its policy.
+        `attempts_max`: by agent, from its policy. `admitted`: its turn in the queue has come.
         """
         task = tasks.find(tx, task_id)
         if task is None or task.state not in (State.QUEUED, State.WAITING, State.RUNNING):
@@ -63,6 +80,20 @@ class Lifecycle:
             tasks.move(tx, task, Event.PAUSE, now_us)
             resource.release_all(tx, task.id)  # A dead worker's run may have held some.
             return None
+        rule = None if admitted else self.admission.get(task.agent)
+        if rule is not None:
+            self._place_free(tx, task, now_us)  # A dead worker's.
+            if not task.run or not room(tx, rule, task.agent, task.user_id, task.feature):
+                self._line_up(tx, task, now_us)
+                return None
+        claimed = self._claimed(tx, task, owner_id, now_us, attempts_max)
+        if rule is not None and claimed is not None:
+            bounds.begin(tx, task.agent, task.user_id, task.feature, claimed.fence)
+        return claimed
+
+    def _claimed(
+        self, tx: Tx, task: TaskRow, owner_id: str, now_us: int, attempts_max: Mapping[str, int]
+    ) -> Claimed | None:
         try:
             recorded = tuple(read_steps(tx, task.id))
         except StoreError:
@@ -99,6 +130,7 @@ class Lifecycle:
         if task.cancel_asked:
             self._end(tx, task, Outcome.CANCELLED, _cancelled(), None, now_us, active_us)
             leases.forget(tx, task.id)
+            self._place_free(tx, task, now_us)
         return task.cancel_asked
 
     def park(
@@ -124,9 +156,10 @@ class Lifecycle:
         changes = {"waiting_for": suspend.waiting_for, "wake_us": wake_us, "active_us": active_us}
         tasks.move(tx, task, event, now_us, failures=0, **changes)
         if wake_us is not None and not paused:
-            self._schedule(tx, task, wake_us)
+            self.schedule(tx, task, wake_us)
         resource.release_all(tx, task.id)
         leases.release(tx, claimed.fence)
+        self._place_free(tx, task, now_us)
 
     def retry(
         self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, due_us: int, now_us: int, active_us: int
@@ -137,9 +170,10 @@ class Lifecycle:
         waiting_for = self._clean(f"{fact.dependency or 'a dependency'} to recover: {fact.message}")
         changes = {"waiting_for": waiting_for, "wake_us": due_us, "active_us": active_us}
         tasks.move(tx, task, Event.RETRY, now_us, failures=task.failures + 1, **changes)
-        self._schedule(tx, task, due_us)
+        self.schedule(tx, task, due_us)
         resource.release_all(tx, task.id)
         leases.release(tx, claimed.fence)
+        self._place_free(tx, task, now_us)
 
     def hold_agent(
         self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, now_us: int, active_us: int
@@ -154,6 +188,7 @@ class Lifecycle:
         switches.set_off(tx, Switch(switches.of_agent(task.agent), "airworthy", why, now_us))
         resource.release_all(tx, task.id)
         leases.release(tx, claimed.fence)
+        self._place_free(tx, task, now_us)
 
     def close(
         self, tx: Tx, claimed: Claimed, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int,
@@ -163,6 +198,7 @@ class Lifecycle:
         task = claimed.task
         self._end(tx, task, outcome, reason, answer, now_us, active_us)
         leases.forget(tx, task.id)
+        self._place_free(tx, task, now_us)
 
     def decline_at_the_door(self, tx: Tx, task: TaskRow, reason: Reason, now_us: int) -> None:
         self.end_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
@@ -173,7 +209,7 @@ class Lifecycle:
         if task.state is not State.WAITING:
             return False
         tasks.move(tx, task, Event.WAKE, now_us, waiting_for="", wake_us=None)
-        self._schedule(tx, task, now_us)
+        self.schedule(tx, task, now_us)
         return True
 
     def requeue(self, tx: Tx, task: TaskRow, event: Event, now_us: int) -> None:
@@ -189,7 +225,7 @@ class Lifecycle:
             tx, task, event, now_us, closed_us=None, reason_code=None, reason=None, escalated_to="", attempts=0,
             failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
         )  # fmt: skip
-        self._schedule(tx, task, now_us)
+        self.schedule(tx, task, now_us)
 
     def settle(
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int
@@ -197,7 +233,7 @@ class Lifecycle:
         """A person ends what was handed to them. Calls that only another run could carry out are called off."""
         outbox.cancel_unreached(tx, task.id, now_us, reason.text)
         self._end(tx, task, outcome, reason, answer, now_us, task.active_us)
-        self.engine.forget(tx, task.id)
+        self.forget(tx, task.id)
         leases.forget(tx, task.id)
 
     def cancel(self, tx: Tx, task: TaskRow, by: str, why: str, now_us: int) -> bool:
@@ -209,40 +245,48 @@ class Lifecycle:
         self.end_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
         return True
 
-    @staticmethod
-    def orphans(tx: Tx) -> list[TaskRow]:
-        """Running tasks that no living worker holds."""
-        rows = tx.rows(
-            "SELECT t.id FROM tasks t LEFT JOIN claims c ON c.name = t.id WHERE t.state = 'running' AND c.owner IS NULL"
-        )
-        return [tasks.get(tx, row[0]) for row in rows]
-
-    def sweep(self, tx: Tx, now_us: int) -> int:
-        """Wakes every open task that nobody will wake: those of dead workers, and any whose wake-up is missing."""
-        found = self.orphans(tx)
-        rows = tx.rows(
-            "SELECT t.id FROM tasks t LEFT JOIN wakes w ON w.task_id = t.id WHERE w.task_id IS NULL AND"
-            " (t.state = 'queued' OR (t.state = 'waiting' AND t.wake_us IS NOT NULL)) LIMIT 1000"
-        )
-        found += [tasks.get(tx, row[0]) for row in rows]
-        for task in found:
-            # What had its turn before goes before what still waits for one: its customer has waited longest.
-            due_us = max(now_us, task.wake_us or 0) if task.state is State.WAITING else task.created_us
-            self._schedule(tx, task, due_us)
-        return len(found)
+    def forget(self, tx: Tx, task_id: str) -> None:
+        """Nobody wakes it any more, and it waits for no turn."""
+        self.engine.forget(tx, task_id)
+        queue.leave(tx, task_id)
 
     def _clean(self, text: str) -> str:
         """What others said may hold a secret, in a column as in a payload."""
         return self.payloads.redactor.redact_text(text)
 
-    def _schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
+    def schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
+        """The engine advances it, not before then."""
         self.engine.schedule(tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us)
+
+    def _line_up(self, tx: Tx, task: TaskRow, now_us: int) -> bool:
+        """True when the queue has to be looked at, which is seen to."""
+        new = queue.enter(tx, task)
+        if new:
+            self.wake_queue(tx, task.agent, now_us)
+        return new
+
+    def wake_queue(self, tx: Tx, agent: str, due_us: int) -> None:
+        """The queue of the agent is looked at not before then."""
+        self.engine.schedule(
+            tx, queue.wake_id(agent), agent=agent, priority=queue.priority(tx, agent), due_us=due_us
+        )
+
+    def _place_free(self, tx: Tx, task: TaskRow, now_us: int) -> None:
+        """Its run is over, for now or for good: whoever waits for the place is looked for at once."""
+        if task.agent not in self.admission:
+            return
+        freed = bounds.end(tx, task.id)
+        if freed is not None:
+            queue.release_user(tx, *freed)
+        if not queue.empty(tx, task.agent):
+            self.wake_queue(tx, task.agent, now_us)
 
     def end_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
         """A task that no run of this moment holds."""
         self._end(tx, task, outcome, reason, None, now_us, task.active_us)
-        self.engine.forget(tx, task.id)
+        self.forget(tx, task.id)
         leases.forget(tx, task.id)
+        self._place_free(tx, task, now_us)
 
     def _end(
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int, active_us: int

@@ -13,6 +13,9 @@ from airworthy.policy import Approval, Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
 from airworthy.runtime import handing, switches, tasks
+from airworthy.runtime.admission.door import full, priority_of
+from airworthy.runtime.admission.drain import QueueFull
+from airworthy.runtime.admission.view import QueueView, queues
 from airworthy.runtime.deciding import effect_decided
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
@@ -50,7 +53,7 @@ class Submission:
     user: str = ""
     feature: str = ""
     source: str = ""
-    priority: int = 0
+    priority: int | None = None  # None: what the policy says for the feature.
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,11 @@ class Operations:
         self._lifecycle = Lifecycle(EmbeddedEngine(), payloads)
 
     def submit(self, policy: Policy, submission: Submission) -> Accepted:
-        """Returns when the task is on disk. Raises: IdempotencyConflict, InputTooLarge, NotSerialisable."""
-        return self.database.write_now(self._submission(policy, submission))
+        """Returns when the task is on disk. Raises: IdempotencyConflict, InputTooLarge, NotSerialisable, QueueFull."""
+        return _accepted(self.database.write_now(self._submission(policy, submission)))
 
     async def submit_in_loop(self, policy: Policy, submission: Submission) -> Accepted:
-        return await self.database.write(self._submission(policy, submission))
+        return _accepted(await self.database.write(self._submission(policy, submission)))
 
     def task(self, task_id: str) -> TaskRow:
         return self.database.read_now(lambda tx: tasks.get(tx, task_id))
@@ -98,6 +101,9 @@ class Operations:
     def counts(self, agent: str = "") -> dict[State, int]:
         return self.database.read_now(lambda tx: tasks.counts(tx, agent))
 
+    def queues(self) -> list[QueueView]:
+        return self.database.read_now(queues)
+
     def cancel(self, task_id: str, by: str, why: str = "") -> bool:
         """True: cancelled. False: it is running and stops before its next step. Raises: IllegalTransition."""
         return self._change(
@@ -113,7 +119,7 @@ class Operations:
                 tasks.update(tx, task.id, pause_asked=1)
                 return False
             tasks.move(tx, task, Event.PAUSE, now_us, pause_asked=1)
-            self._lifecycle.engine.forget(tx, task.id)
+            self._lifecycle.forget(tx, task.id)
             return True
 
         return self._change(op)
@@ -270,7 +276,7 @@ class Operations:
         now_us = self.clock.now_us()
         return self.database.write_now(lambda tx: op(tx, now_us))
 
-    def _submission(self, policy: Policy, submission: Submission) -> Callable[[Tx], Accepted]:
+    def _submission(self, policy: Policy, submission: Submission) -> Callable[[Tx], Accepted | QueueFull]:
         raw = encode(submission.input)
         if len(raw) > INPUT_BYTES_HARD_MAX:
             raise InputTooLarge(
@@ -292,7 +298,7 @@ class Operations:
             user_id=clean_text(submission.user),
             feature=clean_text(submission.feature),
             source=clean_text(submission.source),
-            priority=submission.priority,
+            priority=priority_of(policy.admission, submission.priority, submission.feature),
             state=State.QUEUED,
             created_us=now_us,
             changed_us=now_us,
@@ -302,7 +308,7 @@ class Operations:
 
     def _accept(
         self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, policy: Policy
-    ) -> Accepted:
+    ) -> Accepted | QueueFull:
         now_us = row.created_us
         known = (
             tasks.find_by_key(tx, row.agent, row.idempotency_key) if row.idempotency_key is not None else None
@@ -314,6 +320,12 @@ class Operations:
                     mend="Use a new key for a new input.",
                 )
             return Accepted(known, repeated=True)
+        rule = policy.admission
+        by_hand = handing.at_the_door(tx, policy) if refused is None else None
+        if rule is not None and refused is None and by_hand is None:
+            told = full(tx, rule, row)
+            if told is not None:
+                return told  # Not raised here: that would undo the neighbours' writes in the same commit.
         tasks.insert(tx, row)
         tx.execute(INSERT_STEP, (
             row.id, INPUT_SEQ, 0, "input", "input", None, "done", None, 1, now_us, now_us, 1,
@@ -323,12 +335,17 @@ class Operations:
         if refused is not None:
             self._lifecycle.decline_at_the_door(tx, row, refused, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)
-        by_hand = handing.at_the_door(tx, policy)
         if by_hand is not None:
             self._lifecycle.end_unclaimed(tx, row, Outcome.ESCALATED, by_hand, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)
-        self._lifecycle.engine.schedule(tx, row.id, agent=row.agent, priority=row.priority, due_us=now_us)
+        self._lifecycle.enqueue(tx, row, rule, now_us)
         return Accepted(row, repeated=False)
+
+
+def _accepted(answer: Accepted | QueueFull) -> Accepted:
+    if isinstance(answer, QueueFull):
+        raise answer
+    return answer
 
 
 def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> Reason | None:

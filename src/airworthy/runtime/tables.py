@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.runtime.admission.tables import tables as admission
 from airworthy.store.migrate import Migration, create_all
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _manual(dialect: str) -> Sequence[str]:  # noqa: ARG001  # the same for ever
 
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
+    Migration("runtime", 2, "queues, lanes, waiting, under_way and starts", admission),
     Migration("runtime", 3, "what waits for people goes on their list", _touch_what_waits),
     Migration("runtime", 4, "switches that hand tasks to people", _manual),
 )

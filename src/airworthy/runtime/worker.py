@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from airworthy.core.clock import Clock
+from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import ConfigError
 from airworthy.core.halt import Lost
 from airworthy.core.ids import Ids
 from airworthy.recorder import Payloads
 from airworthy.runtime import switches, tasks
+from airworthy.runtime.admission import queue
 from airworthy.runtime.chores import Chore, Chores
+from airworthy.runtime.claiming import Hands, Taken, take_due
 from airworthy.runtime.engine import POLL_S, EmbeddedEngine, Engine
 from airworthy.runtime.lifecycle import Claimed, Lifecycle
 from airworthy.runtime.machine import State
 from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
+from airworthy.runtime.sweeping import Swept, sweep
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, Owner
@@ -68,7 +71,12 @@ class Worker:
         self._payloads = payloads if payloads is not None else Payloads()
         self._desks = {desk.agent.name: desk for desk in desks}
         self._engine: Engine = EmbeddedEngine()
-        self._lifecycle = Lifecycle(self._engine, self._payloads)
+        policies = [desk.agent.policy for desk in self._desks.values()]
+        self._admission = {each.agent: each.admission for each in policies if each.admission is not None}
+        self._lifecycle = Lifecycle(self._engine, self._payloads, self._admission)
+        self._attempts_max = {each.agent: each.runtime.attempts_max for each in policies}
+        self._swept = Swept()
+        self._next_us: int | None = None
         self._concurrency = concurrency
         self._owner = owner
         self._held: dict[str, _Held] = {}
@@ -130,7 +138,9 @@ class Worker:
             now_us = self._clock.now_us()
             leases.bury(tx, self._owner, now_us)
             leases.join(tx, self._owner, now_us)
-            self._lifecycle.sweep(tx, now_us)
+            sweep(tx, self._lifecycle, now_us)
+            for agent, rule in self._admission.items():
+                queue.note_rule(tx, agent, rule.model_dump_json())
 
         await self._database.write(op)
         self._send(await self._dispatcher.orphans())
@@ -156,28 +166,30 @@ class Worker:
                 continue
             if until_idle and not claimed and not self._held and not await self._anything_left():
                 return
-            await self._engine.wait()
+            await self._engine.wait(self._wait_s())
 
     async def _claim(self, count: int) -> list[Claimed]:
         agents = [name for name in self._desks if name not in self._off]
         try:
             if not await self._database.read(lambda tx: self._engine.due(tx, agents, self._clock.now_us())):
                 return []
-            return await self._database.write(lambda tx: self._claim_in(tx, count))
+            taken = await self._database.write(lambda tx: self._claim_in(tx, count))
         except StoreError as error:
             self._broken = error
             return []
+        self._next_us = taken.next_us
+        return taken.claimed
 
-    def _claim_in(self, tx: Tx, count: int) -> list[Claimed]:
+    def _claim_in(self, tx: Tx, count: int) -> Taken:
         now_us = self._clock.now_us()
         on = [name for name in self._desks if not self._is_off(tx, name)]
-        attempts_max = {name: desk.agent.policy.runtime.attempts_max for name, desk in self._desks.items()}
-        claimed = []
-        for task_id in self._engine.take(tx, on, now_us, count):
-            found = self._lifecycle.claim(tx, task_id, self._owner.id, now_us, attempts_max)
-            if found is not None:
-                claimed.append(found)
-        return claimed
+        hands = Hands(self._owner.id, count, self._attempts_max)
+        return take_due(tx, self._lifecycle, on, hands, now_us)
+
+    def _wait_s(self) -> float:
+        """Until the next task may begin, as far as this worker knows; others may know of an earlier one."""
+        left_s = POLL_S if self._next_us is None else (self._next_us - self._clock.now_us()) / US_PER_S
+        return min(POLL_S, left_s) if left_s > 0 else POLL_S
 
     def _begin(self, claimed: Claimed) -> None:
         desk = self._desks[claimed.task.agent]
@@ -207,7 +219,7 @@ class Worker:
 
         def op(tx: Tx) -> None:
             leases.release(tx, claimed.fence)
-            self._lifecycle.sweep(tx, self._clock.now_us())
+            sweep(tx, self._lifecycle, self._clock.now_us())
 
         try:
             await self._database.write(op, fence=claimed.fence)
@@ -225,7 +237,11 @@ class Worker:
 
         def query(tx: Tx) -> bool:
             due_us = outbox.next_due_us(tx, agents)
-            return self._engine.pending(tx, agents) or (due_us is not None and due_us <= self._clock.now_us())
+            if self._engine.pending(tx, agents) or not all(
+                queue.empty(tx, agent) for agent in self._admission
+            ):
+                return True
+            return due_us is not None and due_us <= self._clock.now_us()
 
         return bool(self._sending) or await self._database.read(query)
 
@@ -259,12 +275,13 @@ class Worker:
         await self._database.write(op)
 
     async def _sweep(self) -> None:
-        def op(tx: Tx) -> int:
+        def op(tx: Tx) -> Swept:
             now_us = self._clock.now_us()
             leases.bury(tx, self._owner, now_us)
-            return self._lifecycle.sweep(tx, now_us)
+            return sweep(tx, self._lifecycle, now_us, self._swept)
 
-        if await self._database.write(op):
+        self._swept = await self._database.write(op)
+        if self._swept.woken:
             self._engine.nudge()
         self._send(await self._dispatcher.orphans())
 
