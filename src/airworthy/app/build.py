@@ -48,14 +48,17 @@ class App:
 
 
 @contextlib.contextmanager
-def opened(config: Config, agents: Sequence[Agent] = (), policies: Sequence[Policy] = ()) -> Iterator[App]:
+def opened(
+    config: Config, agents: Sequence[Agent] = (), policies: Sequence[Policy] = (), keys: Sequence[str] = ()
+) -> Iterator[App]:
     """The database of `config`, made and migrated if need be; closed at the end.
 
-    `policies`: of agents without code here, whose providers' keys must not be written down either.
+    `policies`: of agents without code here, whose providers' keys must not be written down either. `keys`: more of
+    what must not.
     """
     database = SQLiteDatabase(config.database_path)
     try:
-        yield assembled(database, agents, policies=policies)
+        yield assembled(database, agents, policies=policies, keys=keys)
     finally:
         database.close()
 
@@ -67,13 +70,14 @@ def assembled(
     ids: Ids | None = None,
     *,
     policies: Sequence[Policy] = (),
+    keys: Sequence[str] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     migrate(database, MIGRATIONS)
     clock = clock if clock is not None else SystemClock()
     ids = ids if ids is not None else Ids()
     rules = [rule for policy in (*(agent.policy for agent in agents), *policies) for rule in policy.models]
-    payloads = Payloads(Redactor(known_keys(rules)))
+    payloads = Payloads(Redactor((*known_keys(rules), *keys)))
     return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
 
 
@@ -113,8 +117,8 @@ def cautions(agent: Agent) -> list[str]:
             found.append(f"The model of {agent.name} can change unnoticed: {pin.reason}{named}")
     found += [
         f"The policy of {agent.name} has rules for {name!r}, and the code has no such tool."
-        for name in agent.policy.tools
-        if name not in {tool.name for tool in agent.tools}
+        for name, rule in agent.policy.tools.items()
+        if rule.server is None and name not in {tool.name for tool in agent.tools}
     ]
     return found
 

@@ -43,6 +43,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.gateway",
         "Serve models over HTTP, in the protocols of OpenAI and Anthropic, within the policies.",
     ),
+    "mcp-proxy": (
+        "airworthy.cli.mcp_proxy",
+        "Stand before an MCP server, so that its tools are used within an agent's policy.",
+    ),
+    "mcp": ("airworthy.cli.mcp", "Look at the tools of MCP servers, and accept what has changed."),
     "key": ("airworthy.cli.key", "Make, list and revoke keys to the gateway."),
     "models": (
         "airworthy.cli.models",

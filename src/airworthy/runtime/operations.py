@@ -17,7 +17,7 @@ from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
-from airworthy.runtime.tasks import TaskQuery, TaskRow
+from airworthy.runtime.tasks import Kind, TaskQuery, TaskRow
 from airworthy.store import Database, Tx
 from airworthy.tools import EffectRow, EffectState, outbox
 
@@ -108,7 +108,7 @@ class Operations:
 
         def op(tx: Tx, now_us: int) -> bool:
             task = tasks.get(tx, task_id)
-            if task.state is State.RUNNING:
+            if task.state is State.RUNNING or (task.kind is Kind.SESSION and task.outcome is None):
                 tasks.update(tx, task.id, pause_asked=1)
                 return False
             tasks.move(tx, task, Event.PAUSE, now_us, pause_asked=1)
@@ -128,11 +128,13 @@ class Operations:
                     self._lifecycle.engine.schedule(
                         tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
                     )
-                case State.RUNNING if task.pause_asked:
+                case State.RUNNING | State.WAITING if task.pause_asked and (
+                    task.state is State.RUNNING or task.kind is Kind.SESSION
+                ):
                     tasks.update(tx, task.id, pause_asked=0)
                 case State.ESCALATED:
                     self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
-                case State.WAITING:
+                case State.WAITING if task.kind is Kind.RUN:
                     self._lifecycle.wake(tx, task.id, now_us)
                 case _:
                     raise IllegalTransition(
@@ -222,11 +224,12 @@ class Operations:
                 kept = encode(decode(result))
                 sets.append(("result", self._payloads.redactor.redact_bytes(kept)[0].decode()))
             row = outbox.decide(tx, effect_id, to, sets=sets)
-            from_outbox = row.due_us is not None
+            task = tasks.get(tx, row.task_id)
+            over = task.kind is Kind.SESSION and task.outcome is not None
+            from_outbox = row.due_us is not None or over
             if from_outbox and to is EffectState.APPROVED:
                 # Its run had handed it over before it was held or in doubt: no run asks for it, so its time is now.
                 outbox.move(tx, effect_id, EffectState.SCHEDULED, sets=(("due_us", now_us),))
-            task = tasks.get(tx, row.task_id)
             if task.state is State.ESCALATED and row.state is EffectState.IN_DOUBT and not from_outbox:
                 self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
             else:

@@ -92,4 +92,11 @@ def _tasks(metadata: "MetaData") -> None:
     Index("tasks_by_time", tasks.c.created_us)
 
 
-MIGRATIONS = (Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),)
+def _sessions(_: str) -> Sequence[str]:
+    return ("ALTER TABLE tasks ADD COLUMN kind VARCHAR NOT NULL DEFAULT 'run'",)
+
+
+MIGRATIONS = (
+    Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
+    Migration("runtime", 4, "tasks that are a session of an agent elsewhere", _sessions),
+)

@@ -1,4 +1,4 @@
-"""The tools' tables: effects with their state, and resources with their holder and version."""
+"""The tools' tables: effects with their state, resources with their holder and version, tools of MCP servers."""
 
 from collections.abc import Sequence
 
@@ -48,4 +48,33 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("tools", 1, "effects and resources", _first),)
+def _mcp(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    Table(
+        "mcp_tools",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("server", String, primary_key=True),
+        Column("tool", String, primary_key=True),
+        Column("digest", String),
+        Column("definition", Text),
+        Column("policy_hash", String, nullable=False),
+        Column("seen_digest", String),
+        Column("seen_definition", Text),
+        Column("first_us", BigInteger, nullable=False),
+        Column("changed_us", BigInteger, nullable=False),
+        Column("accepted_by", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return (
+        "ALTER TABLE effects ADD COLUMN server VARCHAR NOT NULL DEFAULT ''",
+        *create_all(metadata, dialect),
+    )
+
+
+MIGRATIONS = (
+    Migration("tools", 1, "effects and resources", _first),
+    Migration("tools", 6, "MCP servers: whose effect it is, and their tools as they were accepted", _mcp),
+)

@@ -42,6 +42,7 @@ class Tool:
     two tasks never interleave on one resource.
     `dependency` names what it talks to; tools of one dependency share a breaker.
     `rehearse` gives a plausible result for a dry run.
+    `server` is the MCP server that has it; empty: the agent's own code.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Tool:
     resource: str | Callable[[Mapping[str, Any]], str] | None = None
     dependency: str = ""
     rehearse: Callable[..., Any] | None = None
+    server: str = ""
 
     @cached_property
     def is_async(self) -> bool:

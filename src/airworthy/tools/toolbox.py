@@ -153,6 +153,10 @@ class Toolbox:
         await call.run.journal.record(call.slot, StepState.FAILED, error=failure, facts=facts)
         raise self.raised(call, failure)
 
+    async def turn_away(self, run: RunTools, name: str, arguments: bytes, text: str) -> Any:
+        """Records the refusal of a call that is not to reach the chain. Raises: ToolRefused, Halt."""
+        return await self._refuse(run, run.journal.label(name), arguments, "ToolRefused", text)
+
     @contextlib.asynccontextmanager
     async def holding(self, call: Call) -> AsyncIterator[int | None]:
         """The version of the call's resource, which is the task's alone for this block; None when it names none."""

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Generator
-from typing import Final
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from airworthy.gateway.server.asgi import GatewayApp
 from airworthy.gateway.server.presence import HANG_UP
 
 # Longer than the clients keep an idle connection, so that none picks one that is just being closed.
@@ -19,6 +18,9 @@ HEAD_S_MAX: Final = 30.0
 CLEARING_S_MAX: Final = 5.0
 CLOSING_S_MAX: Final = 1.0
 CLOSING_POLL_S: Final = 0.01
+
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]  # As ASGI has it.
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -80,7 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
 class GatewayServer(uvicorn.Server):
     """Serves until told to stop, and leaves the process's signal handlers to whoever started it."""
 
-    def __init__(self, app: GatewayApp, drain_s: float) -> None:
+    def __init__(self, app: Application, drain_s: float) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
