@@ -159,6 +159,7 @@ async def opened(
     finally:
         await proxy.doorman.leave()
         await proxy.own.close()
+        await proxy.box.aclose()
     if proxy.doorman.broken is not None:
         raise proxy.doorman.broken
 

@@ -45,11 +45,11 @@ class SessionJournal(Journal):
 
     def base(self, kind: str, name: str, arguments: bytes) -> bytes:
         """What identical calls have in common."""
-        clean, _ = self._payloads.redactor.redact_bytes(arguments)
+        clean, _ = self.payloads.redactor.redact_bytes(arguments)
         return digest(kind.encode(), name.encode(), clean)
 
     def slot(self, kind: str, name: str, arguments: bytes, *, effect: str | None = None) -> Slot:
-        clean, _ = self._payloads.redactor.redact_bytes(arguments)
+        clean, _ = self.payloads.redactor.redact_bytes(arguments)
         step = self._waiting.get(digest(kind.encode(), name.encode(), clean))
         if step is None or step.key is None:
             return super().slot(kind, name, arguments, effect=effect)

@@ -6,9 +6,9 @@ dies, whoever sweeps settles the session (see `sessions`).
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from airworthy.core.canonical import digest, encode
@@ -31,6 +31,9 @@ from airworthy.store import Database, Fence, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import EffectState, RunTools, Toolbox, outbox
 from airworthy.tools.errors import NotNow, error_from
+from airworthy.tools.toolbox import Answer
+
+T = TypeVar("T")
 
 UNSAVED = "The record of this session cannot be written any more, so nothing more is done in it."
 
@@ -117,8 +120,8 @@ class Attached:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._ended = False
 
-    async def call(self, name: str, arguments: bytes) -> Any:
-        """The tool's result. A call that acts goes on to its end, whoever stops waiting for it.
+    async def call(self, name: str, arguments: bytes) -> Answer:
+        """The tool's result, or what took its place. A call that acts goes on to its end, whoever stops waiting for it.
 
         Raises: ToolError when it gave none; NotNow when it waits for a person, or cannot be made in this session.
         """
@@ -183,24 +186,25 @@ class Attached:
         if self.paused:
             raise NotNow(f"{self.paused} Nothing was done.", mend="Try again when it goes on.")
 
-    async def _made(self, name: str, arguments: bytes) -> Any:
+    async def _made(self, name: str, arguments: bytes) -> Answer:
         base = digest(name.encode(), arguments)
         turn = self._turns.setdefault(base, asyncio.Lock())
         tool = self._box.tools.get(name)
         if tool is None or not tool.effect.acts:
-            return await self._through(lambda: self._box.call(self._tools, name, arguments))
+            return await self._through(lambda: self._box.answer(self._tools, name, arguments))
         # The same act twice at once: the second one waits, and then is a call of its own.
         async with turn:
             self._check_open()
             if base in self._delayed:
-                return await self._of_delayed(base, name)
+                return Answer(await self._of_delayed(base, name))
             await self._check_doubts(name, arguments)
-            value = await self._through(lambda: self._box.call(self._tools, name, arguments))
+            answer = await self._through(lambda: self._box.answer(self._tools, name, arguments))
+            value = answer.value
             if isinstance(value, dict) and value.get("accepted") is True and "effect" in value:
                 self._delayed[base] = str(value["effect"])
-            return value
+            return answer
 
-    async def _through(self, call: Callable[[], Any]) -> Any:
+    async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
         self._calls += 1
         with self._gate.working():
             self._journal.enter()

@@ -1,4 +1,4 @@
-"""The tools' tables: effects with their state, resources with their holder and version, tools of MCP servers."""
+"""The tools' tables: effects with their state, resources with their version, last good results, MCP servers' tools."""
 
 from collections.abc import Sequence
 
@@ -74,7 +74,27 @@ def _mcp(dialect: str) -> Sequence[str]:
     )
 
 
+def _last_good(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
+
+    metadata = MetaData()
+    last_good = Table(
+        "last_good",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("tool", String, primary_key=True),
+        Column("whom", String, primary_key=True),
+        Column("arguments", LargeBinary, primary_key=True),
+        Column("body", LargeBinary, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("last_good_by_age", last_good.c.agent, last_good.c.tool, last_good.c.at_us)
+    return create_all(metadata, dialect)
+
+
 MIGRATIONS = (
     Migration("tools", 1, "effects and resources", _first),
     Migration("tools", 6, "MCP servers: whose effect it is, and their tools as they were accepted", _mcp),
+    Migration("tools", 7, "last good results", _last_good),
 )

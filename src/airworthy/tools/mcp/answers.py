@@ -6,8 +6,17 @@ from airworthy.core.canonical import encode
 from airworthy.core.errors import AirworthyError
 from airworthy.tools.errors import NotNow, ToolError
 from airworthy.tools.mcp.definition import harmless
+from airworthy.tools.toolbox import Answer
 
 META = "airworthy/effect"
+
+
+def of_answer(answer: Answer) -> dict[str, Any]:
+    """What took the place of a server's own answer is named beside it."""
+    made = of_value(answer.value)
+    if answer.gap is None:
+        return made
+    return {**made, "content": [*made["content"], {"type": "text", "text": harmless(f"({answer.gap}.)")}]}
 
 
 def of_value(value: Any) -> dict[str, Any]:

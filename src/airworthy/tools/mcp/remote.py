@@ -44,6 +44,14 @@ class RemoteTool(Tool):
         return False
 
     @cached_property
+    def client_parameter(self) -> str | None:
+        return None
+
+    @cached_property
+    def own_dependency(self) -> bool:
+        return False
+
+    @cached_property
     def result_adapter(self) -> TypeAdapter[Any] | None:
         return None
 
@@ -102,6 +110,7 @@ def effect_of(rule: ToolRule | None) -> Effect:
 
 
 def remote_tool(definition: Definition, rule: ToolRule | None, server: str) -> RemoteTool:
+    """The server is what its tools talk to: a `[dependencies.<server>]` of the policy holds for all of them."""
     theirs = definition.theirs
 
     async def call(**arguments: Any) -> Any:
@@ -113,7 +122,7 @@ def remote_tool(definition: Definition, rule: ToolRule | None, server: str) -> R
         effect=effect_of(rule),
         keyed=False,
         function=call,
-        dependency=f"mcp:{server}",
+        dependency=server,
         server=server,
         input_schema=cast("Mapping[str, Any]", definition.shown["inputSchema"]),
         output_schema=cast("Mapping[str, Any] | None", definition.shown.get("outputSchema")),

@@ -29,6 +29,7 @@ from airworthy.tools.mcp.remote import CALLER
 from airworthy.tools.mcp.server import Channel, Server, refusal
 from airworthy.tools.mcp.shelf import Shelf
 from airworthy.tools.mcp.wire import Id, Message, error, kind, result
+from airworthy.tools.toolbox import Answer
 
 UNDER_WAY_MAX: Final = 256
 LISTED_S_MAX: Final = 300.0  # After so long a call looks at the server's tools again.
@@ -37,7 +38,7 @@ LISTED_S_MAX: Final = 300.0  # After so long a call looks at the server's tools 
 class Chain(Protocol):
     """The agent's task, as far as a session needs it."""
 
-    async def call(self, name: str, arguments: bytes) -> Any:
+    async def call(self, name: str, arguments: bytes) -> Answer:
         """Raises: ToolError, NotNow."""
         ...
 
@@ -203,7 +204,7 @@ class Session:
             why = self._shelf.held_back(name)
             if why is not None:
                 await chain.turn_away(name, raw, why)
-            told = answers.of_value(await chain.call(name, raw))
+            told = answers.of_answer(await chain.call(name, raw))
         except (ToolError, NotNow) as failed:
             if exchange.error is not None and isinstance(failed, ToolError):
                 return error(message["id"], **exchange.error)

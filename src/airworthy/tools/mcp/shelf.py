@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from airworthy.core.clock import Clock
+from airworthy.core.errors import ConfigError
 from airworthy.policy import policy_hash
 from airworthy.store import Database
 from airworthy.tools.mcp import definition, pins
 from airworthy.tools.mcp.definition import Definition, house_name
 from airworthy.tools.mcp.remote import effect_of, remote_tool
+from airworthy.tools.tool import Tool
 from airworthy.tools.toolbox import Toolbox
 
 
@@ -58,22 +60,26 @@ class Shelf:
             return
         self._definitions, self._states = now, dict(seen.states)
         self._held = {}
-        self.box.tools.clear()
-        for each in found:
-            self._place(each, seen.states[each.name])
+        placed = [self._placed(each, seen.states[each.name]) for each in found]
+        try:
+            self.box.replace(tool for tool in placed if tool is not None)
+        except (
+            ConfigError
+        ) as error:  # A fallback, say, that the server has no more: nothing is offered until then.
+            self._say(str(error))
         self.filled = True
 
-    def _place(self, each: Definition, state: pins.State) -> None:
+    def _placed(self, each: Definition, state: pins.State) -> Tool | None:
         rule = self.box.policy.tools.get(each.name)
         if rule is not None and rule.server not in (None, self.name.server):
-            return
+            return None
         if state in ("new", "changed") and (self.box.policy.live or effect_of(rule).acts):
             self._held[each.name] = (
                 f"The tool {each.name!r} is {_WORDS[state]} since a person accepted what its server offers. "
                 "It cannot be used until somebody has looked at it: airworthy mcp accept."
             )
-            return
-        self.box.tools[each.name] = remote_tool(each, rule, self.name.server)
+            return None
+        return remote_tool(each, rule, self.name.server)
 
     def house_name(self, theirs: str) -> str:
         return house_name(self.name.prefix, theirs)
