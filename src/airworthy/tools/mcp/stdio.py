@@ -21,7 +21,14 @@ GARBAGE_TOLD_MAX: Final = 20
 class StdioLink:
     """Implements `Link`. The process is a group of its own, so that what it has started ends with it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, ears: Ears, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        transport: asyncio.SubprocessTransport,
+        process: asyncio.subprocess.Process,
+        ears: Ears,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._transport = transport
         self._process = process
         self._ears = ears
         self._tell = tell
@@ -61,14 +68,13 @@ class StdioLink:
             stdin.close()
         if not await self._ended():
             self._signal(signal.SIGTERM)
-            if not await self._ended():
-                self._signal(signal.SIGKILL)
-                await self._process.wait()
-        else:
-            self._signal(signal.SIGTERM)  # What it may have left behind in its group.
+            await self._ended()
+        self._signal(signal.SIGKILL)  # With what it may have started and left behind.
+        await self._process.wait()
         for part in self._parts:
             part.cancel()
         await asyncio.gather(*self._parts, return_exceptions=True)
+        self._transport.close()
         self._fall("The server was closed.")
 
     async def _ended(self) -> bool:
@@ -145,14 +151,17 @@ class StdioDial:
         self._tell = tell
 
     async def __call__(self, ears: Ears) -> StdioLink:
+        loop = asyncio.get_running_loop()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, env=self._environment, limit=READ_BYTES,
-                start_new_session=hasattr(os, "setsid"),
+            # As asyncio.create_subprocess_exec does it, which keeps the transport, and with it the pipes, to itself.
+            transport, protocol = await loop.subprocess_exec(
+                lambda: asyncio.subprocess.SubprocessStreamProtocol(READ_BYTES, loop), *self._command,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                env=self._environment, start_new_session=hasattr(os, "setsid"),
             )  # fmt: skip
         except OSError as error:
             raise Unanswered(
                 f"{self._command[0]} cannot be started: {error.strerror or error}.", "no", denied=True
             ) from error
-        return StdioLink(process, ears, self._tell)
+        process = asyncio.subprocess.Process(transport, protocol, loop)
+        return StdioLink(transport, process, ears, self._tell)
