@@ -125,6 +125,7 @@ class Proxy:
         session = Session(self.shelf, self._dial, begin, general, self._tell)
 
         async def close() -> None:
+            session.give_up()
             for each in held:
                 became = await each.end()
                 self.doorman.forget(each)

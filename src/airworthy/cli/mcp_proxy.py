@@ -9,7 +9,7 @@ import typer
 
 from airworthy.cli import options, show
 from airworthy.cli.exits import Exit
-from airworthy.cli.interrupts import Part, ran
+from airworthy.cli.interrupts import Part, ran, run_fast
 
 if TYPE_CHECKING:
     import socket
@@ -113,8 +113,8 @@ def mcp_proxy(
         check_live(store, found, facts)
         chosen = task_id(store, task) if task else ""
         if listen is None:
-            raise typer.Exit(asyncio.run(_on_stdio(store, found, behind, chosen)))
-        raise typer.Exit(asyncio.run(_on_http(store, found, behind, (listen, chosen), as_json=as_json)))
+            raise typer.Exit(run_fast(_on_stdio(store, found, behind, chosen)))
+        raise typer.Exit(run_fast(_on_http(store, found, behind, (listen, chosen), as_json=as_json)))
 
 
 def _headers(given: "list[str] | tuple[()]") -> dict[str, str]:

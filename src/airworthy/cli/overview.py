@@ -1,7 +1,7 @@
 """A database at one moment: what is off, how many tasks and effects there are, who works on them."""
 
 from airworthy.app.build import App
-from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, workers
+from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, mcp_proxies, workers
 from airworthy.cli import show
 from airworthy.cli.documents import Document
 from airworthy.runtime import State
@@ -19,6 +19,7 @@ class Overview:
         self.effects = {state.value: effects.get(state, 0) for state in OPEN_EFFECTS}
         self.workers = workers(app)
         self.gateways = gateways(app)
+        self.mcp_proxies = mcp_proxies(app)
         self.path = getattr(app.database, "path", "")
 
     def document(self) -> Document:
@@ -34,6 +35,10 @@ class Overview:
             ],
             "gateways": [
                 {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in self.gateways
+            ],
+            "mcp_proxies": [
+                {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)}
+                for row in self.mcp_proxies
             ],
         }
 
@@ -51,6 +56,11 @@ class Overview:
                 *(
                     [("Gateways", ", ".join(f"pid {row.pid}" for row in self.gateways))]
                     if self.gateways
+                    else ()
+                ),
+                *(
+                    [("MCP proxies", ", ".join(f"pid {row.pid}" for row in self.mcp_proxies))]
+                    if self.mcp_proxies
                     else ()
                 ),
                 ("Open tasks", _listed({s.value: count for s, count in self.tasks.items() if s in OPEN})),

@@ -43,6 +43,11 @@ class SessionJournal(Journal):
         """Whether the same call is one that a person decides on. `arguments`: canonical JSON."""
         return self.base(kind, name, arguments) in self._waiting
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether a call of the session was left in doubt; a person may have settled it since."""
+        return any(step.state is StepState.IN_DOUBT for step in self._waiting.values())
+
     def base(self, kind: str, name: str, arguments: bytes) -> bytes:
         """What identical calls have in common."""
         clean, _ = self.payloads.redactor.redact_bytes(arguments)

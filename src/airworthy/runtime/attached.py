@@ -235,7 +235,7 @@ class Attached:
 
     async def _check_doubts(self, name: str, arguments: bytes) -> None:
         """While nobody knows what became of one act, no other begins: the agent might do the same in other words."""
-        if self._journal.waits("tool", name, arguments):
+        if self._journal.waits("tool", name, arguments) or not (self._journal.doubtful or self._delayed):
             return
         rows = await self._database.read(lambda tx: outbox.of_task(tx, self.task.id))
         for row in rows:

@@ -178,6 +178,7 @@ class Proxy:
         session = Session(self.shelf, self.server, begin, client, self.told.append)
 
         async def close() -> None:
+            session.give_up()
             for each in held:
                 await each.end()
                 self.doorman.forget(each)

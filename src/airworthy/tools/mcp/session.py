@@ -55,6 +55,7 @@ class _Open:
     """A request of the client under way. `stop` ends the waiting for it; an act goes on all the same."""
 
     stop: Callable[[], object]
+    channel: Channel
     acts: bool = False
     cancelled: bool = False
     outs: set[int] = field(default_factory=set)
@@ -97,9 +98,14 @@ class Session:
 
     def leave(self, channel: Channel) -> None:
         """The client hung up: nobody waits for what it asked there."""
-        for (_, _, on), open_ in list(self._open.items()):
-            if on == id(channel):
+        for open_ in list(self._open.values()):
+            if open_.channel is channel:
                 self._stop(open_)
+
+    def give_up(self) -> None:
+        """The client has gone for good."""
+        for open_ in list(self._open.values()):
+            self._stop(open_)
 
     async def close(self) -> None:
         """The server goes; acts under way are awaited by the chain."""
@@ -115,11 +121,12 @@ class Session:
         if len(self._open) >= UNDER_WAY_MAX:
             return error(message["id"], BUSY, f"{UNDER_WAY_MAX} requests are under way; wait for one.")
         work = asyncio.ensure_future(self._answer(message, channel, key))
-        open_ = self._open[key] = _Open(work.cancel)
+        open_ = self._open[key] = _Open(work.cancel, channel)
         try:
             return await work
         except asyncio.CancelledError:
-            if not open_.cancelled:
+            task = asyncio.current_task()
+            if not open_.cancelled or (task is not None and task.cancelling()):
                 work.cancel()
                 raise
             return None
