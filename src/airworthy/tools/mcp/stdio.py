@@ -108,6 +108,10 @@ class StdioLink:
             pass  # An end like any other.
         finally:
             self._fall("The server has ended.")
+        if not self._closing:
+            ended = await self._ended()
+            how = f"exit code {self._process.returncode}" if ended else "its process goes on"
+            self._tell(f"The server has ended ({how}).")
 
     def _strange(self, garbage: Garbage) -> None:
         self._garbage += 1
@@ -117,9 +121,6 @@ class StdioLink:
     def _fall(self, why: str) -> None:
         if not self._down:
             self._down = True
-            if not self._closing:
-                code = self._process.returncode
-                self._tell(why if code is None else f"{why} (exit code {code})")
             self._ears.down(Unanswered(why, "maybe"))
 
     async def _complain(self) -> None:
