@@ -247,3 +247,71 @@ async def test_a_held_call_cannot_be_decided_twice() -> None:
 
         with pytest.raises(TransitionRefused):
             house.app.operations.decide(effect, S.REJECTED, "kim")
+
+
+async def test_an_effect_in_doubt_of_a_closed_session_is_done_again_by_the_next_proxy_if_a_person_says_so() -> (
+    None
+):
+    rules = {"write_file": ToolRule(effect="write", timeout_s=5)}
+    async with proxy(rules, ScriptedServer(handlers={"tools/call": _hang})) as house:
+        talk = house.session()
+        await talk.call("write_file", path="a")
+        await talk.close()
+    other = proxy(rules, database=house.app.database, owner="mcp_2")  # type: ignore[arg-type]
+    async with other:
+        other.app.operations.decide(other.effects(house.task)[0].id, S.APPROVED, "dana")
+        await asyncio.sleep(30)
+
+        assert other.effects(house.task)[0].state is S.DONE
+        assert [call["arguments"] for call in other.server.calls] == [{"path": "a"}]
+        assert other.app.operations.task(house.task).state is State.ESCALATED
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_mixture_of_calls_decisions_and_a_death_acts_once_each_and_ends(seed: int) -> None:
+    """Seeded: agents call, people decide, the proxy dies at some moment; at the end nothing was done twice."""
+    import random
+
+    chance = random.Random(seed)
+
+    async def serve(message: Any, ears: Ears) -> Any:
+        await asyncio.sleep(chance.choice([0, 0.5, 3]))
+        return {"content": [{"type": "text", "text": "ok"}]}
+
+    server = ScriptedServer(handlers={"tools/call": serve})
+    rules = {**asking(), "write_file": ToolRule(effect="write", approval="always", timeout_s=20)}
+    house = proxy(rules, server)
+    await house.doorman.join()
+    house.watching = asyncio.create_task(house.doorman.run())
+    talk = house.session()
+    approved: set[str] = set()
+    calls: list[asyncio.Task[Any]] = []
+    for _ in range(40):
+        match chance.choice(["write", "write", "read", "decide", "wait"]):
+            case "write":
+                calls.append(asyncio.create_task(talk.call("write_file", path=chance.choice("abc"))))
+            case "read":
+                calls.append(asyncio.create_task(talk.call("read_file", path=chance.choice("abc"))))
+            case "decide" if house.tasks:
+                held = [row for row in house.effects() if row.state is S.HELD]
+                if held:
+                    row = chance.choice(held)
+                    to = chance.choice([S.APPROVED, S.APPROVED, S.REJECTED])
+                    house.app.operations.decide(row.id, to, "dana", "why")
+                    approved |= {row.id} if to is S.APPROVED else set()
+            case _:
+                await asyncio.sleep(chance.choice([0.1, 1, 5]))
+    await asyncio.sleep(chance.choice([0, 0.2, 2]))
+    await _dead(house)
+    async with proxy(rules, database=house.app.database, owner="mcp_2"):  # type: ignore[arg-type]
+        await asyncio.sleep(SESSION_KEPT_S / 1000)
+        await asyncio.gather(*calls, return_exceptions=True)
+        await talk.close()
+        writes = [call for call in server.calls if call["name"] == "write_file"]
+        task = house.app.operations.task(house.task)
+        effects = house.effects()
+        began = [row for row in effects if row.state in (S.DONE, S.IN_DOUBT)]
+        assert len(writes) == len(began) <= len(approved)
+        assert {row.id for row in began} <= approved
+        assert task.outcome is not None or task.state is State.WAITING
+        assert (task.state is State.ESCALATED) == any(row.state is S.IN_DOUBT for row in effects)

@@ -583,3 +583,73 @@ async def test_texts_of_the_server_reach_the_client_without_what_hides() -> None
 
         shown = str(listed["result"]["tools"])
         assert not any(char in shown for char in "\u202e\x1b\u200b\x07")
+
+
+async def test_a_result_that_asks_for_input_passes_and_the_next_round_carries_it() -> None:
+    """In the stateless generation a server asks by answering, and the client calls again with what was asked for."""
+
+    async def ask(message: Message, ears: Ears) -> Any:
+        if "inputResponses" not in message["params"]:
+            return {
+                "resultType": "input_required",
+                "requestState": "s1",
+                "inputRequests": {"q": {"method": "x"}},
+            }
+        return {
+            "resultType": "complete",
+            "content": [],
+            "structuredContent": {"got": message["params"]["requestState"]},
+        }
+
+    tool = {**READ, "outputSchema": {"type": "object", "required": ["got"]}}
+    async with proxy(READS, ScriptedServer([tool], {"tools/call": ask})) as house:
+        house.stateless = True
+        talk = house.session()
+        params = {"name": "read_file", "arguments": {"path": "a"}}
+
+        first = (await talk.ask("tools/call", params))["result"]
+        more = {**params, "requestState": first["requestState"], "inputResponses": {"q": {"result": {}}}}
+        second = (await talk.ask("tools/call", more))["result"]
+
+        assert (first["resultType"], first["inputRequests"]) == ("input_required", {"q": {"method": "x"}})
+        assert second["structuredContent"] == {"got": "s1"}
+
+
+async def test_a_secret_in_arguments_reaches_the_server_and_no_record() -> None:
+    secret = "sk-proj-" + "a1B2c3D4e5F6g7H8i9J0" * 2
+    async with proxy(READS) as house:
+        await house.session().call("read_file", path=secret)
+
+        assert house.server.calls[0]["arguments"] == {"path": secret}
+        assert secret not in str(house.steps())
+
+
+async def test_one_session_s_stop_is_not_another_s() -> None:
+    async with proxy(READS, limits=Limits(steps=3, tool_calls=1)) as house:
+        first, second = house.session(), house.session()
+        await first.call("read_file", path="a")
+        over = await first.said("read_file", path="b")
+
+        assert "its limit" in over
+        assert await second.said("read_file", path="b") == "read_file done"
+        assert len(set(house.tasks)) == 2
+
+
+async def test_a_fallback_that_took_an_answer_s_place_is_named_beside_it() -> None:
+    good: list[int] = []
+
+    async def once(message: Message, ears: Ears) -> Any:
+        if not good:
+            good.append(1)
+            return {"content": [{"type": "text", "text": "fresh"}]}
+        return error(message["id"], -32000, "down")
+
+    rule = ToolRule(effect="read", attempts=1, critical=False, fallback="last_good")
+    async with proxy({"read_file": rule}, ScriptedServer(handlers={"tools/call": once})) as house:
+        talk = house.session()
+        await talk.call("read_file", path="a")
+
+        again = await talk.call("read_file", path="a")
+
+        assert again["content"][0]["text"] == "fresh"
+        assert "did not answer" in again["content"][1]["text"]

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel
 
 server: MCPServer[Any] = MCPServer("files", instructions="Read before you write.")
 
@@ -33,6 +34,17 @@ async def count(upto: int, ctx: Context[Any, Any]) -> int:
     for number in range(upto):
         await ctx.report_progress(number + 1, upto)
     return upto
+
+
+class Answer(BaseModel):
+    sure: bool
+
+
+@server.tool()
+async def confirm(ctx: Context[Any, Any]) -> str:
+    """Asks whoever sits before the client."""
+    asked = await ctx.elicit("Are you sure?", Answer)
+    return f"{asked.action}: {asked.data.sure if asked.action == 'accept' else None}"
 
 
 @server.resource("note://one")

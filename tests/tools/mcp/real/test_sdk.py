@@ -36,6 +36,9 @@ effect = "read"
 [tools."files.count"]
 server = "files"
 effect = "read"
+[tools."files.confirm"]
+server = "files"
+effect = "read"
 [tools."files.write_file"]
 server = "files"
 effect = "write"
@@ -130,25 +133,32 @@ def test_the_sdk_s_client_and_server_agree_through_the_proxy(
 
     async def talk(log: Any) -> None:
         from mcp.client.client import Client
+        from mcp_types import ElicitResult
 
         done_so_far: list[float] = []
+
+        async def sure(context: Any, params: Any) -> Any:
+            return ElicitResult(action="accept", content={"sure": True})
 
         async def heard(progress: float, total: float | None, message: str | None) -> None:
             done_so_far.append(progress)
 
         async with (
             _transport(front, behind, address, folder, log) as transport,
-            Client(transport, mode=mode) as client,
+            Client(transport, mode=mode, elicitation_callback=sure) as client,
         ):
             listed = await client.list_tools()
             assert sorted(tool.name for tool in listed.tools) == sorted(
-                ["read_file", "write_file", "count", "drop_all"]
+                ["read_file", "write_file", "count", "confirm", "drop_all"]
             )
             read = await client.call_tool("read_file", {"path": "a"})
             assert read.structured_content == {"result": "contents of a"}
             counted = await client.call_tool("count", {"upto": 3}, progress_callback=heard)
             assert counted.structured_content == {"result": 3}
             assert done_so_far == [1, 2, 3]
+            if mode == "legacy":  # In the other generation a server asks by answering.
+                confirmed = await client.call_tool("confirm", {})
+                assert confirmed.structured_content == {"result": "accept: True"}
             bad = await client.call_tool("read_file", {"path": 7})
             assert bad.is_error
             held = await client.call_tool("write_file", {"path": "a", "text": "xyz"})
