@@ -218,6 +218,7 @@ class OnHttp(Part):
 
     def stop(self) -> None:
         show.note(f"Letting calls end for up to {DRAIN_S:g} s. Ctrl-C ends them now.")
+        self._front.stop()
         self._server.stop()
 
     def hurry(self) -> None:

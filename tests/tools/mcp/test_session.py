@@ -653,3 +653,25 @@ async def test_a_fallback_that_took_an_answer_s_place_is_named_beside_it() -> No
 
         assert again["content"][0]["text"] == "fresh"
         assert "did not answer" in again["content"][1]["text"]
+
+
+async def test_a_server_that_asks_without_end_and_never_reads_costs_bounded_memory() -> None:
+    async with proxy(READS) as house:
+        talk = house.session()
+        await talk.greet()
+        link = house.server.links[0]
+        read = asyncio.Event()
+        plain = link.send
+
+        async def stuck(message: Message, headers: dict[str, str]) -> None:
+            if "result" in message or "error" in message:
+                await read.wait()
+            await plain(message, headers)
+
+        link.send = stuck  # type: ignore[method-assign]  # this server does not read its answers
+        for number in range(5_000):
+            await link.ears.heard(request(number, "roots/list"))
+
+        assert len(talk.client.got) <= 1024
+        assert len(asyncio.all_tasks()) < 400
+        read.set()

@@ -76,6 +76,7 @@ class HttpFront:
         self._tell = tell
         self._clients: dict[str, _Client] = {}
         self._shared: _Client | None = None
+        self._stopping = False
 
     async def run(self) -> None:
         """Ends sessions that nobody uses; until cancelled."""
@@ -88,6 +89,13 @@ class HttpFront:
             if self._shared is not None and not self._shared.busy and self._shared.used_at < idle_since:
                 shared, self._shared = self._shared, None
                 await shared.opened.close()
+
+    def stop(self) -> None:
+        """Streams on which nothing need come end; what is being answered goes on."""
+        self._stopping = True
+        for client in (*self._clients.values(), *([self._shared] if self._shared is not None else [])):
+            if client.general.own is not None:
+                client.general.own.close()
 
     async def close(self) -> None:
         for key in list(self._clients):
@@ -257,6 +265,8 @@ class HttpFront:
         if "text/event-stream" not in headers.get("accept", ""):
             raise Refused(406, "Accept text/event-stream.")
         client = self._known(headers)
+        if self._stopping:
+            raise Refused(503, "The server is stopping.")
         if client.general.own is not None:
             raise Refused(409, "This session has such a stream already.")
         stream = client.general.own = Stream()

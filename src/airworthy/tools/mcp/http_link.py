@@ -89,6 +89,7 @@ class HttpLink:
                 async with asyncio.timeout(2.0):
                     await self._client.delete(self._url, headers=self._headers({}))
         await self._client.aclose()
+        self._ears.down(Unanswered("The connection to the server was closed.", "maybe"))
 
     def _forget(self, out: int) -> None:
         self._asking.pop(out, None)

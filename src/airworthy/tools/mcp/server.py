@@ -1,6 +1,7 @@
 """The conversation with one server: requests under ids of ours; a dead link is replaced a few times."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -13,6 +14,9 @@ from airworthy.tools.mcp.wire import Message, error, kind, notification, request
 RESTARTS_MAX: Final = 3
 RESTART_WINDOW_S: Final = 60.0
 HANDSHAKE_S_MAX: Final = 30.0
+TELL_S_MAX: Final = 30.0  # For a server that does not read, which would else hold up everything behind it.
+ABANDON_S_MAX: Final = 5.0
+ABANDONING_MAX: Final = 256
 
 
 class Channel(Protocol):
@@ -43,6 +47,7 @@ class Server:
         self._dialing = asyncio.Lock()
         self._dialled: deque[float] = deque(maxlen=RESTARTS_MAX + 1)
         self._failed: dict[int, Callable[[Unanswered], None]] = {}
+        self._abandoning: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def ask(
@@ -69,10 +74,11 @@ class Server:
     async def tell(self, message: Message) -> None:
         """A notification, or an answer to the server. Lost when there is no server: nobody waits for it."""
         try:
-            link = await self._linked()
-            await link.send(message, {})
-        except Unanswered as unanswered:
-            self._tell(f"{message.get('method', 'An answer')} did not reach the server: {unanswered.message}")
+            async with asyncio.timeout(TELL_S_MAX):
+                link = await self._linked()
+                await link.send(message, {})
+        except (Unanswered, TimeoutError) as unanswered:
+            self._tell(f"{message.get('method', 'An answer')} did not reach the server: {unanswered}")
 
     async def cancel(self, out: int) -> None:
         """The client does not want it any more; what came of it is to be known all the same."""
@@ -81,6 +87,9 @@ class Server:
 
     async def close(self) -> None:
         self._closed = True
+        for task in self._abandoning:
+            task.cancel()
+        await asyncio.gather(*self._abandoning, return_exceptions=True)
         if self._link is not None:
             await self._link.close()
         self.down(Unanswered("The session has ended.", "maybe"))
@@ -138,7 +147,7 @@ class Server:
             await link.send(out, headers)
             return await answer
         except asyncio.CancelledError:
-            await self._abandoned(link, pending)
+            self._abandoned(link, pending)
             raise
         finally:
             self._failed.pop(pending.out, None)
@@ -146,10 +155,13 @@ class Server:
             if answer.done() and not answer.cancelled():
                 answer.exception()  # Looked at: its link may have failed while nobody waited any more.
 
-    async def _abandoned(self, link: Link, pending: "Pending[Channel | None]") -> None:
+    def _abandoned(self, link: Link, pending: "Pending[Channel | None]") -> None:
+        """Beside whoever has stopped waiting: a server that does not read would hold that up too."""
         self.table.end(pending.out)
-        if pending.method != "initialize" and not link.is_down:
-            await link.cancel(pending.out)
+        if pending.method != "initialize" and not link.is_down and len(self._abandoning) < ABANDONING_MAX:
+            task = asyncio.create_task(_told(link, pending.out))
+            self._abandoning.add(task)
+            task.add_done_callback(self._abandoning.discard)
 
     async def _linked(self) -> Link:
         """Raises: Unanswered, nothing having happened."""
@@ -190,6 +202,12 @@ class Server:
             await link.close()
             raise Unanswered(f"The server came back with another version of the protocol: {version!r}.", "no")
         await link.send(notification("notifications/initialized"), {})
+
+
+async def _told(link: Link, out: int) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ABANDON_S_MAX):
+            await link.cancel(out)
 
 
 def refusal(message: Message, text: str) -> Message:

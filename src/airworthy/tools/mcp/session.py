@@ -1,7 +1,7 @@
 """One client's conversation with one server: tool calls go through the chain, everything else passes untouched."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -32,6 +32,7 @@ from airworthy.tools.mcp.wire import Id, Message, error, kind, result
 from airworthy.tools.toolbox import Answer
 
 UNDER_WAY_MAX: Final = 256
+ERRANDS_MAX: Final = 256
 LISTED_S_MAX: Final = 300.0  # After so long a call looks at the server's tools again.
 
 
@@ -278,7 +279,12 @@ class Session:
             self._to_client.end(pending.out)
             self._errand(self._server.tell(refusal(message, nobody.message)))
 
-    def _errand(self, work: Any) -> None:
+    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
+        if (
+            len(self._errands) >= ERRANDS_MAX
+        ):  # A server that asks and does not read: it gets no more answers.
+            work.close()
+            return
         task = asyncio.ensure_future(work)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
