@@ -55,15 +55,19 @@ class App:
 
 
 @contextlib.contextmanager
-def opened(config: Config, agents: Sequence[Agent] = (), policies: Sequence[Policy] = ()) -> Iterator[App]:
+def opened(
+    config: Config, agents: Sequence[Agent] = (), policies: Sequence[Policy] = (), keys: Sequence[str] = ()
+) -> Iterator[App]:
     """The database of `config`, made and migrated if need be; closed at the end.
 
-    `policies`: of agents without code here, whose providers' keys must not be written down either.
+    `policies`: of agents without code here, whose providers' keys must not be written down either. `keys`: more of
+    what must not.
     """
     database = SQLiteDatabase(config.database_path)
     try:
         people = load_people(config.folder)
-        yield replace(assembled(database, agents, policies=policies, people=people), folder=config.folder)
+        made = assembled(database, agents, policies=policies, people=people, keys=keys)
+        yield replace(made, folder=config.folder)
     finally:
         database.close()
 
@@ -76,13 +80,14 @@ def assembled(
     *,
     policies: Sequence[Policy] = (),
     people: People | None = None,
+    keys: Sequence[str] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     migrate(database, MIGRATIONS)
     clock = clock if clock is not None else SystemClock()
     ids = ids if ids is not None else Ids()
     rules = [rule for policy in (*(agent.policy for agent in agents), *policies) for rule in policy.models]
-    payloads = Payloads(Redactor(known_keys(rules)))
+    payloads = Payloads(Redactor((*known_keys(rules), *keys)))
     operations = Operations(database, clock, ids, payloads)
     known = {agent.name: agent for agent in agents}
     reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
@@ -125,8 +130,8 @@ def cautions(agent: Agent) -> list[str]:
             found.append(f"The model of {agent.name} can change unnoticed: {pin.reason}{named}")
     found += [
         f"The policy of {agent.name} has rules for {name!r}, and the code has no such tool."
-        for name in agent.policy.tools
-        if name not in {tool.name for tool in agent.tools}
+        for name, rule in agent.policy.tools.items()
+        if rule.server is None and name not in {tool.name for tool in agent.tools}
     ]
     found += [
         f"The policy of {agent.name} declares the dependency {name!r}, and no tool names it."

@@ -125,6 +125,11 @@ def _either(name: str) -> str:
     return os.environ.get(name) or os.environ.get(name.upper()) or ""
 
 
+def environment() -> dict[str, str]:
+    """All of it, for a process that is started here."""
+    return dict(os.environ)
+
+
 def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 

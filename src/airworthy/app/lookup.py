@@ -25,6 +25,7 @@ _LONG_ENOUGH = f"An id may be cut to {PART_CHARS_MIN} characters at either end. 
 COMPLETIONS_MAX = 50
 OPEN_EFFECTS = (EffectState.HELD, EffectState.SCHEDULED, EffectState.IN_DOUBT)
 GATEWAY = "gwy_"  # How the owners' ids of gateways begin.
+MCP_PROXY = "mcp_"
 
 
 class AmbiguousId(InputError):
@@ -89,9 +90,9 @@ def call_id(app: App, part: str) -> str:
 
 def workers(app: App) -> list[Alive]:
     now_us, here = app.clock.now_us(), this_host()
-    """Those who work on tasks. A gateway is known to the store as well, but works on none."""
+    """Those who work on tasks. Gateways and MCP proxies are known to the store as well, but work on none."""
     found = app.database.read_now(lambda tx: alive(tx, here, now_us))
-    return [row for row in found if not row.id.startswith(GATEWAY)]
+    return [row for row in found if not row.id.startswith((GATEWAY, MCP_PROXY))]
 
 
 def is_known(app: App, agent: str) -> bool:
@@ -105,6 +106,12 @@ def gateways(app: App) -> list[Alive]:
     now_us, here = app.clock.now_us(), this_host()
     found = app.database.read_now(lambda tx: alive(tx, here, now_us))
     return [row for row in found if row.id.startswith(GATEWAY)]
+
+
+def mcp_proxies(app: App) -> list[Alive]:
+    now_us, here = app.clock.now_us(), this_host()
+    found = app.database.read_now(lambda tx: alive(tx, here, now_us))
+    return [row for row in found if row.id.startswith(MCP_PROXY)]
 
 
 def effect_counts(app: App) -> dict[EffectState, int]:

@@ -55,6 +55,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "api": ("airworthy.cli.api", "Serve the HTTP API: tasks, the review queue, feedback."),
     "access": ("airworthy.cli.access", "Make, list and revoke keys to the API."),
+    "mcp-proxy": (
+        "airworthy.cli.mcp_proxy",
+        "Stand before an MCP server, so that its tools are used within an agent's policy.",
+    ),
+    "mcp": ("airworthy.cli.mcp", "Look at the tools of MCP servers, and accept what has changed."),
     "key": ("airworthy.cli.key", "Make, list and revoke keys to the gateway."),
     "models": (
         "airworthy.cli.models",

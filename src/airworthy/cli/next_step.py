@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from airworthy.cli.show import counted, when
 from airworthy.runtime import State, TaskRow
+from airworthy.runtime.tasks import Kind
 from airworthy.tools import EffectRow, EffectState
 
 
@@ -20,6 +21,8 @@ class Surroundings:
 def next_steps(task: TaskRow, around: Surroundings) -> list[str]:
     """Sentences, each with a command where there is one; empty: nothing is left to do."""
     steps = about_effects(around.effects)
+    if task.kind is Kind.SESSION:
+        return steps + _about_session(task)
     match task.state:
         case State.QUEUED | State.WAITING | State.PAUSED:
             steps += _about_waiting(task, around)
@@ -45,6 +48,17 @@ def next_steps(task: TaskRow, around: Surroundings) -> list[str]:
         case _:
             pass
     return steps
+
+
+def _about_session(task: TaskRow) -> list[str]:
+    """Nobody here can run it: the agent that makes its calls runs elsewhere."""
+    match task.state:
+        case State.RUNNING:
+            return [f"It goes on until its client leaves; to end it: airworthy task cancel {task.id}"]
+        case State.WAITING:
+            return [f"Go on with it: airworthy mcp-proxy ... --task {task.id}"]
+        case _:
+            return []
 
 
 def _about_waiting(task: TaskRow, around: Surroundings) -> list[str]:

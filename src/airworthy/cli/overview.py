@@ -1,7 +1,7 @@
 """A database at one moment: what is off, how many tasks and effects there are, who works on them."""
 
 from airworthy.app.build import App
-from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, workers
+from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, mcp_proxies, workers
 from airworthy.cli import queue_view, show
 from airworthy.runtime import State
 from airworthy.runtime.documents import Document
@@ -21,6 +21,7 @@ class Overview:
         self.gateways = gateways(app)
         self.queues = app.operations.queues()
         self.now_us = app.clock.now_us()
+        self.mcp_proxies = mcp_proxies(app)
         self.path = getattr(app.database, "path", "")
 
     def document(self) -> Document:
@@ -37,6 +38,10 @@ class Overview:
             ],
             "gateways": [
                 {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)} for row in self.gateways
+            ],
+            "mcp_proxies": [
+                {"id": row.id, "pid": row.pid, "started": show.iso(row.started_us)}
+                for row in self.mcp_proxies
             ],
         }
 
@@ -57,6 +62,11 @@ class Overview:
                     else ()
                 ),
                 *((f"Queue of {each.agent}", queue_view.line(each, self.now_us)) for each in self.queues),
+                *(
+                    [("MCP proxies", ", ".join(f"pid {row.pid}" for row in self.mcp_proxies))]
+                    if self.mcp_proxies
+                    else ()
+                ),
                 ("Open tasks", _listed({s.value: count for s, count in self.tasks.items() if s in OPEN})),
                 (
                     "Closed tasks",

@@ -10,14 +10,18 @@ class Halt(BaseException):
 class Suspend(Halt):
     """Park the task and call the agent again later; costs a row, not memory.
 
-    `wake_us` is when (None: when somebody decides); `waiting_for` says in words what for.
+    `wake_us` is when (None: when somebody decides); `waiting_for` says in words what for; `effect` is the id of the
+    one that a person has to decide on.
     """
 
-    def __init__(self, waiting_for: str, wake_us: int | None = None, *, paused: bool = False) -> None:
+    def __init__(
+        self, waiting_for: str, wake_us: int | None = None, *, paused: bool = False, effect: str = ""
+    ) -> None:
         super().__init__(waiting_for)
         self.waiting_for = waiting_for
         self.wake_us = wake_us
         self.paused = paused
+        self.effect = effect
 
 
 class Stop(Halt):

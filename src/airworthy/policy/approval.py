@@ -177,7 +177,11 @@ def _tool_gaps(policy: Policy, tools: Sequence[ToolFact]) -> list[Gap]:
     code = {tool.name: tool for tool in tools}
     for name, rule in policy.tools.items():
         fact = code.get(name)
-        if fact is None:
+        if rule.server is not None and fact is None:
+            if rule.effect is None:
+                missing = f"Nobody says what this tool of the MCP server {rule.server} does to the world."
+                gaps.append(Gap(f"tools.{name}.effect", missing, 'Add "read", "write", "send" or "delete".'))
+        elif fact is None:
             gaps.append(
                 Gap(f"tools.{name}", "The code has no such tool.", "Delete the table, or correct its name.")
             )

@@ -35,7 +35,10 @@ def tool_blocks(rules: Mapping[str, ToolRule], tools: Sequence[ToolFact]) -> lis
 def _one_tool(name: str, rule: ToolRule, fact: ToolFact | None) -> list[Block]:
     effect = rule.effect or (fact.effect if fact else None)
     blocks: list[Block] = [Heading(3, (Code(name),))]
-    if fact is None:
+    if fact is None and rule.server is not None:
+        says = ". What it does is as far as the policy says; its own description is not trusted."
+        blocks.append(Paragraph(("A tool of the MCP server ", Code(rule.server), says)))
+    elif fact is None:
         blocks.append(
             Paragraph(
                 (Strong("Not settled."), " The program contains no tool of this name, only the policy does.")

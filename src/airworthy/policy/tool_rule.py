@@ -15,6 +15,7 @@ from airworthy.policy.kinds import (
     Seconds,
     SecondsOrNone,
     Section,
+    Word,
 )
 
 Effect = Literal["read", "write", "send", "delete"]
@@ -52,6 +53,11 @@ class ToolRule(Section):
         default=None,
         description="What the tool does to the world; left out: as the code declares. "
         "Broken: if it differs from the code the agent does not start.",
+    )
+    server: Word | None = Field(
+        default=None,
+        description="The MCP server that has the tool; left out: the agent's code. "
+        "Broken: a proxy of another server does not offer it.",
     )
     timeout_s: Seconds = Field(
         default=10.0,

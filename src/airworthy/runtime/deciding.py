@@ -60,11 +60,13 @@ def effect_decided(
 ) -> EffectRow:
     """A person's word on an effect, and its task goes on. The row afterwards. Raises: TransitionRefused."""
     row = outbox.decide(tx, effect_id, to, sets=sets)
-    from_outbox = row.due_us is not None
+    task = tasks.find(tx, row.task_id)
+    # Of a session that is over, nobody asks for the call again either.
+    over = task is not None and task.kind is tasks.Kind.SESSION and task.outcome is not None
+    from_outbox = row.due_us is not None or over
     if from_outbox and to is EffectState.APPROVED:
         # Its run had handed it over before it was held or in doubt: no run asks for it, so its time is now.
         outbox.move(tx, effect_id, EffectState.SCHEDULED, sets=(("due_us", now_us),))
-    task = tasks.find(tx, row.task_id)
     if (
         task is not None
         and task.state is State.ESCALATED

@@ -103,10 +103,13 @@ class RunGate:
         asked = digest(call.name.encode(), call.arguments)
         # An act is progress by itself, even if every act is answered with the same "ok".
         came = asked if call.acts or result is None else digest(result)
-        well = result is not None and traceable(call.arguments, self._known)
+        well = result is not None and self._traceable(call.arguments)
         self._made.append(Made(call.name, asked, came, well))
         if result is not None and len(self._known) < KNOWN_BYTES_MAX:
             self._known += result[: KNOWN_BYTES_MAX - len(self._known)]
+
+    def _traceable(self, arguments: bytes) -> bool:
+        return traceable(arguments, self._known)
 
 
 def _may_take(call: CallFact) -> int:

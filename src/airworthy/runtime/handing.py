@@ -41,7 +41,7 @@ def hand_over(tx: Tx, lifecycle: Lifecycle, agents: Sequence[str], now_us: int) 
         for task in found:
             # One that a worker holds goes on to its next step, and stops there by itself.
             if task.state in OPEN and not task.cancel_asked and leases.holder(tx, task.id) is None:
-                lifecycle.end_unclaimed(tx, task, Outcome.ESCALATED, why, now_us)
+                lifecycle.close_unclaimed(tx, task, Outcome.ESCALATED, why, now_us)
                 handed += 1
     return handed
 

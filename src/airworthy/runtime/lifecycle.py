@@ -16,9 +16,9 @@ from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission import bounds, queue
 from airworthy.runtime.admission.look import room
 from airworthy.runtime.engine import Engine
-from airworthy.runtime.machine import ENDING, Event, State
+from airworthy.runtime.machine import ENDING, Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
-from airworthy.runtime.tasks import TaskRow
+from airworthy.runtime.tasks import Kind, TaskRow
 from airworthy.store import Fence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import EffectState, outbox, resource
@@ -69,12 +69,14 @@ class Lifecycle:
         `attempts_max`: by agent, from its policy. `admitted`: its turn in the queue has come.
         """
         task = tasks.find(tx, task_id)
-        if task is None or task.state not in (State.QUEUED, State.WAITING, State.RUNNING):
+        if task is None or task.kind is Kind.SESSION:
+            return None  # No code of ours can go on with a session; see `sessions`.
+        if task.state not in (State.QUEUED, State.WAITING, State.RUNNING):
             return None
         if task.state is State.RUNNING and leases.holder(tx, task.id) is not None:
             return None  # A wake-up too many; somebody is at it.
         if task.cancel_asked:
-            self.end_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
+            self.close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
             return None
         if task.pause_asked:
             tasks.move(tx, task, Event.PAUSE, now_us)
@@ -99,14 +101,14 @@ class Lifecycle:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  # one damaged record must not hold up every other task
-            self.end_unclaimed(tx, task, Outcome.DEAD_LETTERED, _unreadable(error), now_us)
+            self.close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _unreadable(error), now_us)
             return None
         seq = recorded[-1].seq
         attempts = 1
         if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
             attempts = task.attempts + 1 if seq == task.seq_claimed else 1
             if attempts > attempts_max[task.agent]:
-                self.end_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
+                self.close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
                 return None
         fence = leases.take(tx, task.id, owner_id, now_us)
         event = Event.TAKE_OVER if task.state is State.RUNNING else Event.CLAIM
@@ -201,19 +203,27 @@ class Lifecycle:
         self._place_free(tx, task, now_us)
 
     def decline_at_the_door(self, tx: Tx, task: TaskRow, reason: Reason, now_us: int) -> None:
-        self.end_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
+        self.close_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
 
     def wake(self, tx: Tx, task_id: str, now_us: int) -> bool:
-        """After a decision. False when the task does not wait (it is running, paused or closed)."""
+        """After a decision. False when the task does not wait (it is running, paused or closed), or is a session."""
         task = tasks.get(tx, task_id)
-        if task.state is not State.WAITING:
+        if task.state is not State.WAITING or task.kind is Kind.SESSION:
             return False
         tasks.move(tx, task, Event.WAKE, now_us, waiting_for="", wake_us=None)
         self.schedule(tx, task, now_us)
         return True
 
     def requeue(self, tx: Tx, task: TaskRow, event: Event, now_us: int) -> None:
-        """A closed task is opened again: its failed steps are to be redone, its effects stand."""
+        """A closed task is opened again: its failed steps are to be redone, its effects stand.
+
+        Raises: IllegalTransition.
+        """
+        if task.kind is Kind.SESSION:
+            raise IllegalTransition(
+                f"Task {task.id} was a session of an agent that runs elsewhere; nothing here can run it again.",
+                mend="Let that agent begin a new session.",
+            )
         steps = read_steps(tx, task.id)
         acted = max((step.seq for step in steps if step.acted), default=0)
         for step in steps:
@@ -242,7 +252,7 @@ class Lifecycle:
         if task.state is State.RUNNING:
             tasks.update(tx, task.id, cancel_asked=1)
             return False
-        self.end_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
+        self.close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
         return True
 
     def forget(self, tx: Tx, task_id: str) -> None:
@@ -281,7 +291,7 @@ class Lifecycle:
         if not queue.empty(tx, task.agent):
             self.wake_queue(tx, task.agent, now_us)
 
-    def end_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
+    def close_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
         """A task that no run of this moment holds."""
         self._end(tx, task, outcome, reason, None, now_us, task.active_us)
         self.forget(tx, task.id)

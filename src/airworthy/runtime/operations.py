@@ -21,7 +21,7 @@ from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
-from airworthy.runtime.tasks import TaskQuery, TaskRow
+from airworthy.runtime.tasks import Kind, TaskQuery, TaskRow
 from airworthy.store import Database, Tx
 from airworthy.tools import EffectRow, EffectState, outbox
 
@@ -115,7 +115,7 @@ class Operations:
 
         def op(tx: Tx, now_us: int) -> bool:
             task = tasks.get(tx, task_id)
-            if task.state is State.RUNNING:
+            if task.state is State.RUNNING or (task.kind is Kind.SESSION and task.outcome is None):
                 tasks.update(tx, task.id, pause_asked=1)
                 return False
             tasks.move(tx, task, Event.PAUSE, now_us, pause_asked=1)
@@ -135,11 +135,13 @@ class Operations:
                     self._lifecycle.engine.schedule(
                         tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
                     )
-                case State.RUNNING if task.pause_asked:
+                case State.RUNNING | State.WAITING if task.pause_asked and (
+                    task.state is State.RUNNING or task.kind is Kind.SESSION
+                ):
                     tasks.update(tx, task.id, pause_asked=0)
                 case State.ESCALATED:
                     self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
-                case State.WAITING:
+                case State.WAITING if task.kind is Kind.RUN:
                     self._lifecycle.wake(tx, task.id, now_us)
                 case _:
                     raise IllegalTransition(
@@ -336,7 +338,7 @@ class Operations:
             self._lifecycle.decline_at_the_door(tx, row, refused, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)
         if by_hand is not None:
-            self._lifecycle.end_unclaimed(tx, row, Outcome.ESCALATED, by_hand, now_us)
+            self._lifecycle.close_unclaimed(tx, row, Outcome.ESCALATED, by_hand, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)
         self._lifecycle.enqueue(tx, row, rule, now_us)
         return Accepted(row, repeated=False)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airworthy.runtime import tasks
+from airworthy.runtime import sessions, tasks
 from airworthy.runtime.admission import bounds, queue
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import State
@@ -23,7 +23,11 @@ class Swept:
 
 
 def sweep(tx: Tx, lifecycle: Lifecycle, now_us: int, before: Swept | None = None) -> Swept:
-    """`before`: what the last sweep answered, so that a million open tasks are looked at bit by bit."""
+    """`before`: what the last sweep answered, so that a million open tasks are looked at bit by bit.
+
+    Sessions are not woken but settled.
+    """
+    sessions.settle(lifecycle, tx, now_us)
     queues = _sweep_queues(tx, lifecycle, now_us)
     found = _orphans(tx)
     after: dict[State, tuple[int, str]] = {}
@@ -43,7 +47,7 @@ def _orphans(tx: Tx) -> list[TaskRow]:
     """Running tasks that no living worker holds, and that do not stand in a queue for a place to go on."""
     rows = tx.rows(
         "SELECT t.id FROM tasks t LEFT JOIN claims c ON c.name = t.id LEFT JOIN waiting l ON l.task_id = t.id"
-        " WHERE t.state = 'running' AND c.owner IS NULL AND l.task_id IS NULL"
+        " WHERE t.state = 'running' AND t.kind = 'run' AND c.owner IS NULL AND l.task_id IS NULL"
     )
     return [tasks.get(tx, row[0]) for row in rows]
 
@@ -59,7 +63,7 @@ def _unwoken(tx: Tx, state: State, after: tuple[int, str]) -> tuple[list[str], t
     rows = tx.rows(
         "SELECT t.id FROM tasks t LEFT JOIN wakes w ON w.task_id = t.id LEFT JOIN waiting l ON l.task_id = t.id"
         f" WHERE t.state = ? AND (t.changed_us, t.id) > (?, ?){upto} AND w.task_id IS NULL AND l.task_id IS NULL"
-        " AND (t.state = 'queued' OR t.wake_us IS NOT NULL)",
+        " AND t.kind = 'run' AND (t.state = 'queued' OR t.wake_us IS NOT NULL)",
         (state.value, *after, *params),
     )
     return [row[0] for row in rows], None if last is None else (last[0], last[1])

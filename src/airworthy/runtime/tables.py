@@ -107,9 +107,14 @@ def _manual(dialect: str) -> Sequence[str]:  # noqa: ARG001  # the same for ever
     return ("ALTER TABLE switches ADD COLUMN manual INTEGER NOT NULL DEFAULT 0",)
 
 
+def _sessions(_: str) -> Sequence[str]:
+    return ("ALTER TABLE tasks ADD COLUMN kind VARCHAR NOT NULL DEFAULT 'run'",)
+
+
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
     Migration("runtime", 2, "queues, lanes, waiting, under_way and starts", admission),
     Migration("runtime", 3, "what waits for people goes on their list", _touch_what_waits),
     Migration("runtime", 4, "switches that hand tasks to people", _manual),
+    Migration("runtime", 5, "tasks that are a session of an agent elsewhere", _sessions),
 )

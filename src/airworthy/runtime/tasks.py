@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from airworthy.core.errors import InputError
@@ -10,6 +11,11 @@ from airworthy.core.task import TaskRef
 from airworthy.recorder.touched import touch
 from airworthy.runtime.machine import OPEN, Event, State, after
 from airworthy.store import Tx, ids_alike
+
+
+class Kind(StrEnum):
+    RUN = "run"  # A worker calls the agent's function for it.
+    SESSION = "session"  # The agent runs elsewhere and makes calls, one by one; no worker can run it again.
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class TaskRow:
     cost_nano: int | None = None
     discarded_us: int | None = None
     counted_from: int = 0  # A person opened it again: steps before this one count against no limit.
+    kind: Kind = Kind.RUN
 
     @property
     def ref(self) -> TaskRef:
@@ -67,6 +74,7 @@ _FIELDS = tuple(TaskRow.__dataclass_fields__)
 _COLUMNS = ", ".join(_FIELDS)
 _MARKS = ", ".join("?" for _ in _FIELDS)
 _STATE = _FIELDS.index("state")
+_KIND = _FIELDS.index("kind")
 _FLAGS = (_FIELDS.index("cancel_asked"), _FIELDS.index("pause_asked"))
 
 
@@ -178,6 +186,7 @@ def counts(tx: Tx, agent: str = "") -> dict[State, int]:
 def _task(row: tuple[Any, ...]) -> TaskRow:
     values = list(row)
     values[_STATE] = State(values[_STATE])
+    values[_KIND] = Kind(values[_KIND])
     for flag in _FLAGS:
         values[flag] = bool(values[flag])
     return TaskRow(*values)

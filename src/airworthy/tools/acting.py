@@ -312,7 +312,7 @@ def _ends(box: "Toolbox", call: "Call", state: EffectState) -> Callable[[Tx], No
 
 def _waits(call: "Call") -> Suspend:
     call.run.awaited.add(call.effect_id)
-    return Suspend(f"a person to decide on {call.tool.name} ({call.effect_id})")
+    return Suspend(f"a person to decide on {call.tool.name} ({call.effect_id})", effect=call.effect_id)
 
 
 def _caps(call: "Call") -> Caps:
@@ -339,4 +339,5 @@ def _row(box: "Toolbox", call: "Call") -> EffectRow:
         day=datetime.fromtimestamp(now_us / US_PER_S, UTC).strftime("%Y-%m-%d"),
         created_us=now_us,
         started_us=now_us,
+        server=call.tool.server,
     )

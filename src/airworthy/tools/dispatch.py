@@ -26,7 +26,8 @@ NOTE_CHARS_MAX = 2000
 
 
 class Dispatcher:
-    """One per worker. `boxes` by agent's name; effects of other agents are left to other workers.
+    """One per worker. `boxes` by agent's name; effects of other agents are left to other workers, and those of an MCP
+    server to the proxies that stand before it (`server`; empty: the agents' own code).
 
     `may_send` is asked in the transaction that begins an effect: whether nobody has paused it.
     """
@@ -39,7 +40,10 @@ class Dispatcher:
         owner_id: str,
         redactor: Redactor,
         may_send: Callable[[Tx, EffectRow], bool] = lambda _tx, _row: True,
+        *,
+        server: str = "",
     ) -> None:
+        self._server = server
         self._redactor = redactor
         self._may_send = may_send
         self._database = database
@@ -51,12 +55,14 @@ class Dispatcher:
         if not agents:
             return []
         now_us = self._clock.now_us()
-        return await self._database.read(lambda tx: outbox.due(tx, agents, now_us, DUE_AT_ONCE_MAX))
+        return await self._database.read(
+            lambda tx: outbox.due(tx, agents, now_us, DUE_AT_ONCE_MAX, self._server)
+        )
 
     async def orphans(self) -> list[EffectRow]:
         """Delayed effects that a dead worker had started: again with the same key, or in doubt without one."""
         rows = await self._database.read(orphans)
-        return [row for row in rows if row.agent in self._boxes]
+        return [row for row in rows if row.agent in self._boxes and row.server == self._server]
 
     async def carry_out(self, row: EffectRow) -> None:
         """Twice at once, by two workers: the claim lets one through."""

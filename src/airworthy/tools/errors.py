@@ -61,6 +61,16 @@ class ResourceChanged(ToolError):
     code = "resource_changed"
 
 
+class NotNow(AirworthyError):
+    """A call from elsewhere that has no result yet, or cannot be made. `effect`: the one it is about."""
+
+    code = "not_now"
+
+    def __init__(self, message: str, *, mend: str = "", effect: str = "") -> None:
+        super().__init__(message, mend=mend)
+        self.effect = effect
+
+
 _BY_TYPE: Mapping[str, type[ToolError]] = {
     cls.__name__: cls
     for cls in (

@@ -88,11 +88,12 @@ class EffectRow:
     decided_us: int | None = None
     note: str | None = None
     result: str | None = None
+    server: str = ""  # The MCP server that carries it out; empty: the agent's own code.
 
 
 _COLUMNS = (
     "id, task_id, seq, agent, tool, effect, state, keyed, arguments, recipient, day, created_us, due_us,"
-    " started_us, ended_us, decided_by, decided_us, note, result"
+    " started_us, ended_us, decided_by, decided_us, note, result, server"
 )
 
 
@@ -107,11 +108,11 @@ def insert(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
     """Raises: CapReached before anything is written."""
     check_caps(tx, row, caps)
     tx.execute(
-        f"INSERT INTO effects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO effects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id, row.task_id, row.seq, row.agent, row.tool, row.effect, row.state, int(row.keyed), row.arguments,
             row.recipient, row.day, row.created_us, row.due_us, row.started_us, row.ended_us, row.decided_by,
-            row.decided_us, row.note, row.result,
+            row.decided_us, row.note, row.result, row.server,
         ),
     )  # fmt: skip
     if row.state in FOR_PEOPLE:
@@ -225,12 +226,13 @@ def listing(tx: Tx, states: Sequence[EffectState], limit: int) -> list[EffectRow
     return [_effect(row) for row in found]
 
 
-def due(tx: Tx, agents: Sequence[str], now_us: int, limit: int) -> list[EffectRow]:
+def due(tx: Tx, agents: Sequence[str], now_us: int, limit: int, server: str = "") -> list[EffectRow]:
+    """`server`: those that this MCP server carries out; empty: those of the agents' own code."""
     marks = ", ".join("?" for _ in agents)
     found = tx.rows(
-        f"SELECT {_COLUMNS} FROM effects WHERE state = 'scheduled' AND due_us <= ? AND agent IN ({marks})"
-        " ORDER BY due_us LIMIT ?",
-        (now_us, *agents, limit),
+        f"SELECT {_COLUMNS} FROM effects WHERE state = 'scheduled' AND due_us <= ? AND server = ?"
+        f" AND agent IN ({marks}) ORDER BY due_us LIMIT ?",
+        (now_us, server, *agents, limit),
     )
     return [_effect(row) for row in found]
 
@@ -246,9 +248,12 @@ def counts(tx: Tx) -> dict[EffectState, int]:
 
 
 def next_due_us(tx: Tx, agents: Sequence[str]) -> int | None:
-    """When the first scheduled effect of these agents is to be carried out; None when none is scheduled."""
+    """When the first scheduled effect of these agents' own code is to be carried out; None when none is scheduled."""
     marks = ", ".join("?" for _ in agents)
-    row = tx.row(f"SELECT MIN(due_us) FROM effects WHERE state = 'scheduled' AND agent IN ({marks})", agents)
+    row = tx.row(
+        f"SELECT MIN(due_us) FROM effects WHERE state = 'scheduled' AND server = '' AND agent IN ({marks})",
+        agents,
+    )
     return None if row is None else row[0]
 
 

@@ -1,4 +1,4 @@
-"""The tools' tables: effects, resources with holder and version, last good results, shapes of results."""
+"""The tools' tables: effects, resources, last good results, shapes of results, tools of MCP servers."""
 
 from collections.abc import Sequence
 
@@ -48,6 +48,32 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _mcp(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    Table(
+        "mcp_tools",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("server", String, primary_key=True),
+        Column("tool", String, primary_key=True),
+        Column("digest", String),
+        Column("definition", Text),
+        Column("policy_hash", String, nullable=False),
+        Column("seen_digest", String),
+        Column("seen_definition", Text),
+        Column("first_us", BigInteger, nullable=False),
+        Column("changed_us", BigInteger, nullable=False),
+        Column("accepted_by", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return (
+        "ALTER TABLE effects ADD COLUMN server VARCHAR NOT NULL DEFAULT ''",
+        *create_all(metadata, dialect),
+    )
+
+
 def _last_good(dialect: str) -> Sequence[str]:
     from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
 
@@ -95,5 +121,6 @@ def _shapes(dialect: str) -> Sequence[str]:
 MIGRATIONS = (
     Migration("tools", 1, "effects and resources", _first),
     Migration("tools", 3, "shapes of results", _shapes),
+    Migration("tools", 6, "MCP servers: whose effect it is, and their tools as they were accepted", _mcp),
     Migration("tools", 7, "last good results", _last_good),
 )

@@ -43,6 +43,7 @@ class Tool:
     two tasks never interleave on one resource.
     `dependency` names what it talks to; tools of one dependency share a breaker.
     `rehearse` gives a plausible result for a dry run.
+    `server` is the MCP server that has it; empty: the agent's own code.
     `accepts` are the HTTP statuses that the tool reads itself, where it is handed a client; None: all of them.
     """
 
@@ -54,6 +55,7 @@ class Tool:
     resource: str | Callable[[Mapping[str, Any]], str] | None = None
     dependency: str = ""
     rehearse: Callable[..., Any] | None = None
+    server: str = ""
     accepts: frozenset[int] | None = frozenset()
 
     @cached_property

@@ -141,6 +141,16 @@ class Toolbox:
                 name
             )  # Now, so that people see its breaker, and what other processes know of it counts.
 
+    def replace(self, tools: Iterable[Tool]) -> None:
+        """In place of those it has: what an MCP server offers changes while it runs. What is known of what they talk to
+        stays. Raises: ConfigError; then it has none.
+        """
+        self.tools, self._rules = {}, {}
+        made = {tool.name: tool for tool in tools}
+        rules = {name: terms_of(tool, self.policy) for name, tool in made.items()}
+        check(made, rules, self.policy)
+        self.tools, self._rules = made, rules
+
     def rule(self, name: str) -> ToolRule:
         """The tool's own, with what its dependency's adds."""
         return self._rules.get(name) or self.policy.tools.get(name, NO_RULE)
@@ -248,6 +258,10 @@ class Toolbox:
         call.run.gate.observe(call.fact, None)
         await call.run.journal.record(call.slot, StepState.FAILED, error=failure, facts=facts)
         raise self.raised(call, failure)
+
+    async def turn_away(self, run: RunTools, name: str, arguments: bytes, text: str) -> Any:
+        """Records the refusal of a call that is not to reach the chain. Raises: ToolRefused, Halt."""
+        return await self._refuse(run, run.journal.label(name), arguments, "ToolRefused", text)
 
     @contextlib.asynccontextmanager
     async def holding(self, call: Call) -> AsyncIterator[int | None]:
