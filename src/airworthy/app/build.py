@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
+from airworthy.app.credentials import secrets_of
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
 from airworthy.core.clock import Clock, SystemClock
@@ -72,8 +73,9 @@ def assembled(
     migrate(database, MIGRATIONS)
     clock = clock if clock is not None else SystemClock()
     ids = ids if ids is not None else Ids()
-    rules = [rule for policy in (*(agent.policy for agent in agents), *policies) for rule in policy.models]
-    payloads = Payloads(Redactor(known_keys(rules)))
+    policies = [*(agent.policy for agent in agents), *policies]
+    rules = [rule for policy in policies for rule in policy.models]
+    payloads = Payloads(Redactor((*known_keys(rules), *secrets_of(policies))))
     return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
 
 

@@ -24,6 +24,7 @@ _LONG_ENOUGH = f"An id may be cut to {PART_CHARS_MIN} characters at either end. 
 COMPLETIONS_MAX = 50
 OPEN_EFFECTS = (EffectState.HELD, EffectState.SCHEDULED, EffectState.IN_DOUBT)
 GATEWAY = "gwy_"  # How the owners' ids of gateways begin.
+NO_WORKERS = (GATEWAY, "crd_")
 
 
 class AmbiguousId(InputError):
@@ -79,7 +80,7 @@ def workers(app: App) -> list[Alive]:
     now_us, here = app.clock.now_us(), this_host()
     """Those who work on tasks. A gateway is known to the store as well, but works on none."""
     found = app.database.read_now(lambda tx: alive(tx, here, now_us))
-    return [row for row in found if not row.id.startswith(GATEWAY)]
+    return [row for row in found if not row.id.startswith(NO_WORKERS)]
 
 
 def is_known(app: App, agent: str) -> bool:

@@ -1,4 +1,4 @@
-"""The tools' tables: effects with their state, and resources with their holder and version."""
+"""The tools' tables: effects with their state, resources with their holder and version, tokens, health."""
 
 from collections.abc import Sequence
 
@@ -48,4 +48,33 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("tools", 1, "effects and resources", _first),)
+def _tokens(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    Table(
+        "tokens",
+        metadata,
+        Column("name", String, primary_key=True),
+        Column("dependency", String, nullable=False),
+        Column("kind", String, nullable=False),
+        # Access and refresh token, under a key that is not in the database.
+        Column("sealed", LargeBinary),
+        Column("made_us", BigInteger, nullable=False),
+        Column("until_us", BigInteger, nullable=False),
+        Column("generation", Integer, nullable=False),
+        Column("failures", Integer, nullable=False),
+        Column("retry_us", BigInteger, nullable=False),
+        Column("why", Text, nullable=False),
+        Column("mend", Text, nullable=False),
+        Column("broken", Integer, nullable=False),
+        Column("changed_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (
+    Migration("tools", 1, "effects and resources", _first),
+    Migration("tools", 2, "tokens", _tokens),
+)

@@ -13,14 +13,22 @@ from airworthy.core.canonical import NotSerialisable, digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError, ConfigError, told
 from airworthy.core.gate import CallFact, Gate
-from airworthy.core.halt import TryLater
+from airworthy.core.halt import NeedsMending, TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
-from airworthy.tools.errors import ToolError, ToolFailed, ToolResultInvalid, ToolUnavailable, error_from
+from airworthy.tools.credentials.errors import CredentialBroken
+from airworthy.tools.errors import (
+    ToolError,
+    ToolFailed,
+    ToolNotAuthorised,
+    ToolResultInvalid,
+    ToolUnavailable,
+    error_from,
+)
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.resource import Resources
 from airworthy.tools.rules import storable
@@ -200,6 +208,8 @@ class Toolbox:
         assert error is not None
         if isinstance(error, ResultTooLarge | NotSerialisable):
             kind: type[ToolError] = ToolResultInvalid
+        elif isinstance(error, CredentialBroken):
+            kind = ToolNotAuthorised
         else:
             kind = ToolUnavailable if tried.retryable else ToolFailed
         return ErrorFact(
@@ -216,6 +226,8 @@ class Toolbox:
         """A tool the task cannot do without ends the run for now; any other failure is the agent's to handle."""
         if fact.retryable and call.rule.critical:
             return TryLater(fact, call.slot.seq)
+        if fact.type == ToolNotAuthorised.__name__ and call.rule.critical:
+            return NeedsMending(fact, call.slot.seq)
         return error_from(fact, call.slot.seq)
 
     def replayed(self, call: Call, recorded: Recorded) -> Any:
