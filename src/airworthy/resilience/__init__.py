@@ -4,6 +4,15 @@ from airworthy.resilience.again import NO, Again, Classify, Decision, No, Yes, b
 from airworthy.resilience.breaker import Breaker, BreakerState, Mode, Permit, Refusal, Result
 from airworthy.resilience.bulkhead import Bulkhead, Compartment, Full
 from airworthy.resilience.circuit import Change, Circuit, CircuitOpen
+from airworthy.resilience.egress import (
+    INTERNET_ONLY,
+    Egress,
+    EgressRefused,
+    async_transport,
+    checked_addresses,
+    checked_addresses_async,
+    sync_transport,
+)
 from airworthy.resilience.pace import Pace, Pacer, TooFast
 from airworthy.resilience.refused import Refused
 from airworthy.resilience.retry import DeadlinePassed, GaveUp, Retrier, Retry, RetryAccount, RetryBudget
@@ -12,6 +21,7 @@ from airworthy.resilience.timeout import Abandoned, Ended, TimedOut, WorkCrashed
 from airworthy.resilience.transport import reached
 
 __all__ = [
+    "INTERNET_ONLY",
     "NO",
     "Abandoned",
     "Again",
@@ -25,6 +35,8 @@ __all__ = [
     "Compartment",
     "DeadlinePassed",
     "Decision",
+    "Egress",
+    "EgressRefused",
     "Ended",
     "Full",
     "GaveUp",
@@ -44,9 +56,13 @@ __all__ = [
     "TooFast",
     "WorkCrashed",
     "Yes",
+    "async_transport",
     "bounded",
     "bounded_in_thread",
     "by_error",
+    "checked_addresses",
+    "checked_addresses_async",
     "parse_retry_after",
     "reached",
+    "sync_transport",
 ]
