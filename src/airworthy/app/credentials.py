@@ -9,6 +9,7 @@ from airworthy.app.providers import KeyFile
 from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.core.redact import KNOWN_CHARS_MIN
 from airworthy.policy import CredentialRule, Policy
+from airworthy.resilience.egress import Egress, async_transport
 from airworthy.store.lease import Owner
 from airworthy.tools.credentials import (
     CredentialBroken,
@@ -148,7 +149,9 @@ class OAuth:
     def _client(self) -> "httpx.AsyncClient":
         import httpx
 
-        return httpx.AsyncClient(trust_env=False, timeout=self._dependency.timeout_s)
+        # The token endpoint may be inside the network where its dependency may be.
+        transport = async_transport(Egress(internal=self._dependency.internal))
+        return httpx.AsyncClient(transport=transport, trust_env=False, timeout=self._dependency.timeout_s)
 
     def _owner(self) -> Owner:
         from airworthy.app.build import this_process

@@ -74,7 +74,47 @@ def _tokens(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _health(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    Table(
+        "health",
+        metadata,
+        Column("dependency", String, primary_key=True),
+        Column("ok", Integer, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        Column("since_us", BigInteger, nullable=False),
+        Column("streak", Integer, nullable=False),
+        Column("took_us", BigInteger, nullable=False),
+        Column("reason", Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "health_hours",
+        metadata,
+        Column("dependency", String, primary_key=True),
+        Column("source", String, primary_key=True),
+        Column("hour_us", BigInteger, primary_key=True, autoincrement=False),
+        Column("ok", Integer, nullable=False),
+        Column("failed", Integer, nullable=False),
+        # Twelve bits each, one for every five minutes.
+        Column("seen", Integer, nullable=False),
+        Column("bad", Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "health_counted",
+        metadata,
+        Column("source", String, primary_key=True),
+        Column("until_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
 MIGRATIONS = (
     Migration("tools", 1, "effects and resources", _first),
     Migration("tools", 2, "tokens", _tokens),
+    Migration("tools", 4, "health of dependencies", _health),
 )

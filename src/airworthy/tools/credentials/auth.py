@@ -28,6 +28,10 @@ class CredentialAuth(httpx.Auth):
     def __repr__(self) -> str:
         return f"CredentialAuth({self._header!r})"
 
+    async def obtain(self) -> None:
+        """Has a credential at hand for the next call. Raises: CredentialDown, CredentialBroken."""
+        await self._source.get_async()
+
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if _origin(request.url) != self._origin:
             yield request

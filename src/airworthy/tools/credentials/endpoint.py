@@ -43,8 +43,10 @@ class Endpoint:
                 return await self._exchanged(client, request, secrets)
         except TimeoutError:
             return Later(f"The token endpoint has not answered within {self._answer_s_max:g} s.")
-        except AirworthyError as error:  # The guard of outbound calls.
-            return Refused(error.message, error.mend)
+        except (
+            AirworthyError
+        ) as error:  # The guard of outbound calls; names may resolve otherwise the next time.
+            return Later(f"The token endpoint is not asked: {error}")
         except (httpx.HTTPError, OSError) as error:
             return Later(f"The token endpoint cannot be reached: {type(error).__name__}.")
         except Exception as error:  # noqa: BLE001  # what a broken answer makes of a parser is not for the caller
