@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from airworthy.gateway import ModelError, ModelReply
     from airworthy.policy import Policy, load_policy
     from airworthy.runtime import Agent, Run, Submission, SyncRun
-    from airworthy.tools import Permanent, Tool, ToolError, Transient, http_error, tool, transport_error
+    from airworthy.tools import (
+        Gap,
+        LockedOut,
+        Permanent,
+        Tool,
+        ToolError,
+        Transient,
+        http_error,
+        tool,
+        transport_error,
+    )
 
 _HOMES = {
     "Agent": "airworthy.runtime",
@@ -21,7 +31,9 @@ _HOMES = {
     "CheckContext": "airworthy.checks",
     "ConfigError": "airworthy.core.errors",
     "ErrorFact": "airworthy.core.outcome",
+    "Gap": "airworthy.tools",
     "InputError": "airworthy.core.errors",
+    "LockedOut": "airworthy.tools",
     "ModelError": "airworthy.gateway",
     "ModelReply": "airworthy.gateway",
     "Outcome": "airworthy.core.outcome",
@@ -54,7 +66,9 @@ __all__ = [
     "CheckContext",
     "ConfigError",
     "ErrorFact",
+    "Gap",
     "InputError",
+    "LockedOut",
     "ModelError",
     "ModelReply",
     "Outcome",

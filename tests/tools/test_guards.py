@@ -53,7 +53,7 @@ async def test_the_breaker_opens_answers_at_once_lets_one_through_and_recovers()
     for number in range(8):
         with pytest.raises(ToolUnavailable):
             await k.call(run, look, order=str(number))
-    opened = k.box.guards.circuits["look"].state.mode
+    opened = k.box.dependency("look").circuit.state.mode
 
     with pytest.raises(ToolUnavailable, match="CircuitOpen"):
         await k.call(run, look, order="8")
@@ -64,7 +64,7 @@ async def test_the_breaker_opens_answers_at_once_lets_one_through_and_recovers()
     assert opened is Mode.OPEN
     assert calls_while_open == 8
     assert probe == 1
-    assert k.box.guards.circuits["look"].state.mode is Mode.CLOSED
+    assert k.box.dependency("look").circuit.state.mode is Mode.CLOSED
 
 
 @pytest.mark.parametrize("error", [Permanent("no"), ValueError("bug")])
@@ -76,7 +76,7 @@ async def test_a_no_and_a_bug_open_no_breaker(error: Exception) -> None:
         with pytest.raises(ToolFailed):
             await k.call(run, look, order=str(number))
 
-    assert k.box.guards.circuits["look"].state.mode is Mode.CLOSED
+    assert k.box.dependency("look").circuit.state.mode is Mode.CLOSED
 
 
 async def test_an_async_tool_that_never_returns_is_ended_at_its_timeout() -> None:

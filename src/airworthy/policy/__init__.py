@@ -13,6 +13,7 @@ from airworthy.policy.load import load_policy, parse_policy
 from airworthy.policy.model import Policy, Stage
 from airworthy.policy.model_rule import PROVIDERS, ModelRule, ProviderFacts, Why
 from airworthy.policy.pins import Floating, Pinned, pin_of
+from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.scope import scope_html, scope_markdown
 from airworthy.policy.sections import (
     STOP_WHENS,
@@ -56,6 +57,7 @@ __all__ = [
     "Pinned",
     "Policy",
     "PolicyError",
+    "Preconditions",
     "Problem",
     "ProviderFacts",
     "Rate",

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from airworthy.policy.budgets import Budgets
+from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.sections import Escalation, Limits, OutputScope, Refusals, StopRule
 from airworthy.policy.tool_rule import ToolRule
 
@@ -82,6 +84,20 @@ def tools_fit_limits(tools: Mapping[str, ToolRule], limits: Limits) -> list[Flaw
         _longer_than_the_task(("tools", name, "timeout_s"), limits)
         for name, tool in tools.items()
         if tool.says("timeout_s") and tool.timeout_s > limits.seconds
+    ]
+
+
+def preconditions_exist(
+    preconditions: Preconditions, dependencies: Mapping[str, DependencyRule]
+) -> list[Flaw]:
+    return [
+        Flaw(
+            ("preconditions", "dependencies", position),
+            f"names {name!r}, which is no dependency of this policy.",
+            f"Add [dependencies.{name}], or name one of: {', '.join(sorted(dependencies)) or 'none yet'}.",
+        )
+        for position, name in enumerate(preconditions.dependencies)
+        if name not in dependencies
     ]
 
 

@@ -1,6 +1,7 @@
 """A system that tools talk to: where it is, how sure it must be, what takes its place; knows no tool's code."""
 
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -61,9 +62,17 @@ class OutageRule(Section):
     )
 
     def contradictions(self) -> list[Flaw]:
+        flaws = []
         if self.begin == self.end:
-            return [Flaw(("end",), "is `begin` too, so the window has no length.", "Write when it ends.")]
-        return []
+            flaws.append(
+                Flaw(("end",), "is `begin` too, so the window has no length.", "Write when it ends.")
+            )
+        try:
+            ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError):  # A folder of the zone files is an OSError.
+            says = f"names no time zone known here: {self.zone!r}."
+            flaws.append(Flaw(("zone",), says, 'Write a name as "Europe/Berlin", or "UTC".'))
+        return flaws
 
 
 class DependencyRule(Section):
@@ -125,3 +134,14 @@ class DependencyRule(Section):
         description="Windows in which it is known to be away, each a `[[dependencies.<name>.outages]]`. "
         "Broken: inside one, the fallback applies at once and no attempt is made.",
     )
+
+    def contradictions(self) -> list[Flaw]:
+        if self.critical and self.fallback != "error":
+            return [
+                Flaw(
+                    ("fallback",),
+                    "has no meaning for a critical dependency: its tasks wait.",
+                    "Delete it, or set critical = false, here or with the fallback at one tool.",
+                )
+            ]
+        return []

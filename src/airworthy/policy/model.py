@@ -12,6 +12,7 @@ from airworthy.policy.flaws import Flaw
 from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, Word
 from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.sections import (
     ChecksRule,
     Escalation,
@@ -58,6 +59,7 @@ class Policy(Section):
     dependencies: Annotated[Mapping[ToolName, DependencyRule], Field(max_length=ENTRIES_MAX)] = Field(
         default_factory=dict
     )
+    preconditions: Preconditions = Preconditions()
     stop: Annotated[tuple[StopRule, ...], Field(strict=False, max_length=ENTRIES_MAX)] = ()
     checks: ChecksRule = ChecksRule()
 
@@ -92,6 +94,8 @@ class Policy(Section):
             flaws += across.models_fit_limits(self.models, self.limits)
         if {"limits", "tools"} <= known:
             flaws += across.tools_fit_limits(self.tools, self.limits)
+        if {"dependencies", "preconditions"} <= known:
+            flaws += across.preconditions_exist(self.preconditions, self.dependencies)
         if {"limits", "budgets"} <= known:
             flaws += across.limits_fit_budgets(self.limits, self.budgets)
         if {"stop", "escalation"} <= known:

@@ -7,18 +7,27 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from airworthy.policy.dependency_rule import DependencyRule
+from airworthy.policy.credential_rule import CredentialRule
+from airworthy.policy.dependency_rule import DependencyRule, HealthRule, OutageRule
+from airworthy.policy.gateway_rule import CacheRule
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.plain_words import size
 from airworthy.policy.sections import StopRule
-from airworthy.policy.tool_rule import ToolRule
+from airworthy.policy.tool_rule import BreakerRule, ToolRule
 
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "models": ("[[models]]", ModelRule),
     "tools": ("[tools.<name>]", ToolRule),
     "dependencies": ("[dependencies.<name>]", DependencyRule),
     "stop": ("[[stop]]", StopRule),
+}
+_INNER: Final[dict[str, type[BaseModel]]] = {
+    "breaker": BreakerRule,
+    "cache": CacheRule,
+    "health": HealthRule,
+    "credentials": CredentialRule,
+    "outages": OutageRule,
 }
 _UNITS: Final = (
     ("_usd_per_mtok", "USD per million tokens"),
@@ -113,10 +122,9 @@ def key_tables() -> str:
 def _keys(model: type[BaseModel], prefix: str = "") -> list[Key]:
     keys = []
     for name, field in model.model_fields.items():
-        inner = field.annotation
         keys.append(_key(prefix + name, field))
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and name in {"breaker", "cache"}:
-            keys += _keys(inner, f"{prefix}{name}.")
+        if name in _INNER:
+            keys += _keys(_INNER[name], f"{prefix}{name}.")
     return keys
 
 

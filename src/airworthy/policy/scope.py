@@ -13,6 +13,7 @@ from airworthy.policy.pins import Floating, pin_of
 from airworthy.policy.plain_words import count, duration, listed, money, size
 from airworthy.policy.render_html import render_html
 from airworthy.policy.render_markdown import render_markdown
+from airworthy.policy.scope_dependencies import dependency_blocks
 from airworthy.policy.scope_tools import tool_blocks
 from airworthy.policy.sections import STOP_WHENS, StopRule, StopWhen
 
@@ -61,6 +62,7 @@ def scope_document(policy: Policy, tools: Sequence[ToolFact], approval: Approval
             *_refuses(policy),
             Heading(2, ("What it may do with its tools",)),
             *tool_blocks(policy.tools, tools),
+            *dependency_blocks(policy.dependencies, policy.preconditions),
             Heading(2, ("Limits",)),
             Paragraph(("Each task stops before any of these is passed:",)),
             Bullets(tuple(_limits(policy))),

@@ -6,6 +6,7 @@ from typing import Final
 from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong
 from airworthy.policy.facts import ToolFact
 from airworthy.policy.plain_words import amount, count, duration
+from airworthy.policy.scope_dependencies import fallback_lines
 from airworthy.policy.tool_rule import Effect, ToolRule
 
 _MAY: Final[dict[Effect, str]] = {
@@ -138,5 +139,5 @@ def _how(rule: ToolRule, effect: Effect | None, fact: ToolFact | None) -> list[L
             )
         )
     if not rule.critical:
-        lines.append(("If it fails, the agent goes on without it.",))
+        lines += fallback_lines(rule) or [("If it fails, the agent goes on without it.",)]
     return lines

@@ -19,6 +19,8 @@ from airworthy.policy.kinds import (
 
 Effect = Literal["read", "write", "send", "delete"]
 Instead = Literal["error", "last_good", "nothing"]
+# What takes the place of a failed read: one of `Instead`, or another tool.
+Fallback = Annotated[str, Field(pattern=r"^(error|last_good|nothing|tool:[A-Za-z_][A-Za-z0-9_.:/-]{0,127})$")]
 
 
 class BreakerRule(Section):
@@ -85,6 +87,22 @@ class ToolRule(Section):
         description="Whether the task is pointless without this tool. "
         "Broken: a failing critical tool stops the task; any other failure is told to the agent.",
     )
+    fallback: Fallback | None = Field(
+        default=None,
+        description="What takes the place of this read when it fails and is not critical: `last_good`, `nothing`, "
+        "`error`, or `tool:NAME` for another read with the same arguments; left out: as its dependency says. "
+        "Broken: the agent is told of the failure.",
+    )
+    last_good_age_s_max: Seconds | None = Field(
+        default=None,
+        description="How old a last good result may be; left out: as its dependency says, or a day. "
+        "Broken: an older one is not used.",
+    )
+    last_good_for: Literal["user", "anyone"] | None = Field(
+        default=None,
+        description="Who gets a last good result: `user`, the one for whom it was read (the default), or `anyone`, "
+        "for a tool whose arguments say all. Broken: nothing is found for others.",
+    )
     approval: Literal["never", "always"] = Field(
         default="never",
         description="Whether a person approves each call. Broken: the task waits for the person.",
@@ -137,7 +155,30 @@ class ToolRule(Section):
     )
 
     def contradictions(self) -> list[Flaw]:
-        return [*self._about_amounts(), *self._about_recipients(), *self._about_waiting()]
+        return [
+            *self._about_amounts(),
+            *self._about_recipients(),
+            *self._about_waiting(),
+            *self._about_fallback(),
+        ]
+
+    def _about_fallback(self) -> list[Flaw]:
+        if self.fallback in (None, "error"):
+            return []
+        flaws = []
+        if self.effect not in (None, "read"):
+            flaws.append(
+                Flaw(("fallback",), "has no meaning for a tool that acts.", "Delete it, or correct effect.")
+            )
+        if self.says("critical") and self.critical:
+            flaws.append(
+                Flaw(
+                    ("fallback",),
+                    "has no meaning for a critical tool: its task waits.",
+                    "Delete it, or set critical = false.",
+                )
+            )
+        return flaws
 
     def _about_amounts(self) -> list[Flaw]:
         flaws = []

@@ -97,7 +97,7 @@ class Journal:
         self.run = run
         # Called inside the transaction that begins a call which acts or costs; may raise a Halt. Set by the runtime.
         self.confirm: Also = _nothing_to_confirm
-        self._payloads = payloads
+        self.payloads = payloads
         self._by_key: dict[bytes, Recorded] = {}
         self._occurrences: dict[bytes, int] = {}
         self._unmet: dict[bytes, Recorded] = {}
@@ -115,7 +115,7 @@ class Journal:
 
     def slot(self, kind: str, name: str, arguments: bytes, *, effect: str | None = None) -> Slot:
         """Finds or makes the place of a call; counts the call's occurrence, so ask once per call."""
-        clean, _ = self._payloads.redactor.redact_bytes(arguments)
+        clean, _ = self.payloads.redactor.redact_bytes(arguments)
         base = digest(kind.encode(), name.encode(), clean)
         occurrence = self._occurrences.get(base, 0)
         self._occurrences[base] = occurrence + 1
@@ -132,7 +132,7 @@ class Journal:
 
     def label(self, name: str) -> str:
         """A name that a model or a stranger chose, fit to stand in a column: short, printable, without a secret."""
-        clean = self._payloads.redactor.redact_text(storable_text(name[: 4 * LABEL_CHARS_MAX]))
+        clean = self.payloads.redactor.redact_text(storable_text(name[: 4 * LABEL_CHARS_MAX]))
         return "".join(char if char.isprintable() else "?" for char in clean)[:LABEL_CHARS_MAX]
 
     async def record(
@@ -266,8 +266,8 @@ class Journal:
         self, slot: Slot, result: bytes | None, error: ErrorFact | None, facts: StepFacts
     ) -> tuple[bytes, int]:
         raw = body(slot.arguments, result, error, facts.notes)
-        clean, hidden = self._payloads.redactor.redact_bytes(raw)
-        return self._payloads.pack(clean), 0 if hidden else 1
+        clean, hidden = self.payloads.redactor.redact_bytes(raw)
+        return self.payloads.pack(clean), 0 if hidden else 1
 
     # What keeps a resumed run on the path on which it acted.
 

@@ -37,6 +37,27 @@ def every_error_is_a_failure(_error: Exception) -> Result:
 class Guarding(abc.ABC):
     """What a breaker of this process and one shared with other processes have in common: one guarded call."""
 
+    policy: Breaker
+    name: str
+
+    @property
+    @abc.abstractmethod
+    def state(self) -> BreakerState: ...
+
+    def closed_to(self, now_us: int) -> "CircuitOpen | None":
+        """The refusal that a call would meet now; a look that takes no probe."""
+        state = self.state
+        if state.mode is Mode.CLOSED:
+            return None
+        answer, _ = breaker.allow(self.policy, state, now_us)
+        return self.refusal(answer) if isinstance(answer, Refusal) else None
+
+    def refusal(self, refused: Refusal) -> "CircuitOpen":
+        return CircuitOpen(
+            f"The circuit {self.name!r} is {self.state.mode.value}: {refused.reason}.",
+            retry_after_s=refused.retry_after_s,
+        )
+
     @abc.abstractmethod
     async def admit(self) -> Permit:
         """Each permit must be handed to `leave` once. Raises: CircuitOpen."""
@@ -91,10 +112,7 @@ class Circuit(Guarding):
         answer, state = breaker.allow(self.policy, self._state, self._clock.now_us())
         self._become(state)
         if isinstance(answer, Refusal):
-            raise CircuitOpen(
-                f"The circuit {self.name!r} is {state.mode.value}: {answer.reason}.",
-                retry_after_s=answer.retry_after_s,
-            )
+            raise self.refusal(answer)
         return answer
 
     async def admit(self) -> Permit:

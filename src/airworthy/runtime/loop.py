@@ -87,7 +87,10 @@ class AgentLoop:
 
     async def _result(self, call: ModelToolCall) -> str:
         try:
-            return encode(await self._run.call(call.name, call.arguments.encode("utf-8", "replace"))).decode()
+            answer = await self._run.answer(call.name, call.arguments.encode("utf-8", "replace"))
+            # The model is told what it works with, so that its own answer can say so.
+            shown = answer.value if answer.gap is None else {"note": f"{answer.gap}.", "result": answer.value}
+            return encode(shown).decode()
         except ToolError as error:
             return _error(error.message, error.mend)
 

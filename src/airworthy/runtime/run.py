@@ -18,7 +18,7 @@ from airworthy.recorder import Journal, StepState
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
-from airworthy.tools import RunTools, Tool, Toolbox
+from airworthy.tools import Answer, Gap, RunTools, Tool, Toolbox
 
 T = TypeVar("T")
 
@@ -74,16 +74,25 @@ class Run:
         """The tools within this agent's scope."""
         return self._toolbox.offered()
 
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What the run went without so far; the task's outcome names what is left of it."""
+        return self._tools.gaps.left
+
     async def tool(self, tool: Tool | str, /, **arguments: Any) -> Any:
         """Calls a tool through its chain of guards. Raises: ToolError when it gave no result."""
         return await self.call(tool if isinstance(tool, str) else tool.name, encode(arguments))
 
     async def call(self, name: str, arguments: bytes | Mapping[str, Any]) -> Any:
         """`tool`, for arguments that come as JSON, as models propose them."""
+        return (await self.answer(name, arguments)).value
+
+    async def answer(self, name: str, arguments: bytes | Mapping[str, Any]) -> Answer:
+        """As `call`, and says what the value stands in for, if the tool itself did not give it."""
         known = self._toolbox.tools.get(name)
         # What has been started must be recorded, even if the agent gives up waiting for it.
         shield = known is not None and known.effect.acts
-        return await self._guarded(lambda: self._toolbox.call(self._tools, name, arguments), shield=shield)
+        return await self._guarded(lambda: self._toolbox.answer(self._tools, name, arguments), shield=shield)
 
     async def model(
         self,
@@ -278,11 +287,18 @@ class SyncRun:
     def offered_tools(self) -> list[Tool]:
         return self._run.offered_tools
 
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        return self._run.gaps
+
     def tool(self, tool: Tool | str, /, **arguments: Any) -> Any:
         return self._wait(self._run.tool(tool, **arguments))
 
     def call(self, name: str, arguments: bytes | Mapping[str, Any]) -> Any:
         return self._wait(self._run.call(name, arguments))
+
+    def answer(self, name: str, arguments: bytes | Mapping[str, Any]) -> Answer:
+        return self._wait(self._run.answer(name, arguments))
 
     def model(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> ModelReply:
         return self._wait(self._run.model(messages, **options))

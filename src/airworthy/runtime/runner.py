@@ -304,7 +304,7 @@ class Runner:
 
     async def _close(self, halt: Stop, answer: bytes | None) -> Ended:
         kept = answer if halt.outcome is Outcome.ANSWERED else None
-        reason = halt.reason
+        reason = verdicts.with_gaps(halt.reason, self._tools.gaps.left)
         if answer is not None and kept is None:
             # A blocked answer goes to whoever decides, never to the one who asked.
             reason = reason.model_copy(

@@ -13,6 +13,10 @@ from airworthy.policy import Policy, StopWhen
 from airworthy.policy.stops import stop
 from airworthy.recorder import Recorded, StepState
 from airworthy.runtime.agent import Agent
+from airworthy.tools import Gap
+
+GAPS_NAMED_MAX = 3
+GAPS_KEPT_MAX = 100
 
 
 def checks_of(agent: Agent) -> tuple[tuple[Check, ...], tuple[Check, ...]]:
@@ -98,6 +102,17 @@ def policy_stop(policy: Policy, text: str) -> Stop | None:
             )
             return Stop(outcome, reason)
     return None
+
+
+def with_gaps(reason: Reason, gaps: Sequence[Gap]) -> Reason:
+    """An outcome names what its task went without, for people in words and for programs under `gaps`."""
+    if not gaps:
+        return reason
+    text = f"{reason.text} {'. '.join(str(gap) for gap in gaps[:GAPS_NAMED_MAX])}."
+    if len(gaps) > GAPS_NAMED_MAX:
+        text += f" {len(gaps) - GAPS_NAMED_MAX} more are in its evidence."
+    evidence = {**reason.evidence, "gaps": [gap.plain() for gap in gaps[:GAPS_KEPT_MAX]]}
+    return reason.model_copy(update={"text": text, "evidence": evidence})
 
 
 def report_facts(report: Report) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The one door to the world: declared tools, guarded calls, effects that are never made twice, the outbox."""
 
 from airworthy.tools.errors import (
+    LockedOut,
     Permanent,
     ResourceChanged,
     ToolArgumentsInvalid,
@@ -14,13 +15,17 @@ from airworthy.tools.errors import (
     http_error,
     transport_error,
 )
+from airworthy.tools.gaps import Gap
 from airworthy.tools.outbox import EffectRow, EffectState, TransitionRefused
 from airworthy.tools.tool import Tool, ToolDefinitionError, tool
-from airworthy.tools.toolbox import RunTools, Toolbox
+from airworthy.tools.toolbox import Answer, RunTools, Toolbox
 
 __all__ = [
+    "Answer",
     "EffectRow",
     "EffectState",
+    "Gap",
+    "LockedOut",
     "Permanent",
     "ResourceChanged",
     "RunTools",

@@ -14,7 +14,7 @@ from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy.stops import stop
 from airworthy.recorder import StepFacts, StepState
 from airworthy.store import Tx
-from airworthy.tools import outbox
+from airworthy.tools import degrade, outbox
 from airworthy.tools.errors import error_from
 from airworthy.tools.guard import Tried
 from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState, TransitionRefused
@@ -183,6 +183,7 @@ def _was_held(call: "Call") -> bool:
 
 
 async def _carry_out(box: "Toolbox", call: "Call") -> Any:
+    await degrade.hold_back(box, call)
     async with box.holding(call) as version:
         return await _carried_out(box, call, version)
 
@@ -254,6 +255,8 @@ async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) 
     if tried.happened == "maybe":
         raise await _leave_in_doubt(box, call, tried, facts)
     call.run.gate.observe(call.fact, None)
+    if tried.unavailable and not call.rule.critical:
+        facts = degrade.told(call, failure, facts)
     await journal.close(
         call.slot, StepState.FAILED, error=failure, facts=facts, also=_ends(box, call, EffectState.FAILED)
     )

@@ -114,6 +114,10 @@ class Dispatcher:
             return None
         if now.state not in (EffectState.SCHEDULED, EffectState.STARTED):
             return None
+        outage = self._boxes[row.agent].dependency(row.tool).outage() if tool is not None else None
+        if outage is not None:
+            outbox.postpone(tx, now.id, outage.until_us)
+            return None
         if not self._may_send(tx, now):
             outbox.postpone(tx, now.id, self._clock.now_us() + round(PAUSED_S * US_PER_S))
             return None

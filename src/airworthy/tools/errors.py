@@ -1,5 +1,6 @@
 """What can go wrong with a tool call, told apart by what the caller may do about it."""
 
+import sys
 from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import ClassVar, Literal
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from airworthy.core.errors import AirworthyError
 from airworthy.core.outcome import ErrorFact
-from airworthy.resilience import reached
+from airworthy.resilience import EgressRefused, reached
 
 Happened = Literal["no", "maybe"]
 
@@ -111,6 +112,15 @@ class Permanent(AirworthyError):
     retry_after_s: float | None = None
 
 
+class LockedOut(Permanent):
+    """The other side does not know us, or not any more: every call would fail alike until somebody mends that.
+
+    Unlike any other `Permanent` it is an outage of the dependency: a tool that is not critical follows its fallback.
+    """
+
+    code = "locked_out"
+
+
 NOT_DONE_STATUS = frozenset({408, 425, 429})
 
 
@@ -119,7 +129,7 @@ def http_error(
 ) -> Transient | Permanent | None:
     """What an HTTP status means for a call: None below 400.
 
-    429 and 503 with a Retry-After are refusals before the work; another 5xx may come after it.
+    429 and 503 with a Retry-After are refusals before the work; another 5xx may come after it. 401 is LockedOut.
     """
     if status < 400:
         return None
@@ -128,6 +138,8 @@ def http_error(
         return Transient(text, retry_after_s=retry_after_s, happened="no")
     if status >= 500:
         return Transient(text, retry_after_s=retry_after_s, happened="maybe")
+    if status == 401:
+        return LockedOut(text, mend="Check the credential, and whether it was revoked.")
     return Permanent(text)
 
 
@@ -144,13 +156,22 @@ def transport_error(error: Exception) -> Transient:
 def is_transient(error: BaseException) -> bool:
     # Also a tool that could not read what came back: a service that answers nonsense once may answer well next time.
     unreadable = isinstance(error, ValidationError | JSONDecodeError)
-    return unreadable or isinstance(error, Transient | TimeoutError | ConnectionError | InterruptedError)
+    lost = isinstance(error, Transient | TimeoutError | ConnectionError | InterruptedError)
+    return unreadable or lost or is_lost_exchange(error)
+
+
+def is_lost_exchange(error: BaseException) -> bool:
+    """A request of httpx that got no whole answer, made by a client of the tool's own; does not import httpx."""
+    httpx = sys.modules.get("httpx")
+    if httpx is None or not isinstance(error, httpx.RequestError):
+        return False
+    return not isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol)
 
 
 def happened(error: BaseException) -> Happened:
     """Unknown errors say nothing about the effect, so they leave it in doubt."""
     if isinstance(error, Transient | Permanent):
         return error.happened
-    if isinstance(error, ConnectionRefusedError):
+    if isinstance(error, ConnectionRefusedError | EgressRefused):
         return "no"
     return "maybe"

@@ -11,9 +11,7 @@ from airworthy.policy import ToolRule
 from airworthy.resilience import (
     NO,
     Abandoned,
-    Breaker,
     Bulkhead,
-    Circuit,
     Compartment,
     Decision,
     GaveUp,
@@ -23,14 +21,14 @@ from airworthy.resilience import (
     Result,
     Retrier,
     Retry,
-    RetryAccount,
-    RetryBudget,
     TimedOut,
     Yes,
     bounded,
     bounded_in_thread,
 )
-from airworthy.tools.errors import Happened, Permanent, Transient, happened, is_transient
+from airworthy.tools.dependencies import QUEUE_MAX, Dependency
+from airworthy.tools.errors import Happened, LockedOut, Permanent, Transient, happened, is_transient
+from airworthy.tools.exchange import Exchange, exchanging
 from airworthy.tools.tool import KEY_PARAMETER, SchemaBroken, Tool
 
 
@@ -59,6 +57,11 @@ class Tried:
         )
 
     @property
+    def unavailable(self) -> bool:
+        """It is the dependency that fails, not this one call: what the policy names takes its place."""
+        return self.retryable or isinstance(self.error, LockedOut)
+
+    @property
     def happened(self) -> Happened:
         if self.doubtful:
             return "maybe"
@@ -68,13 +71,17 @@ class Tried:
 
 
 class Guards:
-    """The memory of every layer for one agent's tools: breakers by dependency, places and pace by tool."""
+    """The memory of every layer for one agent's tools: places and pace by tool; the rest is its dependency's."""
 
-    def __init__(self, clock: Clock, on_abandoned: Callable[[Abandoned], None] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        dependency_of: Callable[[str], Dependency],
+        on_abandoned: Callable[[Abandoned], None] | None = None,
+    ) -> None:
         self._clock = clock
+        self._dependency_of = dependency_of
         self._on_abandoned = on_abandoned
-        self.circuits: dict[str, Circuit] = {}
-        self._accounts: dict[str, RetryAccount] = {}
         self._places: dict[str, Compartment] = {}
         self._pacers: dict[str, Pacer] = {}
 
@@ -95,12 +102,13 @@ class Guards:
         never learned what came of it.
         """
         tried = Tried(attempts=0, doubtful=again)
+        dependency = self._dependency_of(tool.name)
 
         async def attempt() -> tuple[bytes, Any]:
             if before is not None:
                 before()
             tried.attempts += 1
-            value = await self._act(tool, rule, values, key)
+            value = await self._act(dependency, tool, rule, values, key)
             tried.returned = True
             return _checked(tool, rule, value)
 
@@ -110,13 +118,18 @@ class Guards:
             tried.notes.append({"attempt": attempt, "error": _shown(error), "wait_s": round(wait_s, 3)})
 
         retry = Retry(rule.attempts, rule.retry_wait_s, max(rule.retry_wait_s_max, rule.retry_wait_s))
-        retrier = Retrier(retry, self._clock, account=self._account(tool))
+        retrier = Retrier(retry, self._clock, account=dependency.account)
         try:
+            self._check_open(dependency)
             async with AsyncExitStack() as layers:
                 await layers.enter_async_context(self._place(tool, rule).hold(deadline_us))
+                if dependency.places is not None:
+                    await layers.enter_async_context(dependency.places.hold(deadline_us))
                 if rule.rate is not None:
                     await self._pacer(tool, rule).wait(deadline_us)
-                await layers.enter_async_context(self.circuit(tool, rule).guard(_judge))
+                if dependency.pacer is not None:
+                    await dependency.pacer.wait(deadline_us)
+                await layers.enter_async_context(dependency.circuit.guard(_judge))
                 tried.result, tried.value = await retrier.run(
                     attempt, classify=_classifier(tool), deadline_us=deadline_us, on_retry=note
                 )
@@ -127,19 +140,26 @@ class Guards:
             tried.error = error
         return tried
 
-    def circuit(self, tool: Tool, rule: ToolRule) -> Circuit:
-        """Tools of one dependency share its breaker; the first one seen sets its bounds."""
-        found = self.circuits.get(tool.dependency)
-        if found is None:
-            breaker = rule.breaker
-            policy = Breaker(breaker.failure_share, breaker.calls_min, breaker.window_s, breaker.open_s)
-            found = self.circuits[tool.dependency] = Circuit(policy, self._clock, name=tool.dependency)
-        return found
+    def _check_open(self, dependency: Dependency) -> None:
+        """Nobody waits for a place or a turn only to be refused. Raises: CircuitOpen."""
+        refused = dependency.circuit.closed_to(self._clock.now_us())
+        if refused is not None:
+            raise refused
 
-    async def _act(self, tool: Tool, rule: ToolRule, values: Mapping[str, Any], key: str | None) -> Any:
+    async def _act(
+        self, dependency: Dependency, tool: Tool, rule: ToolRule, values: Mapping[str, Any], key: str | None
+    ) -> Any:
         arguments = dict(values)
         if tool.takes_key:
             arguments[KEY_PARAMETER] = key or ""
+        if tool.client_parameter is None:
+            return await self._called(tool, rule, arguments)
+        client = dependency.client() if tool.is_async else dependency.sync_client()
+        arguments[tool.client_parameter] = client
+        with exchanging(Exchange(key or "", tool.accepts)):
+            return await self._called(tool, rule, arguments)
+
+    async def _called(self, tool: Tool, rule: ToolRule, arguments: Mapping[str, Any]) -> Any:
         if tool.is_async:
             return await bounded(
                 lambda: tool.function(**arguments), rule.timeout_s, name=f"tool {tool.name}",
@@ -150,14 +170,9 @@ class Guards:
             on_abandoned=self._on_abandoned,
         )  # fmt: skip
 
-    def _account(self, tool: Tool) -> RetryAccount:
-        if tool.dependency not in self._accounts:
-            self._accounts[tool.dependency] = RetryAccount(RetryBudget(), self._clock)
-        return self._accounts[tool.dependency]
-
     def _place(self, tool: Tool, rule: ToolRule) -> Compartment:
         if tool.name not in self._places:
-            bulkhead = Bulkhead(rule.concurrency, queue_max=10_000)
+            bulkhead = Bulkhead(rule.concurrency, QUEUE_MAX)
             self._places[tool.name] = Compartment(bulkhead, self._clock, name=tool.name)
         return self._places[tool.name]
 

@@ -1,4 +1,4 @@
-"""The tools' tables: effects with their state, resources with their holder and version, tokens, health."""
+"""The tools' tables: effects, resources, tokens, health, last good results."""
 
 from collections.abc import Sequence
 
@@ -113,8 +113,28 @@ def _health(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _last_good(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
+
+    metadata = MetaData()
+    last_good = Table(
+        "last_good",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("tool", String, primary_key=True),
+        Column("whom", String, primary_key=True),
+        Column("arguments", LargeBinary, primary_key=True),
+        Column("body", LargeBinary, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("last_good_by_age", last_good.c.agent, last_good.c.tool, last_good.c.at_us)
+    return create_all(metadata, dialect)
+
+
 MIGRATIONS = (
     Migration("tools", 1, "effects and resources", _first),
     Migration("tools", 2, "tokens", _tokens),
     Migration("tools", 4, "health of dependencies", _health),
+    Migration("tools", 7, "last good results", _last_good),
 )

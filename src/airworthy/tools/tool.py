@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
@@ -42,6 +43,7 @@ class Tool:
     two tasks never interleave on one resource.
     `dependency` names what it talks to; tools of one dependency share a breaker.
     `rehearse` gives a plausible result for a dry run.
+    `accepts` are the HTTP statuses that the tool reads itself, where it is handed a client; None: all of them.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Tool:
     resource: str | Callable[[Mapping[str, Any]], str] | None = None
     dependency: str = ""
     rehearse: Callable[..., Any] | None = None
+    accepts: frozenset[int] | None = frozenset()
 
     @cached_property
     def is_async(self) -> bool:
@@ -60,6 +63,29 @@ class Tool:
     @cached_property
     def takes_key(self) -> bool:
         return KEY_PARAMETER in inspect.signature(self.function).parameters
+
+    @cached_property
+    def client_parameter(self) -> str | None:
+        """The parameter that is handed the dependency's HTTP client; the model never sees it."""
+        found = [
+            name for name in inspect.signature(self.function).parameters if _is_client(self._hints.get(name))
+        ]
+        if len(found) > 1:
+            raise ToolDefinitionError(
+                f"Tool {self.name!r} takes {len(found)} HTTP clients: {', '.join(found)}.",
+                mend="Take one; make another tool for another dependency.",
+            )
+        if found and self._hints[found[0]].__name__ != ("AsyncClient" if self.is_async else "Client"):
+            raise ToolDefinitionError(
+                f"The client {found[0]!r} of tool {self.name!r} does not fit it.",
+                mend="An async tool takes an httpx.AsyncClient, any other an httpx.Client.",
+            )
+        return found[0] if found else None
+
+    @cached_property
+    def own_dependency(self) -> bool:
+        """Nobody named what it talks to, so it stands for itself."""
+        return self.dependency in ("", self.function.__name__)
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
@@ -76,7 +102,7 @@ class Tool:
         fields: dict[str, Any] = {}
         hints = self._hints
         for parameter in inspect.signature(self.function).parameters.values():
-            if parameter.name == KEY_PARAMETER:
+            if parameter.name in (KEY_PARAMETER, self.client_parameter):
                 continue
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise ToolDefinitionError(
@@ -173,6 +199,12 @@ class Tool:
         return self.resource.format_map(arguments)
 
 
+def _is_client(annotation: object) -> bool:
+    """Without importing httpx: whoever names its classes has imported it."""
+    httpx = sys.modules.get("httpx")
+    return httpx is not None and annotation in (httpx.AsyncClient, httpx.Client)
+
+
 def _problems(error: ValidationError) -> str:
     found = []
     for problem in error.errors(include_url=False, include_input=False)[:5]:
@@ -191,6 +223,7 @@ def tool(
     resource: str | Callable[[Mapping[str, Any]], str] | None = ...,
     dependency: str = ...,
     rehearse: Callable[..., Any] | None = ...,
+    accepts: Sequence[int] | Literal["all"] = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
@@ -202,11 +235,14 @@ def tool(
     resource: str | Callable[[Mapping[str, Any]], str] | None = None,
     dependency: str = "",
     rehearse: Callable[..., Any] | None = None,
+    accepts: Sequence[int] | Literal["all"] = (),
     name: str | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Declares a function as a tool. Its name, docstring and types are what the model is shown.
 
-    A keyed tool takes a parameter `idempotency_key: str` and passes it on; the model never sees it.
+    A keyed tool takes a parameter `idempotency_key: str` and passes it on; the model never sees it. Nor does it see a
+    parameter annotated `httpx.AsyncClient` (in a plain function `httpx.Client`): it is handed the client of its
+    dependency, which sends the key, and raises for statuses from 300 on but those that the tool `accepts`.
     """
 
     def declare(function: Callable[..., Any]) -> Tool:
@@ -219,6 +255,7 @@ def tool(
             resource=resource,
             dependency=dependency or function.__name__,
             rehearse=rehearse,
+            accepts=None if accepts == "all" else frozenset(accepts),
         )
         _check(declared)
         return declared
@@ -236,10 +273,11 @@ def _check(declared: Tool) -> None:
         raise ToolDefinitionError(
             f"{declared.name!r} is no name for a tool.", mend="Use letters, digits and _ . - : / only."
         )
-    if declared.keyed and not declared.takes_key:
+    if declared.keyed and not declared.takes_key and declared.client_parameter is None:
         raise ToolDefinitionError(
             f"Tool {declared.name!r} is declared keyed but takes no idempotency key.",
-            mend="Add the parameter `idempotency_key: str` and pass it to the service, or drop keyed=True.",
+            mend="Add the parameter `idempotency_key: str` and pass it to the service, take an httpx client, "
+            "which sends the key by itself, or drop keyed=True.",
         )
     if declared.keyed and not declared.effect.acts:
         raise ToolDefinitionError(

@@ -5,7 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
@@ -17,11 +17,13 @@ from airworthy.core.halt import NeedsMending, TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
-from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
+from airworthy.recorder import NO_FACTS, Journal, Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
-from airworthy.tools.credentials.errors import CredentialBroken
+from airworthy.tools import degrade
+from airworthy.tools.dependencies import Dependencies, Dependency, breaker_of
 from airworthy.tools.errors import (
+    LockedOut,
     ToolError,
     ToolFailed,
     ToolNotAuthorised,
@@ -29,12 +31,16 @@ from airworthy.tools.errors import (
     ToolUnavailable,
     error_from,
 )
+from airworthy.tools.gaps import Gap, Gaps, noted
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.resource import Resources
 from airworthy.tools.rules import storable
+from airworthy.tools.terms import NO_RULE, check, terms_of
 from airworthy.tools.tool import SchemaBroken, Tool
 
-_NO_RULE = ToolRule()
+if TYPE_CHECKING:
+    import httpx
+
 ARGUMENTS_BYTES_MAX = 4 * 1024 * 1024
 
 
@@ -48,6 +54,7 @@ class RunTools:
     using: Counter[str] = field(default_factory=Counter)  # Calls under way on each resource.
     seen: dict[str, int] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
+    gaps: Gaps = field(default_factory=Gaps)  # What the run went without.
 
     def recall(self, recorded: Iterable[Recorded]) -> None:
         """The versions of resources that earlier runs of the task have seen."""
@@ -75,8 +82,20 @@ class Call:
         return f"eff_{digest(self.run.journal.task.id.encode(), self.slot.key).hex()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A call's result; `gap`: what it stands in for, if the tool itself did not give it."""
+
+    value: Any
+    gap: Gap | None = None
+
+
 class Toolbox:
-    """One per agent in a process; used from one event loop."""
+    """One per agent in a process; used from one event loop.
+
+    `dependencies`: those of the process, closed by whoever made them; left out: its own. `credentials`: what calls to a
+    dependency show, by its name.
+    """
 
     def __init__(
         self,
@@ -86,26 +105,67 @@ class Toolbox:
         *,
         resources: Resources | None = None,
         on_abandoned: Callable[[Abandoned], None] | None = None,
+        dependencies: Dependencies | None = None,
+        credentials: "Mapping[str, httpx.Auth] | None" = None,
     ) -> None:
-        """Raises: ConfigError for two tools of one name, and for an effect declared otherwise in the policy."""
+        """Raises: ConfigError for two tools of one name, for an effect declared otherwise in the policy, for a fallback
+        that cannot be, and for a client without an address.
+        """
         self.policy = policy
         self.clock = clock
         self.tools: dict[str, Tool] = {}
-        self.guards = Guards(clock, on_abandoned)
+        self.guards = Guards(clock, self.dependency, on_abandoned)
+        self._dependencies = dependencies if dependencies is not None else Dependencies(clock)
+        self._owns_dependencies = dependencies is None
+        self._credentials = credentials or {}
+        self._by_tool: dict[str, Dependency] = {}
         self.resources = resources if resources is not None else Resources()
         for tool in tools:
             if tool.name in self.tools:
                 raise ConfigError(f"Two tools are called {tool.name!r}.", mend="Rename one: @tool(name=...).")
-            said = policy.tools.get(tool.name, _NO_RULE).effect
+            said = policy.tools.get(tool.name, NO_RULE).effect
             if said is not None and said != tool.effect:
                 raise ConfigError(
                     f"Tool {tool.name!r} is {tool.effect} in the code and {said} in the policy.",
                     mend="Make both say what the tool really does.",
                 )
             self.tools[tool.name] = tool
+        self._rules = {name: terms_of(tool, policy) for name, tool in self.tools.items()}
+        check(self.tools, self._rules, policy)
 
     def rule(self, name: str) -> ToolRule:
-        return self.policy.tools.get(name, _NO_RULE)
+        """The tool's own, with what its dependency's adds."""
+        return self._rules.get(name) or self.policy.tools.get(name, NO_RULE)
+
+    def dependency(self, tool_name: str) -> Dependency:
+        """What the tool talks to, as this process sees it."""
+        found = self._by_tool.get(tool_name)
+        if found is None:
+            found = self._by_tool[tool_name] = self._dependency_of(self.tools[tool_name])
+        return found
+
+    def named_dependency(self, name: str) -> Dependency:
+        """One that the policy declares, whether or not a tool names it."""
+        rule = self.policy.dependencies[name]
+        return self._dependencies.of(
+            f"dependency:{name}", rule, breaker_of(rule.breaker), self._credentials.get(name)
+        )
+
+    def _dependency_of(self, tool: Tool) -> Dependency:
+        if tool.dependency in self.policy.dependencies:
+            return self.named_dependency(tool.dependency)
+        # A tool that names none stands for itself, and for no other agent's tool of the same name.
+        name = (
+            f"tool:{self.policy.agent}/{tool.name}"
+            if tool.own_dependency
+            else f"dependency:{tool.dependency}"
+        )
+        return self._dependencies.of(name, None, breaker_of(self.rule(tool.name).breaker))
+
+    async def aclose(self) -> None:
+        """Ends the connections that are its own; they are made anew when a tool is called again."""
+        if self._owns_dependencies:
+            await self._dependencies.aclose()
 
     def allowed(self, name: str) -> bool:
         """A live agent may use only what its policy names; while developing, everything the code offers."""
@@ -116,19 +176,23 @@ class Toolbox:
         return [tool for name, tool in self.tools.items() if self.allowed(name)]
 
     async def call(self, run: RunTools, name: str, arguments: bytes | Mapping[str, Any]) -> Any:
-        """The tool's result, read through its schema. Raises: ToolError, Halt."""
+        """The tool's result, read through its schema, or what took its place. Raises: ToolError, Halt."""
+        return (await self.answer(run, name, arguments)).value
+
+    async def answer(self, run: RunTools, name: str, arguments: bytes | Mapping[str, Any]) -> Answer:
+        """As `call`, and says whether something took the result's place."""
         raw = arguments if isinstance(arguments, bytes) else encode(arguments)
         if len(raw) > ARGUMENTS_BYTES_MAX:
             raw = encode({"too_large": len(raw)})
         if not self.allowed(name):
             name = run.journal.label(name)
-            return await self._refuse(run, name, raw, "ToolRefused", self._out_of_scope(name), off_scope=True)
+            await self._refuse(run, name, raw, "ToolRefused", self._out_of_scope(name), off_scope=True)
         tool = self.tools[name]
         try:
             values, canonical = tool.read_arguments(raw)
         except SchemaBroken as error:
             text = f"The arguments for {name} break its schema: {error}."
-            return await self._refuse(run, name, raw, "ToolArgumentsInvalid", text)
+            await self._refuse(run, name, raw, "ToolArgumentsInvalid", text)
         slot = run.journal.slot("tool", name, canonical, effect=tool.effect.value)
         fact = CallFact("tool", name, slot.arguments, slot.occurrence, acts=tool.effect.acts)
         plain, clean = orjson.loads(canonical), orjson.loads(slot.arguments)
@@ -137,8 +201,13 @@ class Toolbox:
         if tool.effect.acts:
             from airworthy.tools.acting import act
 
-            return await act(self, call)
-        return await self._read(call)
+            value = await act(self, call)
+        else:
+            value = await self._read(call)
+        gap = run.gaps.of_step(slot.seq)
+        if gap is None:
+            run.gaps.fill(slot)
+        return Answer(value, gap)
 
     async def _read(self, call: Call) -> Any:
         recorded = call.slot.recorded
@@ -146,6 +215,12 @@ class Toolbox:
             return self.replayed(call, recorded)
         if recorded is None:
             call.run.gate.admit(call.fact)
+        outage = self.dependency(call.tool.name).outage()
+        if outage is not None:
+            away = degrade.away(call, outage)
+            return await degrade.without(
+                self, call, self.failure(call, Tried(error=away, attempts=0)), NO_FACTS
+            )
         async with self.holding(call) as version:
             call.run.gate.check_halted()
             tried = await self.try_call(call, key=None)
@@ -153,10 +228,15 @@ class Toolbox:
         if tried.result is not None:
             if version is not None and facts.resource is not None:
                 call.run.seen[facts.resource] = version
-            await call.run.journal.record(call.slot, StepState.DONE, result=tried.result, facts=facts)
+            also = degrade.keeping(self, call, tried.result)
+            await call.run.journal.record(
+                call.slot, StepState.DONE, result=tried.result, facts=facts, also=also
+            )
             call.run.gate.observe(call.fact, tried.result)
             return tried.value
         failure = self.failure(call, tried)
+        if tried.unavailable and not call.rule.critical:
+            return await degrade.without(self, call, failure, facts)
         call.run.gate.observe(call.fact, None)
         await call.run.journal.record(call.slot, StepState.FAILED, error=failure, facts=facts)
         raise self.raised(call, failure)
@@ -208,10 +288,10 @@ class Toolbox:
         assert error is not None
         if isinstance(error, ResultTooLarge | NotSerialisable):
             kind: type[ToolError] = ToolResultInvalid
-        elif isinstance(error, CredentialBroken):
+        elif isinstance(error, LockedOut):
             kind = ToolNotAuthorised
         else:
-            kind = ToolUnavailable if tried.retryable else ToolFailed
+            kind = ToolUnavailable if tried.retryable or isinstance(error, degrade.Away) else ToolFailed
         return ErrorFact(
             type=kind.__name__,
             message=f"{call.tool.name}: {type(error).__name__}: {told(error)}"[:2000],
@@ -231,8 +311,13 @@ class Toolbox:
         return error_from(fact, call.slot.seq)
 
     def replayed(self, call: Call, recorded: Recorded) -> Any:
+        gap = noted(recorded.facts.notes)
+        if gap is not None:
+            call.run.gaps.note(call.slot, gap)
         if recorded.error is not None:
             raise self.raised(call, recorded.error)
+        if gap is not None:
+            return degrade.read(self, call, gap, orjson.dumps(recorded.result))
         # Not the tool's own result but ours in its place: an acceptance, a rehearsal, a person's word.
         if recorded.result is None or any(note.get("as_is") for note in recorded.facts.notes):
             return recorded.result
@@ -251,7 +336,7 @@ class Toolbox:
 
     async def _refuse(
         self, run: RunTools, name: str, raw: bytes, kind: str, text: str, *, off_scope: bool = False
-    ) -> Any:
+    ) -> NoReturn:
         slot = run.journal.slot("tool", name, _as_json(raw))
         fact = ErrorFact(type=kind, message=text, step=f"tool call {slot.seq}", dependency=name)
         if slot.recorded is None:

@@ -6,7 +6,7 @@ from airworthy.core.clock import Clock
 from airworthy.resilience import breaker
 from airworthy.resilience._window import Window
 from airworthy.resilience.breaker import Breaker, BreakerState, Mode, Permit, Refusal, Result
-from airworthy.resilience.circuit import Change, CircuitOpen, Guarding
+from airworthy.resilience.circuit import Change, Guarding
 from airworthy.resilience.shared.rows import BreakerRow, Hand, News, has_failures, merged
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SharedCircuit(Guarding):
             return permit
         self._wanted = True
         self._home.wake()
-        raise self._refusal(Refusal(self._home.tick_s, f"a probe is due; {self._state.reason}"))
+        raise self.refusal(Refusal(self._home.tick_s, f"a probe is due; {self._state.reason}"))
 
     async def admit(self) -> Permit:
         """As `enter`, and claims the probe that is due; waits only for that. Raises: CircuitOpen."""
@@ -67,14 +67,14 @@ class SharedCircuit(Guarding):
         if permit is not None:
             return permit
         if self._claiming:
-            raise self._refusal(Refusal(self._home.tick_s, f"a probe is being claimed; {self._state.reason}"))
+            raise self.refusal(Refusal(self._home.tick_s, f"a probe is being claimed; {self._state.reason}"))
         self._claiming = True
         try:
             answer = await self._home.claim(self)
         finally:
             self._claiming = False
         if isinstance(answer, Refusal):
-            raise self._refusal(answer)
+            raise self.refusal(answer)
         return answer
 
     def leave(self, permit: Permit, result: Result) -> None:
@@ -184,14 +184,8 @@ class SharedCircuit(Guarding):
         else:
             answer, _ = breaker.allow(self.policy, state, now_us)
         if isinstance(answer, Refusal):
-            raise self._refusal(answer)
+            raise self.refusal(answer)
         return None
-
-    def _refusal(self, refusal: Refusal) -> CircuitOpen:
-        return CircuitOpen(
-            f"The circuit {self.name!r} is {self._state.mode.value}: {refusal.reason}.",
-            retry_after_s=refusal.retry_after_s,
-        )
 
     def _by_hand(self, hand: Hand) -> None:
         self._hand = hand

@@ -1,6 +1,6 @@
 """Why a call could not say who it is; no text here ever holds a token or a secret."""
 
-from airworthy.tools.errors import Permanent, Transient
+from airworthy.tools.errors import LockedOut, Transient
 
 
 class CredentialDown(Transient):
@@ -13,7 +13,7 @@ class CredentialDown(Transient):
         self.mend = mend
 
 
-class CredentialBroken(Permanent):
+class CredentialBroken(LockedOut):
     """The credential itself is refused or missing; only a person can mend that. The call was not sent."""
 
     code = "credential_broken"
