@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
-from airworthy.app.credentials import secrets_of
+from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
 from airworthy.core.clock import Clock, SystemClock
@@ -139,7 +139,9 @@ def desk(app: App, agent: Agent, resources: Resources | None = None, places: Pla
     elif clients is None:
         clients = {place_of(rule): upstream_of(rule) for rule in agent.policy.models}
     gateway = Gateway(agent.policy, clients, app.clock)
-    toolbox = Toolbox(agent.policy, agent.tools, app.clock, resources=resources)
+    toolbox = Toolbox(
+        agent.policy, agent.tools, app.clock, resources=resources, credentials=credentials_of(agent, app)
+    )
     input_checks, output_checks = checks_of(agent)
     return Desk(agent, gateway, toolbox, input_checks, output_checks)
 

@@ -41,19 +41,19 @@ def credentials_of(agent: "Agent", app: "App") -> "Mapping[str, httpx.Auth]":
 
     Raises: ConfigError for what is missing: a variable, a file, the library that seals tokens.
     """
-    rules = {name: rule for name, rule in agent.policy.dependencies.items() if rule.credentials is not None}
-    if not rules:
-        return {}
+    found = {name: auth_of(name, agent, app) for name in agent.policy.dependencies}
+    return {name: auth for name, auth in found.items() if auth is not None}
+
+
+def auth_of(name: str, agent: "Agent", app: "App") -> "httpx.Auth | None":
+    """Of one dependency; None when it needs no credential, or has no address. Raises: ConfigError."""
+    dependency = agent.policy.dependencies[name]
+    rule = dependency.credentials
+    if rule is None or dependency.base_url is None:
+        return None
     from airworthy.tools.credentials.auth import CredentialAuth
 
-    found: dict[str, httpx.Auth] = {}
-    for name, rule in rules.items():
-        if rule.credentials is not None and rule.base_url is not None:
-            source = source_of(name, agent, app)
-            found[name] = CredentialAuth(
-                source, rule.base_url, rule.credentials.header, rule.credentials.scheme
-            )
-    return found
+    return CredentialAuth(source_of(name, agent, app), dependency.base_url, rule.header, rule.scheme)
 
 
 def source_of(name: str, agent: "Agent", app: "App") -> Source:

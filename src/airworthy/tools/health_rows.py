@@ -32,11 +32,12 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One call or check that ended at a time."""
+    """So many calls or checks that ended within the same five minutes, all well or all not."""
 
     dependency: str
     at_us: int
     ok: bool
+    times: int = 1
 
 
 _COLUMNS = "dependency, ok, at_us, since_us, streak, took_us, reason"
@@ -80,7 +81,7 @@ def count(tx: Tx, source: HealthSource, what: Iterable[Counted]) -> None:
         bit = 1 << (one.at_us - hour_us) // SLOT_US
         ok, failed, seen, bad = hours.get((one.dependency, hour_us), (0, 0, 0, 0))
         hours[one.dependency, hour_us] = (
-            ok + one.ok, failed + (not one.ok), seen | bit, bad | (0 if one.ok else bit)
+            ok + one.ok * one.times, failed + (not one.ok) * one.times, seen | bit, bad | (0 if one.ok else bit)
         )  # fmt: skip
     for (dependency, hour_us), (ok, failed, seen, bad) in hours.items():
         place = (dependency, source, hour_us)
