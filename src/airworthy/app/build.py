@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
@@ -31,6 +31,7 @@ from airworthy.store import Database, SQLiteDatabase, migrate
 from airworthy.store.lease import Owner, process_born, this_host
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools import Toolbox
+from airworthy.tools.credentials import Flights
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
@@ -46,6 +47,7 @@ class App:
     ids: Ids
     payloads: Payloads
     operations: Operations
+    flights: Flights = field(default_factory=Flights)
 
 
 @contextlib.contextmanager
@@ -56,7 +58,11 @@ def opened(config: Config, agents: Sequence[Agent] = (), policies: Sequence[Poli
     """
     database = SQLiteDatabase(config.database_path)
     try:
-        yield assembled(database, agents, policies=policies)
+        app = assembled(database, agents, policies=policies)
+        try:
+            yield app
+        finally:
+            app.flights.settle()  # A refresh token that is answered and not stored would be lost for good.
     finally:
         database.close()
 

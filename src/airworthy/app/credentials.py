@@ -79,7 +79,7 @@ def source_of(name: str, agent: "Agent", app: "App") -> Source:
             f"The refresh tokens of {name} cannot be kept: sealing them needs the package cryptography.",
             mend=sealing_missing(),
         )
-    return Keeper(name, renew, app.clock, rule.early_s, learn)
+    return Keeper(name, renew, app.clock, rule.early_s, learn, app.flights)
 
 
 def secrets_of(policies: "list[Policy]") -> tuple[str, ...]:

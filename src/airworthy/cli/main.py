@@ -51,6 +51,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "call": ("airworthy.cli.call", "Look at the calls that came over HTTP."),
     "spend": ("airworthy.cli.spend", "Show what was spent, by agent, user, feature, model or day."),
     "breaker": ("airworthy.cli.breaker", "Look at circuit breakers; open and close them."),
+    "dependency": (
+        "airworthy.cli.dependency",
+        "Look at the systems that tools talk to; check them, and find when they are away.",
+    ),
+    "doctor": (
+        "airworthy.cli.doctor",
+        "Find what is wrong with this installation, and how to mend it; exit code 1 if anything is.",
+    ),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
 }
 HELP = """Run AI agents as durable tasks with limits, guarded tools and one explicit outcome each.

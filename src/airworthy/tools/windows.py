@@ -86,11 +86,21 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An hour with its place in the week, Monday 00:00 being 0, and whether it was bad."""
+    """An hour with its place in the week, Monday 00:00 being 0, and whether it was bad. `minute`: of the clock in the
+    zone when it begins, which is not 0 everywhere."""
 
     hour: Hour
     of_week: int
+    minute: int
     is_bad: bool
+
+
+def is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # A folder of the zone files is an OSError.
+        return False
+    return True
 
 
 def windows(
@@ -122,7 +132,7 @@ def _placed(hours: Sequence[Hour], zone: str) -> Iterator[_Place]:
     where = ZoneInfo(zone)
     for hour in hours:
         at = datetime.fromtimestamp(hour.at_us // US_PER_S, where)
-        yield _Place(hour, at.weekday() * 24 + at.hour, _is_bad(hour, usual))
+        yield _Place(hour, at.weekday() * 24 + at.hour, at.minute, _is_bad(hour, usual))
 
 
 def _is_bad(hour: Hour, usual: float) -> bool:
@@ -191,11 +201,11 @@ def _window(begins: Sequence[int], length: int, places: Sequence[_Place], chance
     elsewhere = [place for place in places if place.of_week not in inside]
     begin_min = min(_bad_slots(places, first), default=0) * 5
     end_min = (length - 1) * 60 + (max(_bad_slots(places, last), default=SLOTS - 1) + 1) * 5
-    begin_h = begins[0] % 24
+    from_min = begins[0] % 24 * 60 + next(place.minute for place in places if place.of_week in first)
     return Window(
         days=tuple(DAYS[day] for day in sorted(begin // 24 for begin in first)),
-        begin=_time(begin_h * 60 + begin_min),
-        end=_time(begin_h * 60 + end_min),
+        begin=_time(from_min + begin_min),
+        end=_time(from_min + end_min),
         zone=zone,
         bad_days=sum(days.values()),
         days_seen=len(days),

@@ -1,5 +1,6 @@
 """A token is asked for early and once, and shared; a refresh token is on disk before its access token is used."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -11,7 +12,15 @@ from airworthy.core.clock import ManualClock
 from airworthy.store import MemoryDatabase, StoreFull, Tx, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
-from airworthy.tools.credentials import CredentialBroken, CredentialDown, Given, Later, Refused
+from airworthy.tools.credentials import (
+    CredentialBroken,
+    CredentialDown,
+    Flights,
+    Given,
+    Keeper,
+    Later,
+    Refused,
+)
 from airworthy.tools.credentials.grant import TokenRequest
 from airworthy.tools.credentials.renewal import BACKOFF_S_MAX, FAILURES_TOLD
 from tests.tools.credentials.kit import (
@@ -349,3 +358,27 @@ def test_a_renewal_that_crashes_is_told_by_its_type_alone() -> None:
     with pytest.raises(CredentialDown, match="SystemExit") as caught:
         made.keeper.get()
     assert SECRET not in str(caught.value)
+
+
+def test_a_process_that_ends_in_order_waits_for_the_answer_that_is_on_its_way_and_stores_it() -> None:
+    sent, answered = threading.Event(), threading.Event()
+    ask = Script(Given("one", 3600, "r1"))
+
+    def slowly() -> None:
+        sent.set()
+        answered.wait(5)
+
+    ask.during = slowly
+    made = kit(refresh_token(), ask)
+    flights = Flights()
+    keeper = Keeper("crm", made.renewal, made.clock, 60.0, flights=flights)
+    caller = threading.Thread(target=keeper.get)
+    caller.start()
+    sent.wait(5)
+    early = flights.settle(0.01)
+    answered.set()
+    late = flights.settle()
+    caller.join()
+
+    assert (early, late) == (False, True)
+    assert made.row().generation == 1

@@ -3,7 +3,7 @@
 from airworthy.tools.credentials.answer import Given, Later, Refused
 from airworthy.tools.credentials.errors import CredentialBroken, CredentialDown
 from airworthy.tools.credentials.grant import Grant
-from airworthy.tools.credentials.keeper import Keeper, Source
+from airworthy.tools.credentials.keeper import Flights, Keeper, Source
 from airworthy.tools.credentials.plain import FromCode, PlainKey
 from airworthy.tools.credentials.renewal import Renewal
 from airworthy.tools.credentials.sealing import Seal, sealing_missing
@@ -12,6 +12,7 @@ from airworthy.tools.credentials.token import Renewed, Token
 __all__ = [
     "CredentialBroken",
     "CredentialDown",
+    "Flights",
     "FromCode",
     "Given",
     "Grant",

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from airworthy.tools.credentials.token import Renewed, Token
 WAIT_S_MAX = 20.0  # Of one caller; the renewal goes on for the next.
 FLIGHT_S_MAX = 30.0  # Then a renewal is given up, and another may begin.
 ABANDONED_MAX = 4  # Renewals given up that are still running; with more, none begins.
+SETTLE_S_MAX = 10.0  # An answer's time and a little.
 QUIET_S = 1.0  # Between attempts while an old token still does.
 REFUSED_S_MIN = (
     10.0  # A token refused when it is younger than this is not refused for its age: no other one helps.
@@ -37,6 +38,21 @@ class Source(Protocol):
     async def instead_async(self, refused: str) -> str | None: ...
 
 
+class Flights:
+    """Renewals under way in a process, so that none is lost with its answer when the process ends in order."""
+
+    def __init__(self) -> None:
+        self._under_way: set[Future[Renewed]] = set()
+
+    def begun(self, flight: "Future[Renewed]") -> None:
+        self._under_way.add(flight)
+        flight.add_done_callback(self._under_way.discard)
+
+    def settle(self, seconds: float = SETTLE_S_MAX) -> bool:
+        """Waits until they have ended and what they brought is stored. False when one has not."""
+        return not wait(tuple(self._under_way), seconds).not_done
+
+
 class Keeper:
     """Implements `Source`. `renew` is called in a thread of its own, never twice at once, and must not raise.
 
@@ -51,12 +67,14 @@ class Keeper:
         clock: Clock,
         early_s: float,
         learn: Callable[[str], None] = lambda _: None,
+        flights: Flights | None = None,
     ) -> None:
         self._dependency = dependency
         self._renew = renew
         self._clock = clock
         self._early_s = early_s
         self._learn = learn
+        self._flights = flights
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._failed: Later | Refused | None = None
@@ -122,6 +140,8 @@ class Keeper:
                 return _ended(Renewed(None if refused else self._token, self._failed, self._retry_us))
             flight: Future[Renewed] = Future()
             self._flight, self._flown_us = flight, now_us
+            if self._flights is not None:
+                self._flights.begun(flight)
         name = f"airworthy: credential of {self._dependency}"
         threading.Thread(target=self._work, args=(flight, refused), name=name, daemon=True).start()
         return flight
