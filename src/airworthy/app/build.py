@@ -124,6 +124,11 @@ def cautions(agent: Agent) -> list[str]:
         for name in agent.policy.tools
         if name not in {tool.name for tool in agent.tools}
     ]
+    found += [
+        f"The policy of {agent.name} declares the dependency {name!r}, and no tool names it."
+        for name in agent.policy.dependencies
+        if name not in {tool.dependency for tool in agent.tools}
+    ]
     return found
 
 
@@ -145,9 +150,11 @@ def desk(app: App, agent: Agent, resources: Resources | None = None, places: Pla
     elif clients is None:
         clients = {place_of(rule): upstream_of(rule) for rule in agent.policy.models}
     gateway = Gateway(agent.policy, clients, app.clock)
+    dependencies = places.dependencies if places is not None else None
     toolbox = Toolbox(
-        agent.policy, agent.tools, app.clock, resources=resources, credentials=credentials_of(agent, app)
-    )
+        agent.policy, agent.tools, app.clock, resources=resources, dependencies=dependencies,
+        credentials=credentials_of(agent, app),
+    )  # fmt: skip
     input_checks, output_checks = checks_of(agent)
     return Desk(agent, gateway, toolbox, input_checks, output_checks)
 

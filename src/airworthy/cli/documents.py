@@ -19,6 +19,7 @@ def task_document(task: TaskRow) -> Document:
         "state": task.state.value,
         "outcome": task.outcome.value if task.outcome is not None else None,
         "reason": task.why.model_dump(mode="json") if task.why is not None else None,
+        "gaps": gaps_of(task),
         "waiting_for": task.waiting_for or None,
         "wake": iso(task.wake_us),
         "session": task.session,
@@ -39,6 +40,11 @@ def task_document(task: TaskRow) -> Document:
         "policy_hash": task.policy_hash,
         "trace_id": task.trace_id,
     }
+
+
+def gaps_of(task: TaskRow) -> list[Document]:
+    """What a closed task went without; each has a `text` for people."""
+    return list(task.why.evidence.get("gaps", [])) if task.why is not None else []
 
 
 def step_document(step: Recorded) -> Document:

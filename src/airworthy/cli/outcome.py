@@ -23,6 +23,8 @@ def awaited(app: App, task_id: str, timeout_s: float | None, *, as_json: bool) -
         show.emit({**document, "answer": documents.answer_of(view.steps), "next": view.next})
     elif task.outcome is Outcome.ANSWERED:
         show.say_lines(show.readable(documents.answer_of(view.steps), indent=2))
+        for gap in documents.gaps_of(task):
+            show.note(f"Missing: {gap['text']}.", style="yellow")
     elif task.outcome is not None:
         show.say(f"{task.outcome.value}: {task.why.text if task.why is not None else ''}", style="yellow")
     if task.outcome is None:

@@ -86,6 +86,7 @@ class View:
                 ("Error", why.error.message if why is not None and why.error is not None else ""),
                 ("Input", shown_input if full else show.clipped(shown_input, PAYLOAD_CHARS_MAX)),
                 ("Answer", show.readable(answer, indent=2) if answer is not None else ""),
+                ("Missing", "\n".join(str(gap["text"]) for gap in documents.gaps_of(task))),
                 ("Session", task.session),
                 ("User", task.user_id),
                 ("Feature", task.feature),

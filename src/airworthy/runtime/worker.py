@@ -100,6 +100,8 @@ class Worker:
                 part.cancel()
             await asyncio.gather(beat, watch, chores, return_exceptions=True)
             await self._leave()
+            for desk in self._desks.values():
+                await desk.toolbox.aclose()
         if self._broken is not None:
             raise WorkerStopped(
                 f"The worker stopped, because the store failed: {self._broken}",

@@ -33,6 +33,7 @@ from airworthy.tools.errors import (
 )
 from airworthy.tools.gaps import Gap, Gaps, noted
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
+from airworthy.tools.readiness import Readiness
 from airworthy.tools.resource import Resources
 from airworthy.tools.rules import storable
 from airworthy.tools.terms import NO_RULE, check, terms_of
@@ -119,6 +120,7 @@ class Toolbox:
         self._owns_dependencies = dependencies is None
         self._credentials = credentials or {}
         self._by_tool: dict[str, Dependency] = {}
+        self.readiness = Readiness(clock, self.named_dependency)
         self.resources = resources if resources is not None else Resources()
         for tool in tools:
             if tool.name in self.tools:
@@ -132,6 +134,10 @@ class Toolbox:
             self.tools[tool.name] = tool
         self._rules = {name: terms_of(tool, policy) for name, tool in self.tools.items()}
         check(self.tools, self._rules, policy)
+        for name in self.tools:
+            self.dependency(
+                name
+            )  # Now, so that people see its breaker, and what other processes know of it counts.
 
     def rule(self, name: str) -> ToolRule:
         """The tool's own, with what its dependency's adds."""
