@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from airworthy.recorder import alerts
 from airworthy.runtime import Agent
 from airworthy.runtime.agent import AgentDefinitionError
 from airworthy.runtime.machine import State
-from airworthy.store import SQLiteDatabase
-from airworthy.tools import Tool, ToolNotAuthorised, tool
+from airworthy.store import Database, SQLiteDatabase
+from airworthy.tools import ToolNotAuthorised, tool
 from tests.runtime.kit import Bench, bench
 from tests.tools.credentials.kit import FIRST_REFRESH, SECRET, Answer, Asked, Server, Tokens
 
@@ -36,17 +36,10 @@ def _rule(endpoint: str, **about: Any) -> CredentialRule:
     })  # fmt: skip
 
 
-def _looking(auth: Mapping[str, httpx.Auth], api: Server) -> Tool:
-    """`auth` is filled once there is an application; a tool is declared before that."""
-
-    @tool(dependency="crm")
-    async def look() -> str:
-        """Looks."""
-        async with httpx.AsyncClient(base_url=api.url, auth=auth["crm"], trust_env=False) as client:
-            answer = await client.get("/me")
-            return answer.text
-
-    return look
+@tool(dependency="crm")
+async def look(client: httpx.AsyncClient) -> str:
+    """Looks."""
+    return (await client.get("/me")).text
 
 
 async def _agent(run: Any) -> str:
@@ -56,18 +49,9 @@ async def _agent(run: Any) -> str:
         return f"without the crm: {error.mend}"
 
 
-def _bench(endpoint: Server, api: Server, database: SQLiteDatabase | None = None, **rule: Any) -> Bench:
-    auth: dict[str, httpx.Auth] = {}
+def _bench(endpoint: Server, api: Server, database: Database | None = None, **rule: Any) -> Bench:
     dependencies = {"crm": DependencyRule(base_url=api.url, credentials=_rule(endpoint.url), internal=True)}
-    made = bench(
-        _agent,
-        _looking(auth, api),
-        database=database,
-        dependencies=dependencies,
-        tools={"look": ToolRule(**rule)},
-    )
-    auth.update(credentials_of(made.agent, made.app))
-    return made
+    return bench(_agent, look, database=database, dependencies=dependencies, tools={"look": ToolRule(**rule)})
 
 
 def _revoked(_: Asked) -> Answer:
@@ -93,13 +77,7 @@ def test_a_revoked_refresh_token_pauses_the_agent_with_the_mend_and_the_task_goe
 
             endpoint.answer = tokens
             made.app.database.write_now(lambda tx: tx.execute("UPDATE tokens SET broken = 0, retry_us = 0"))
-            auth = credentials_of(made.agent, made.app)  # As a worker that was started anew.
-            again = bench(
-                _agent,
-                _looking(auth, api),
-                database=made.app.database,
-                dependencies=made.agent.policy.dependencies,
-            )
+            again = _bench(endpoint, api, made.app.database)  # As a worker that was started anew.
             again.app.operations.resume("agent:support")
             await again.work()
             assert again.answer(task) == "it is Ann"

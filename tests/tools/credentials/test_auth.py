@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from airworthy.core.clock import ManualClock
+from airworthy.core.clock import ManualClock, SystemClock
+from airworthy.resilience import Egress
+from airworthy.tools.clients import DependencyClient, Terms
 from airworthy.tools.credentials import CredentialBroken, CredentialDown, FromCode, Keeper, PlainKey
 from airworthy.tools.credentials.auth import CredentialAuth
 from airworthy.tools.errors import Permanent, Transient
@@ -46,6 +48,26 @@ def test_a_call_carries_the_token_and_after_a_401_another_one(post: Any) -> None
 
     assert (first.json(), second.json()) == ({"got": "one"}, {"got": "two"})
     assert [asked.body for asked in api.asked] == [b"one", b"two", b"two"]
+    assert len(endpoint.asked) == 2
+
+
+def test_the_client_that_tools_are_handed_sends_a_refused_call_again() -> None:
+    tokens = Tokens()
+    with Server(tokens) as endpoint, Server(Guarded(lambda: tokens.given[-1])) as api:
+        made = _oauth(endpoint)
+        auth = CredentialAuth(made.keeper, api.url)
+        terms = Terms("crm", api.url, 5.0, Egress(internal=True), auth)
+
+        async def main() -> str:
+            made.keeper.get()
+            made.clock.advance(60)
+            tokens.given.append("revoked-by-hand")
+            async with DependencyClient(terms, SystemClock()) as client:
+                return (await client.post("/orders", content=b"one")).text
+
+        text = asyncio.run(main())
+
+    assert "one" in text
     assert len(endpoint.asked) == 2
 
 
