@@ -1,5 +1,7 @@
 """`dependency`: how well each is, how it knows us, and when it is away; asked now or read from the database."""
 
+import json
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ from airworthy.store import SQLiteDatabase
 from airworthy.tools import health_rows
 from airworthy.tools.health_rows import Counted
 from airworthy.tools.windows import HOUR_US
-from tests.cli.conftest import POLICY, Airworthy, make_folder
+from tests.cli.conftest import POLICY, Airworthy, make_folder, started
 from tests.tools.credentials.kit import Answer, Asked, Server, Tokens
 
 CRM = """
@@ -139,3 +141,15 @@ def test_a_name_that_nobody_declares_is_said_with_those_that_are(airworthy: Airw
     assert said.code == 1
     assert "declares a dependency 'erp'. " not in said.out
     assert "Declared: crm." in said.err
+
+
+@pytest.mark.process
+def test_processes_that_want_a_token_at_the_same_time_ask_for_it_once(folder: Path, crm: Crm) -> None:
+    """Four of them, each with a database handle and a claim of its own."""
+    slow, tokens = threading.Event(), crm.tokens
+    crm.tokens = lambda asked: (slow.wait(0.5), tokens(asked))[1]  # type: ignore[assignment]
+    processes = [started(folder, "dependency", "check", "--json") for _ in range(4)]
+    said = [process.communicate(timeout=60)[0] for process in processes]
+
+    assert [json.loads(each)["well"] for each in said] == [True] * 4
+    assert len(tokens.given) == 1

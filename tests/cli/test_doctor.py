@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import AGENT, POLICY, Airworthy, Said, make_folder
 from tests.cli.test_dependency import CRM, Crm
-from tests.tools.credentials.kit import Answer, Server
+from tests.tools.credentials.kit import FIRST_REFRESH, Answer, Server
 
 
 @pytest.fixture
@@ -150,6 +150,24 @@ def test_what_keeps_a_dependency_away_is_named(airworthy: Airworthy, tmp_path: P
     assert "token endpoint cannot be reached" in closed["credential crm"]
 
 
+def test_a_refresh_token_is_not_used_up_where_the_next_one_could_not_be_kept(
+    airworthy: Airworthy, tmp_path: Path, crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_REFRESH", FIRST_REFRESH)
+    rule = 'kind = "refresh_token"\nrefresh_token_env = "CRM_REFRESH"'
+    with Server(crm) as server:
+        policy = POLICY + CRM.replace("URL", server.url).replace('kind = "client_credentials"', rule)
+        folder = str(make_folder(tmp_path / "refresh", policy=policy))
+        without = airworthy("doctor", "--json", "-C", folder)
+        asked = len(server.asked)
+        airworthy("submit", "--input", "hello", "-C", folder)
+        having = airworthy("doctor", "--json", "-C", folder)
+
+    assert "could be kept" in found(without, "skipped")["dependency crm"]
+    assert asked == 0
+    assert "refresh_token: good" in found(having, "ok")["credential crm"]
+
+
 def test_credentials_that_are_missing_or_refused_are_said_without_their_secret(
     airworthy: Airworthy, crm: Crm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +201,17 @@ base_url = "http://127.0.0.1:1/v1"
     assert "floating name" in cautions["model gpt-5-mini"]
     assert "price" in broken["model house-model-2026-01-01"]
     assert any("127.0.0.1:1 cannot be reached" in text for text in broken.values())
+
+
+def test_models_that_only_the_gateway_serves_are_looked_at_too(airworthy: Airworthy, folder: Path) -> None:
+    (folder / "gateway.toml").write_text('policies = ["outside.toml"]')
+    (folder / "outside.toml").write_text(
+        'agent = "outside"\npurpose = "p"\n[[models]]\nname = "claude-sonnet-4-5-20250929"\nprovider = "anthropic"\n'
+        'base_url = "http://127.0.0.1:1/v1"\n'
+    )
+    said = airworthy("doctor", "--json")
+
+    assert "export ANTHROPIC_API_KEY=" in found(said, "broken")["model claude-sonnet-4-5-20250929"]
 
 
 def test_a_live_agent_with_gaps_is_broken(airworthy: Airworthy, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airworthy.core.clock import US_PER_S
-from airworthy.policy import parse_policy
+from airworthy.policy import OutageRule, parse_policy
 from airworthy.tools.windows import (
     FALSE_ALARMS_MAX,
     HOUR_US,
@@ -108,10 +108,9 @@ def test_what_is_declared_is_not_proposed_again_and_hides_nothing_else() -> None
     def down(at: datetime) -> bool:
         return 60 <= minutes(at) < 120 or (at.weekday() == 6 and 600 <= minutes(at) < 660)
 
-    def known(at_us: int) -> bool:
-        return datetime.fromtimestamp(at_us / US_PER_S, UTC).hour == 1
+    known = (OutageRule(begin="02:05", end="02:55", zone="Europe/Berlin"),)  # In winter: 01:05 to 01:55 UTC.
 
-    assert shown(windows(hours(down), known=known)) == ["sun 10:00 to 11:00 UTC"]
+    assert shown(windows(hours(down), declared=known)) == ["sun 10:00 to 11:00 UTC"]
 
 
 def test_a_window_that_was_missed_on_some_days_is_still_one_and_says_so() -> None:

@@ -165,11 +165,7 @@ def _may_be_replaced(agent: "Agent", tool: str) -> bool:
 
 def learnt(tx: Tx, one: Declared, zone: str = "") -> list[Window]:
     """Windows that the last twelve weeks speak for, beside those that are declared."""
-
-    def known(at_us: int) -> bool:
-        return in_outage(one.rule.outages, at_us) is not None
-
-    return windows(health_rows.hours(tx, one.name), zone or one.zone, known)
+    return windows(health_rows.hours(tx, one.name), zone or one.zone, one.rule.outages)
 
 
 async def tell_windows(app: "App", one: Declared) -> None:

@@ -8,14 +8,14 @@ within one outage fail together and are one observation.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from airworthy.core.clock import US_PER_S
-from airworthy.policy.dependency_rule import DAYS, Day
+from airworthy.policy.dependency_rule import DAYS, Day, OutageRule
 
 HOUR_US: Final = 3_600 * US_PER_S
 SLOT_US: Final = 300 * US_PER_S
@@ -34,6 +34,7 @@ BAD_SHARE_MIN: Final = (
 )
 LENGTH_H_MAX: Final = 12  # A longer one is written as several: begin and end must differ.
 WEEK_H: Final = 7 * 24
+WEEK_MIN: Final = WEEK_H * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,29 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """A declared window as minutes of the week in its zone: where it begins on each of its days, and its length."""
+
+    begins: tuple[int, ...]
+    length: int
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, rule: OutageRule) -> "_Known":
+        begin, end = (int(at[:2]) * 60 + int(at[3:]) for at in (rule.begin, rule.end))
+        begins = tuple(DAYS.index(day) * 1440 + begin for day in rule.days)
+        return cls(begins, (end - begin) % 1440, ZoneInfo(rule.zone))
+
+    def touches(self, hour: Hour) -> bool:
+        at = datetime.fromtimestamp(hour.at_us // US_PER_S, self.zone)
+        minute = at.weekday() * 1440 + at.hour * 60 + at.minute
+        return any(
+            (minute - begin) % WEEK_MIN < self.length or (begin - minute) % WEEK_MIN < 60
+            for begin in self.begins
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """An hour with its place in the week, Monday 00:00 being 0, and whether it was bad. `minute`: of the clock in the
     zone when it begins, which is not 0 everywhere."""
@@ -103,12 +127,13 @@ def is_zone(name: str) -> bool:
     return True
 
 
-def windows(
-    hours: Iterable[Hour], zone: str = "UTC", known: Callable[[int], bool] = lambda _: False
-) -> list[Window]:
-    """In the order of the week. `known`: whether a time is in a window that is declared already; its hours count for
-    nothing, neither as evidence nor as what is usual."""
-    hours = [hour for hour in hours if hour.ok + hour.failed and not _touches(hour, known)]
+def windows(hours: Iterable[Hour], zone: str = "UTC", declared: Sequence[OutageRule] = ()) -> list[Window]:
+    """In the order of the week. Hours that touch a window `declared` already count for nothing, neither as evidence nor
+    as what is usual."""
+    known = [_Known.of(rule) for rule in declared]
+    hours = [
+        hour for hour in hours if hour.ok + hour.failed and not any(rule.touches(hour) for rule in known)
+    ]
     places = list(_placed(hours, zone))
     looked = Counter(place.of_week for place in places)
     bad = Counter(place.of_week for place in places if place.is_bad)
@@ -138,10 +163,6 @@ def _placed(hours: Sequence[Hour], zone: str) -> Iterator[_Place]:
 def _is_bad(hour: Hour, usual: float) -> bool:
     count = hour.ok + hour.failed
     return hour.failed >= SHARE_MIN * count and binomial_tail(hour.failed, count, usual) < CHANCE_MAX
-
-
-def _touches(hour: Hour, known: Callable[[int], bool]) -> bool:
-    return any(known(hour.at_us + slot * SLOT_US) for slot in range(SLOTS))
 
 
 def _significant(looked: Counter[int], bad: Counter[int]) -> dict[int, float]:

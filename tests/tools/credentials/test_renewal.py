@@ -382,3 +382,22 @@ def test_a_process_that_ends_in_order_waits_for_the_answer_that_is_on_its_way_an
 
     assert (early, late) == (False, True)
     assert made.row().generation == 1
+
+
+def test_clocks_that_differ_by_an_hour_cost_a_renewal_and_no_lock_out() -> None:
+    """One process is an hour ahead: what it stores looks young, or far away, to the other."""
+    ask = Script(Given("ahead", 3600), DOWN, Given("behind", 3600))
+    ahead = kit(client_credentials(), ask, clock=ManualClock(1_764_000_000_000_000 + 3_600_000_000))
+    behind = kit(ahead.grant, ask, ahead.database, ManualClock())
+    first = ahead.keeper.get()
+    shared = behind.keeper.get()
+    behind.clock.advance(5_000)
+    with pytest.raises(CredentialDown):
+        behind.keeper.instead("ahead")
+    ahead.clock.advance(5_000)
+    second = ahead.keeper.get()
+    behind.clock.advance(3)
+
+    assert (first, shared, second) == ("ahead", "ahead", "behind")
+    assert behind.keeper.instead("ahead") == "behind"
+    assert len(ask.asked) == 3

@@ -11,7 +11,6 @@ from airworthy.app.build import App, assembled, load_agents, opened
 from airworthy.app.config import Config, load_config
 from airworthy.app.doctor import outside, settings, stored
 from airworthy.app.doctor.finding import LEVELS, Check, Finding, broken, ok, skipped
-from airworthy.app.gateway_config import database_config, load_gateway_config
 from airworthy.core.errors import AirworthyError, told
 from airworthy.resilience import TimedOut, bounded_in_thread
 from airworthy.runtime import Agent
@@ -48,7 +47,11 @@ async def examined(folder: Path, database: str | None = None, *, seconds: float 
     config, code, loading = agents
     found += loading
     with _application(config, code, found) as (app, path):
-        checks = [*settings.of_agents(app, config, code), *outside.checks(app, code)]
+        policies = settings.served(folder, code)
+        checks = [
+            *settings.of_agents(app, config, code, policies),
+            *outside.checks(app, code, policies, kept=path is not None),
+        ]
         if path is not None:
             checks += stored.checks(path, app, code)
         found += await _all(checks, until_s)
@@ -94,17 +97,10 @@ async def _loaded(
 ) -> tuple[Config | None, list[Agent], list[Finding]]:
     """The configuration, and the agents as far as they can be had."""
 
-    def config_of() -> Config:
-        # The gateway's own word on the database holds, as it does when both are served from one folder.
-        return database_config(load_gateway_config(folder), database)
-
     try:
-        config = config_of()
-    except AirworthyError:  # Told by whoever looks at the files; the rest may still be well.
-        try:
-            config = load_config(folder, database=database)
-        except AirworthyError:
-            return None, [], [skipped("agents", "Not loaded, because airworthy.toml cannot be used.")]
+        config = load_config(folder, database=database)
+    except AirworthyError:  # Told by whoever looks at the files.
+        return None, [], [skipped("agents", "Not loaded, because airworthy.toml cannot be used.")]
     if not config.agents:
         return config, [], [skipped("agents", f"{folder / 'airworthy.toml'} names no agent.")]
     agents: list[Agent] = []

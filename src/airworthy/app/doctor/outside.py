@@ -12,7 +12,7 @@ from airworthy.app.health import Declared, declared, looked
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import AirworthyError
 from airworthy.gateway import place_of
-from airworthy.policy import ModelRule
+from airworthy.policy import ModelRule, Policy
 from airworthy.resilience import Egress
 from airworthy.resilience.egress import checked_addresses_async
 from airworthy.tools.health import Unhealthy
@@ -26,19 +26,28 @@ CONNECT_S_MAX = 5.0
 SKEW_S_MAX = 30.0  # Tokens and signatures are commonly good for clocks that far apart.
 
 
-def checks(app: "App", agents: "Sequence[Agent]") -> list[Check]:
+def checks(app: "App", agents: "Sequence[Agent]", policies: Sequence[Policy], *, kept: bool) -> list[Check]:
+    """`kept`: whether there is a database, where a refresh token that is changed would be stored."""
     found = []
     for one in declared(agents):
+        if not kept and one.rule.credentials is not None and one.rule.credentials.kind == "refresh_token":
+            found.append(Check(f"dependency {one.name}", lambda one=one: _not_asked(one)))  # type: ignore[misc]
+            continue
         found.append(Check(f"dependency {one.name}", lambda one=one: _dependency(app, one)))  # type: ignore[misc]
         if one.rule.credentials is not None:
             found.append(Check(f"credential {one.name}", lambda one=one: _credential(app, one)))  # type: ignore[misc]
     places: dict[str, ModelRule] = {}
-    for agent in agents:
-        if agent.clients is None:
-            for rule in agent.policy.models:
-                places.setdefault(urlsplit(rule.address).netloc, rule)
+    for policy in policies:
+        for rule in policy.models:
+            places.setdefault(urlsplit(rule.address).netloc, rule)
     found += [Check(f"model {place_of(rule)}", lambda rule=rule: _provider(rule)) for rule in places.values()]  # type: ignore[misc]
     return found
+
+
+def _not_asked(one: Declared) -> Iterator[Finding]:
+    """Using the refresh token up without storing the next one would lock us out."""
+    text = "Not asked: there is no database in which its next refresh token could be kept."
+    yield skipped(f"dependency {one.name}", text)
 
 
 def _dependency(app: "App", one: Declared) -> Iterator[Finding]:

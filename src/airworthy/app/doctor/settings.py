@@ -1,5 +1,6 @@
 """Looks at files and policies: what is written, whether it can be used, and what is missing for it."""
 
+import contextlib
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -46,9 +47,24 @@ def files(folder: Path) -> Iterator[Finding]:
     yield from _people(folder / PEOPLE_FILE)
 
 
-def of_agents(app: "App", config: Config | None, agents: "Sequence[Agent]") -> list[Check]:
+def served(folder: Path, agents: "Sequence[Agent]") -> list[Policy]:
+    """Policies whose models are called from here: the agents' own, and those that the gateway serves."""
+    found = [agent.policy for agent in agents if agent.clients is None]
+    try:
+        named = load_gateway_config(folder).policies
+    except AirworthyError:
+        return found  # Told by whoever looks at the file.
+    for path in named:
+        with contextlib.suppress(AirworthyError):
+            found.append(load_policy(folder / path))
+    return found
+
+
+def of_agents(
+    app: "App", config: Config | None, agents: "Sequence[Agent]", policies: Sequence[Policy]
+) -> list[Check]:
     checks = [Check(f"agent {agent.name}", lambda agent=agent: _agent(app, agent)) for agent in agents]  # type: ignore[misc]
-    checks.append(Check("models", lambda: _models(app, agents)))
+    checks.append(Check("models", lambda: _models(app, policies)))
     checks.append(Check("dependencies", lambda: _declarations(agents)))
     checks.append(Check("packages", lambda: _packages(config, agents)))
     return checks
@@ -124,26 +140,24 @@ def _agent(app: "App", agent: "Agent") -> Iterator[Finding]:
     yield ok(subject, "Its task function, tools and policy fit each other.")
 
 
-def _models(app: "App", agents: "Sequence[Agent]") -> Iterator[Finding]:
+def _models(app: "App", policies: Sequence[Policy]) -> Iterator[Finding]:
     book, seen = price_list(), set[str]()
     day = datetime.fromtimestamp(app.clock.now_us() / US_PER_S, UTC).date()
-    for agent in agents:
-        for rule in agent.policy.models:
-            if place_of(rule) in seen:
-                continue
-            seen.add(place_of(rule))
-            subject = f"model {rule.name}"
-            if agent.clients is None:
-                yield from _key(subject, rule)
-            bad = False
-            for concern in concerns(rule, book, day):
-                bad = bad or concern.must
-                # Only a live agent may not use it; while developing it works.
-                must = concern.must and (agent.policy.live or unpriced(rule))
-                yield (broken if must else caution)(subject, f"It {concern.what}", concern.mend)
-            if not bad:
-                yield ok(subject, "Pinned, priced, and not about to end.")
-    if not seen and agents:
+    for policy, rule in [(one, rule) for one in policies for rule in one.models]:
+        if place_of(rule) in seen:
+            continue
+        seen.add(place_of(rule))
+        subject = f"model {rule.name}"
+        yield from _key(subject, rule)
+        bad = False
+        for concern in concerns(rule, book, day):
+            bad = bad or concern.must
+            # Only a live agent may not use it; while developing it works.
+            must = concern.must and (policy.live or unpriced(rule))
+            yield (broken if must else caution)(subject, f"It {concern.what}", concern.mend)
+        if not bad:
+            yield ok(subject, "Pinned, priced, and not about to end.")
+    if not seen:
         yield skipped("models", "No policy names one.")
 
 

@@ -124,7 +124,8 @@ class Keeper:
         return token
 
     def _too_young(self, token: Token, refused: str) -> bool:
-        return token.text == refused and self._clock.now_us() - token.made_us < REFUSED_S_MIN * US_PER_S
+        age_us = self._clock.now_us() - token.made_us  # Below 0 where the clock of whoever made it is ahead.
+        return token.text == refused and 0 <= age_us < REFUSED_S_MIN * US_PER_S
 
     def _fly(self, refused: str) -> "Future[Renewed]":
         with self._lock:

@@ -14,7 +14,7 @@ from airworthy.store import Database, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
 from airworthy.tools.credentials import shelf
-from airworthy.tools.credentials.answer import Given, Later, Refused
+from airworthy.tools.credentials.answer import RETRY_AFTER_S_MAX, Given, Later, Refused
 from airworthy.tools.credentials.grant import Grant, TokenRequest
 from airworthy.tools.credentials.sealing import Seal, row_name
 from airworthy.tools.credentials.shelf import TokenRow
@@ -27,6 +27,7 @@ FAILURES_TOLD = 3  # In a row, before a person hears of it.
 OTHERS_S_MAX = 12.0  # How long another process is waited for: longer than its claim can last.
 POLL_S = 0.05
 STORE_TRIES = 3
+WAIT_US_MAX = round(RETRY_AFTER_S_MAX * US_PER_S)
 
 Ask = Callable[[TokenRequest, tuple[str, ...]], Given | Later | Refused]
 
@@ -115,7 +116,7 @@ class Renewal:
         if row.broken:
             retry_us = now_us + round(LOOK_AGAIN_S * US_PER_S)
             return Renewed(usable, Refused(row.why, row.mend), retry_us)
-        if now_us < row.retry_us:
+        if now_us < row.retry_us <= now_us + WAIT_US_MAX:  # A longer one is the word of a wrong clock.
             return Renewed(usable, Later(row.why), row.retry_us)
         if self._seal is not None:
             holder = leases.holder(tx, self._claim)
