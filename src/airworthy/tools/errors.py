@@ -55,7 +55,7 @@ class ToolFailed(ToolError):
     code = "tool_failed"
 
 
-class ToolNotAuthorised(ToolError):
+class ToolNotAuthorised(ToolFailed):
     """The credential of what the tool talks to is refused or missing; only a person can mend that."""
 
     code = "tool_not_authorised"
