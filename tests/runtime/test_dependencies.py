@@ -9,7 +9,6 @@ import pytest
 
 from airworthy.app.build import App, cautions, worker
 from airworthy.app.places import Places, shared_places
-from airworthy.cli import documents
 from airworthy.core.outcome import Outcome, ReasonCode
 from airworthy.policy import (
     BreakerRule,
@@ -22,7 +21,7 @@ from airworthy.policy import (
     ToolRule,
 )
 from airworthy.resilience.shared import Hand, decide, listing
-from airworthy.runtime import Agent, Run, State, SyncRun
+from airworthy.runtime import Agent, Run, State, SyncRun, documents
 from airworthy.store.lease import Owner
 from airworthy.tools import Tool, Transient, tool
 from tests.gateway.http.kit import Peer, answering, serving

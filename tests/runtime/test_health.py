@@ -8,7 +8,16 @@ import pytest
 
 from airworthy.app.build import MIGRATIONS
 from airworthy.app.chores import chores_of
-from airworthy.app.health import Declared, checked, count_calls, declared, learnt, looked, tell_windows
+from airworthy.app.health import (
+    Declared,
+    checked,
+    count_calls,
+    declared,
+    health_chores,
+    learnt,
+    looked,
+    tell_windows,
+)
 from airworthy.core.clock import US_PER_S
 from airworthy.policy import CredentialRule, DependencyRule, HealthRule, OutageRule, ToolRule
 from airworthy.recorder import alerts
@@ -120,7 +129,7 @@ async def test_each_dependency_with_a_check_has_a_chore_as_often_as_it_says() ->
 
     assert names["health:crm"] == 30.0
     assert {"health of calls", "outage windows"} <= names.keys()
-    assert chores_of(made.app, [bench(_nothing).agent]) == []
+    assert health_chores(made.app, [bench(_nothing).agent]) == []
 
 
 async def test_calls_are_counted_once_by_dependency_and_a_replaced_result_counts_as_failed() -> None:

@@ -165,10 +165,21 @@ TABLE = [
     (answering(http("401 Unauthorized")), ToolFailed, "no", "HTTP 401"),
     (answering(http("403 Forbidden", b"not yours")), ToolFailed, "no", "HTTP 403: not yours"),
     (answering(http("404 Not Found")), ToolFailed, "no", "HTTP 404"),
-    (answering(http("302 Found", b"", "location: http://169.254.169.254/")), ToolFailed, "no", "redirects"),
+    (
+        answering(http("302 Found", b"", "location: http://169.254.169.254/")),
+        ToolFailed,
+        "maybe",
+        "redirects",
+    ),
+    (
+        answering(http("307 Temporary", b"", "location: http://169.254.169.254/")),
+        ToolFailed,
+        "no",
+        "redirects",
+    ),
 ]
 IDS = ["hangs", "half", "resets", "nothing", "garbage", "drips"]
-IDS += [str(status) for status in (500, 502, 503, 429, 401, 403, 404, 302)]
+IDS += [str(status) for status in (500, 502, 503, 429, 401, 403, 404, 302, 307)]
 
 
 @pytest.mark.parametrize(("handler", "error", "happened", "text"), TABLE, ids=IDS)
@@ -236,6 +247,31 @@ async def test_the_key_of_a_keyed_tool_goes_out_by_itself_and_each_act_has_its_o
     effect = k.effect().id
     keys = [key_of(request) for request in site.requests]
     assert keys == [effect, f"{effect}:2"]
+
+
+async def test_the_key_goes_out_of_a_plain_tool_too_and_a_read_sends_none() -> None:
+    @tool(effect="write", keyed=True, dependency="crm")
+    def pay(order: str, client: httpx.Client) -> Any:
+        """Looks, then pays."""
+        client.get(f"orders/{order}")
+        return client.post("payments", headers={"x-order": order}).json()
+
+    async with crm(answering(http()), pay) as (k, site):
+        await k.call(k.run(), pay, order="1001")
+
+    assert [key_of(request) for request in site.requests] == ["", k.effect().id]
+
+
+async def test_a_key_that_the_tool_sets_itself_is_left_as_it_is() -> None:
+    @tool(effect="write", keyed=True, dependency="crm")
+    async def pay(order: str, client: httpx.AsyncClient) -> Any:
+        """Pays under the order's own key."""
+        return (await client.post("payments", headers={"Idempotency-Key": f"order-{order}"})).json()
+
+    async with crm(answering(http()), pay) as (k, site):
+        await k.call(k.run(), pay, order="1001")
+
+    assert key_of(site.requests[0]) == "order-1001"
 
 
 async def test_after_a_first_act_no_later_refusal_says_that_nothing_happened() -> None:

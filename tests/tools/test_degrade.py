@@ -7,17 +7,20 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from airworthy.core.errors import ConfigError
 from airworthy.core.halt import Suspend, TryLater
-from airworthy.policy import DependencyRule, OutageRule, ToolRule
+from airworthy.policy import BreakerRule, DependencyRule, Limits, OutageRule, ToolRule
 from airworthy.recorder import StepState
 from airworthy.tools import (
     EffectState,
     Gap,
     LockedOut,
     Permanent,
+    RunTools,
     Tool,
     ToolFailed,
     ToolUnavailable,
@@ -423,3 +426,51 @@ def test_a_fallback_that_cannot_be_keeps_the_agent_from_starting(
 
     with pytest.raises(ConfigError, match=text):
         asyncio.run(start())
+
+
+@settings(max_examples=60, deadline=None)  # Each makes a database.
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=12), st.integers(0, 12), st.booleans()
+)
+async def test_a_run_that_is_resumed_anywhere_gets_the_same_values_and_the_same_gaps(
+    calls: list[tuple[str, bool]], crash_after: int, later_up: bool
+) -> None:
+    """Each call finds the dependency up or down; after the crash it may be otherwise, and nothing changes by that."""
+    up = [True]
+    count = [0]
+
+    @tool(dependency="crm")
+    async def look(customer: str) -> int:
+        """Counts, so that no two answers are alike."""
+        count[0] += 1
+        if not up[0]:
+            raise Transient("down")
+        return count[0]
+
+    rules = {"look": ToolRule(attempts=1, fallback="last_good")}
+    limits = Limits(steps=100, identical_calls=100, no_progress=100, off_track=100, cycle_repeats=100)
+    breaker = BreakerRule(calls_min=10_000)
+    k = kit(
+        look,
+        rules=rules,
+        limits=limits,
+        dependencies={"crm": DependencyRule(critical=False, breaker=breaker)},
+    )
+
+    async def made(run: RunTools, some: list[tuple[str, bool]], *, replayed: bool) -> list[int | None]:
+        values: list[int | None] = []
+        for customer, is_up in some:
+            up[0] = later_up if replayed else is_up
+            try:
+                values.append(await k.call(run, look, customer=customer))
+            except ToolUnavailable:
+                values.append(None)
+        return values
+
+    first = k.run()
+    before = await made(first, calls[:crash_after], replayed=False)
+    gaps, asked = first.gaps.left, count[0]
+    again = k.run()
+
+    assert await made(again, calls[:crash_after], replayed=True) == before
+    assert (again.gaps.left, count[0]) == (gaps, asked)

@@ -12,6 +12,7 @@ from airworthy.app.config import Config
 from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
+from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.core.ids import Ids, process_nonce
@@ -35,7 +36,7 @@ from airworthy.tools.credentials import Flights
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,10 @@ from airworthy.recorder import Journal, Recorded, StepState
 from airworthy.tools import Toolbox
 from airworthy.tools.readiness import Unready, named
 
-LOOK_AGAIN_S = 15.0  # Where nobody knows when it will be well.
+LOOK_AGAIN_S = (
+    15.0  # Where nobody knows when it will be well; the longer a task has waited, the longer it may.
+)
+LOOK_AGAIN_SHARE = 0.1
 LOOK_AGAIN_S_MIN = 1.0
 _BEFORE_THE_START = frozenset({"input", "check"})
 
@@ -50,7 +53,7 @@ def _waiting(policy: Policy, journal: Journal, unready: Sequence[Unready], clock
     if slot.recorded is None:
         journal.ride(slot, StepState.DONE, encode({"unready": [str(each) for each in unready]}))
     known_us = [each.until_us for each in unready]
-    soon_us = now_us + round(LOOK_AGAIN_S * US_PER_S)
+    soon_us = now_us + max(round(LOOK_AGAIN_S * US_PER_S), round(LOOK_AGAIN_SHARE * (now_us - since_us)))
     wake_us = max((each if each is not None else soon_us for each in known_us), default=soon_us)
     wake_us = max(now_us + round(LOOK_AGAIN_S_MIN * US_PER_S), min(wake_us, until_us))
     return Suspend(f"what it needs to be well ({named(unready)})", wake_us)

@@ -17,7 +17,7 @@ from airworthy.core.halt import NeedsMending, TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
-from airworthy.recorder import NO_FACTS, Journal, Recorded, Slot, StepFacts, StepState
+from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
 from airworthy.tools import degrade
@@ -56,6 +56,7 @@ class RunTools:
     seen: dict[str, int] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
     gaps: Gaps = field(default_factory=Gaps)  # What the run went without.
+    notes: tuple[dict[str, Any], ...] = ()  # What every call of it is recorded with.
 
     def recall(self, recorded: Iterable[Recorded]) -> None:
         """The versions of resources that earlier runs of the task have seen."""
@@ -223,10 +224,9 @@ class Toolbox:
             call.run.gate.admit(call.fact)
         outage = self.dependency(call.tool.name).outage()
         if outage is not None:
-            away = degrade.away(call, outage)
-            return await degrade.without(
-                self, call, self.failure(call, Tried(error=away, attempts=0)), NO_FACTS
-            )
+            tried = Tried(error=degrade.away(call, outage), attempts=0)
+            facts = self.facts(call, tried, None)
+            return await degrade.without(self, call, self.failure(call, tried), facts)
         async with self.holding(call) as version:
             call.run.gate.check_halted()
             tried = await self.try_call(call, key=None)
@@ -286,7 +286,7 @@ class Toolbox:
             attempts=tried.attempts,
             resource=call.resource if version is not None else None,
             resource_version=version,
-            notes=tuple(tried.notes),
+            notes=(*call.run.notes, *tried.notes),
         )
 
     def failure(self, call: Call, tried: Tried) -> ErrorFact:

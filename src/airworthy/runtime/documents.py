@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from airworthy.cli.show import iso
+from airworthy.core.clock import iso
 from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
-from airworthy.runtime import TaskRow
+from airworthy.review.feedback import Feedback
+from airworthy.review.results import Result
+from airworthy.runtime.tasks import TaskRow
 from airworthy.tools import EffectRow
 
 Document = dict[str, Any]
@@ -90,6 +92,32 @@ def effect_document(effect: EffectRow) -> Document:
         "decided": iso(effect.decided_us),
         "note": effect.note,
         "result": effect.result,
+    }
+
+
+def feedback_document(said: Feedback) -> Document:
+    return {
+        "id": said.id,
+        "task": said.task_id,
+        "agent": said.agent,
+        "at": iso(said.at_us),
+        "via": said.via,
+        "thumb": said.thumb,
+        "correction": said.correction,
+        "text": said.text,
+        "by": said.by,
+    }
+
+
+def result_document(result: Result) -> Document:
+    return {
+        "task": result.task_id,
+        "agent": result.agent,
+        "name": result.name,
+        "value": result.value,
+        "at": iso(result.at_us),
+        "told": iso(result.told_us),
+        "by": result.by,
     }
 
 
