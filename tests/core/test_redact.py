@@ -5,6 +5,7 @@ import json
 import random
 import re
 import string
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airworthy.core.errors import ConfigError
-from airworthy.core.redact import Redactor, find
+from airworthy.core.redact import LEARNT_MAX, Redactor, find
 
 ALNUM = string.ascii_letters + string.digits
 UPPER = string.ascii_uppercase + string.digits
@@ -326,3 +327,27 @@ def test_a_megabyte_of_the_worst_input_takes_no_more_than_a_few_times_its_half(w
         return best
 
     assert cost(1_000_000) < 8 * cost(250_000) + 0.05
+
+
+def test_what_is_learnt_later_is_written_over_too_and_the_oldest_is_let_go() -> None:
+    redactor = Redactor(["given-at-the-start"])
+    for number in range(LEARNT_MAX + 1):
+        redactor.learn(f"learnt-value-{number:03}")
+    redactor.learn("short")
+
+    assert (
+        redactor.redact_text("learnt-value-100, given-at-the-start") == "[redacted:known], [redacted:known]"
+    )
+    assert redactor.redact_bytes(b'{"a": "x learnt-value-001 y"}') == (b'{"a": "x [redacted:known] y"}', 1)
+    assert redactor.redact_text("learnt-value-000 short") == "learnt-value-000 short"
+
+
+def test_what_many_threads_learn_at_once_is_all_known() -> None:
+    redactor = Redactor()
+    threads = [threading.Thread(target=redactor.learn, args=(f"learnt-value-{n}",)) for n in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert all("learnt" not in redactor.redact_text(f"learnt-value-{n}") for n in range(50))

@@ -5,11 +5,12 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
+from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.people import load_people
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
@@ -35,6 +36,7 @@ from airworthy.store import Database, SQLiteDatabase, migrate
 from airworthy.store.lease import Owner, process_born, this_host
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools import Toolbox
+from airworthy.tools.credentials import Flights
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
@@ -51,6 +53,7 @@ class App:
     payloads: Payloads
     operations: Operations
     reviews: Reviews
+    flights: Flights = field(default_factory=Flights)
     folder: Path | None = None  # where people.toml may be
 
 
@@ -67,7 +70,11 @@ def opened(
     try:
         people = load_people(config.folder)
         made = assembled(database, agents, policies=policies, people=people, keys=keys)
-        yield replace(made, folder=config.folder)
+        app = replace(made, folder=config.folder)
+        try:
+            yield app
+        finally:
+            app.flights.settle()  # A refresh token that is answered and not stored would be lost for good.
     finally:
         database.close()
 
@@ -86,8 +93,9 @@ def assembled(
     migrate(database, MIGRATIONS)
     clock = clock if clock is not None else SystemClock()
     ids = ids if ids is not None else Ids()
-    rules = [rule for policy in (*(agent.policy for agent in agents), *policies) for rule in policy.models]
-    payloads = Payloads(Redactor((*known_keys(rules), *keys)))
+    policies = [*(agent.policy for agent in agents), *policies]
+    rules = [rule for policy in policies for rule in policy.models]
+    payloads = Payloads(Redactor((*known_keys(rules), *secrets_of(policies), *keys)))
     operations = Operations(database, clock, ids, payloads)
     known = {agent.name: agent for agent in agents}
     reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
@@ -160,7 +168,10 @@ def desk(app: App, agent: Agent, resources: Resources | None = None, places: Pla
         clients = {place_of(rule): upstream_of(rule) for rule in agent.policy.models}
     gateway = Gateway(agent.policy, clients, app.clock)
     dependencies = places.dependencies if places is not None else None
-    toolbox = Toolbox(agent.policy, agent.tools, app.clock, resources=resources, dependencies=dependencies)
+    toolbox = Toolbox(
+        agent.policy, agent.tools, app.clock, resources=resources, dependencies=dependencies,
+        credentials=credentials_of(agent, app),
+    )  # fmt: skip
     input_checks, output_checks = checks_of(agent)
     return Desk(agent, gateway, toolbox, input_checks, output_checks)
 

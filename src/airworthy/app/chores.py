@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
 from airworthy.runtime.chores import Chore
 
@@ -19,6 +20,7 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
     return [
         Chore("review", REVIEW_EVERY_S, app.reviews.with_agents(agents).keep),
         Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),
+        *health_chores(app, agents),
         *notify_chores(app, agents),
     ]
 

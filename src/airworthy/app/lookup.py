@@ -26,6 +26,7 @@ COMPLETIONS_MAX = 50
 OPEN_EFFECTS = (EffectState.HELD, EffectState.SCHEDULED, EffectState.IN_DOUBT)
 GATEWAY = "gwy_"  # How the owners' ids of gateways begin.
 MCP_PROXY = "mcp_"
+NO_WORKERS = (GATEWAY, MCP_PROXY, "crd_", "hand_")  # Owners of claims that work on no task.
 
 
 class AmbiguousId(InputError):
@@ -92,7 +93,7 @@ def workers(app: App) -> list[Alive]:
     now_us, here = app.clock.now_us(), this_host()
     """Those who work on tasks. Gateways and MCP proxies are known to the store as well, but work on none."""
     found = app.database.read_now(lambda tx: alive(tx, here, now_us))
-    return [row for row in found if not row.id.startswith((GATEWAY, MCP_PROXY))]
+    return [row for row in found if not row.id.startswith(NO_WORKERS)]
 
 
 def is_known(app: App, agent: str) -> bool:

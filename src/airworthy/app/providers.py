@@ -9,6 +9,7 @@ from airworthy.app.config import SECRET_CHARS_MIN, proxy_for, secret, secrets
 from airworthy.gateway.errors import ModelAuthFailed
 from airworthy.gateway.http import Address, HttpClient, HttpUpstream
 from airworthy.policy import ModelRule
+from airworthy.tools.credentials.errors import CredentialBroken
 
 KEY_CHARS_MAX = 10_000
 ANTHROPIC = {"anthropic-version": "2023-06-01"}
@@ -37,17 +38,20 @@ def key_of(rule: ModelRule) -> Callable[[], str]:
     if rule.api_key_file is None:
         key = secret(rule.key_variable)
         return lambda: key
-    return _KeyFile(Path(rule.api_key_file))
+    return KeyFile(Path(rule.api_key_file))
 
 
-class _KeyFile:
-    def __init__(self, path: Path) -> None:
+class KeyFile:
+    """A file with a key, read anew when it changes. `error` is raised for one that cannot be used."""
+
+    def __init__(self, path: Path, error: type[ModelAuthFailed | CredentialBroken] = ModelAuthFailed) -> None:
         self._path = path
+        self._error = error
         self._seen: tuple[int, int, int] | None = None
         self._key = ""
 
     def __call__(self) -> str:
-        """Raises: ModelAuthFailed when it cannot be read, or holds no key."""
+        """Raises: `error` when it cannot be read, or holds no key."""
         try:
             status = os.stat(self._path)  # noqa: PTH116  # Path.stat costs twice that, and this is on every call's way.
             # A file that another one took the place of may have the time and the size of the first.
@@ -68,8 +72,8 @@ class _KeyFile:
             raise self._bad("is empty")
         return key.strip()
 
-    def _bad(self, how: str) -> ModelAuthFailed:
-        return ModelAuthFailed(
+    def _bad(self, how: str) -> Exception:
+        return self._error(
             f"The file with the key, {self._path}, {how}.",
             mend="Put the key into it, on one line, where this process may read it.",
         )

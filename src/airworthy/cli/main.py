@@ -77,6 +77,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.notice",
         "Look at notifications; send again what failed; try a channel.",
     ),
+    "dependency": (
+        "airworthy.cli.dependency",
+        "Look at the systems that tools talk to; check them, and find when they are away.",
+    ),
+    "doctor": (
+        "airworthy.cli.doctor",
+        "Find what is wrong with this installation, and how to mend it; exit code 1 if anything is.",
+    ),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
 }
 HELP = """Run AI agents as durable tasks with limits, guarded tools and one explicit outcome each.

@@ -12,6 +12,7 @@ from typing import AnyStr, NamedTuple
 from airworthy.core.errors import ConfigError
 
 KNOWN_CHARS_MIN = 8  # shorter values of the environment ("true", "8080") occur in any text
+LEARNT_MAX = 100  # tokens come and go; each costs every payload a search
 
 
 class Found(NamedTuple):
@@ -140,18 +141,37 @@ class Redactor:
     """
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
-        self._known = tuple(
-            sorted({value for value in extra if value}, key=lambda value: (-len(value), value))
-        )
-        for value in self._known:
+        self._given = tuple(value for value in extra if value)
+        self._learnt: dict[str, None] = {}
+        for value in self._given:
             if len(value) < KNOWN_CHARS_MIN:
                 raise ConfigError(
                     f"A secret of {len(value)} characters is too short to be told from ordinary text.",
                     mend=f"Pass only values of at least {KNOWN_CHARS_MIN} characters.",
                 )
-        self._needles = tuple(
-            sorted(set(_json_forms(self._known)), key=lambda needle: (-len(needle), needle))
-        )
+        self._look_for(self._given)
+
+    def learn(self, value: str) -> None:
+        """This value too from now on, as long as it is among the newest LEARNT_MAX learnt; any thread may call it.
+
+        One that is too short to be told from ordinary text is let go.
+        """
+        if len(value) < KNOWN_CHARS_MIN or value in self._known:
+            return
+        self._learnt[value] = None
+        for oldest in tuple(self._learnt)[:-LEARNT_MAX]:
+            self._learnt.pop(oldest, None)
+        looked_for = None
+        while looked_for != (
+            learnt := tuple(self._learnt)
+        ):  # Another thread may learn meanwhile; no lock in this room.
+            self._look_for((*self._given, *learnt))
+            looked_for = learnt
+
+    def _look_for(self, values: tuple[str, ...]) -> None:
+        self._known = tuple(sorted(set(values), key=lambda value: (-len(value), value)))
+        needles = set(_json_forms(self._known))
+        self._needles = tuple(sorted(needles, key=lambda needle: (-len(needle), needle)))
 
     def redact_bytes(self, data: bytes) -> tuple[bytes, int]:
         """JSON in, JSON out, and how many secrets were written over. Valid JSON stays valid.

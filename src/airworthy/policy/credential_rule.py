@@ -51,6 +51,11 @@ class CredentialRule(Section):
         description="The variable with the first refresh token; later ones are kept in the store, sealed. "
         "Broken: as `secret_env`.",
     )
+    client_auth: Literal["basic", "body"] = Field(
+        default="basic",
+        description="How the client's secret travels to the token endpoint: in a header (`basic`) or in the `body`. "
+        "Broken: the endpoint does not know the client.",
+    )
     scopes: Annotated[tuple[Scope, ...], Field(strict=False, max_length=50)] = Field(
         default=(),
         description="Scopes to ask for. Broken: the token endpoint refuses, or the call does.",
@@ -80,6 +85,16 @@ class CredentialRule(Section):
         if self.kind == "refresh_token" and not self.refresh_token_env:
             mend = 'Name the variable with the first one: refresh_token_env = "CRM_REFRESH_TOKEN".'
             flaws.append(Flaw(("kind",), "needs a refresh token.", mend))
+        if self.kind == "callable":
+            flaws += [
+                Flaw(
+                    (key,),
+                    "means nothing for a callable.",
+                    "Leave it out; the function in the code knows it.",
+                )
+                for key in ("secret_env", "secret_file", "token_url", "client_id", "refresh_token_env")
+                if self.says(key)
+            ]
         if self.secret_env and self.secret_file:
             flaws.append(Flaw(("secret_file",), "stands beside secret_env.", "Keep one of the two."))
         return flaws

@@ -36,10 +36,15 @@ def parse_retry_after(headers: Mapping[str, str], now_us: int) -> float | None:
     return _reset(lower, now_us)
 
 
-def _server_now_us(date: str, now_us: int) -> int:
-    """What time it was for the server, by its `date` header; ours where that cannot be read."""
+def date_us(date: str) -> int | None:
+    """What time it was for the server, by its `date` header; None where that cannot be read."""
     at_s = _date(date) if date else None
-    return now_us if at_s is None else round(at_s * US_PER_S)
+    return None if at_s is None else round(at_s * US_PER_S)
+
+
+def _server_now_us(date: str, now_us: int) -> int:
+    at_us = date_us(date)
+    return now_us if at_us is None else at_us
 
 
 def _reset(lower: Mapping[str, str], now_us: int) -> float | None:

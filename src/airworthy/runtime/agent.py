@@ -28,7 +28,8 @@ class Agent:
     """`policy` is the policy's file or the value itself; the agent's name stands in it.
 
     `checks` are the user's own, beside those that the policy names. `clients` (by model name) replace the HTTP
-    clients that are otherwise made from the policy.
+    clients that are otherwise made from the policy. `credentials` (by dependency) give the tokens of those whose
+    credentials have kind = "callable": text, or text and the seconds it is good for; async or not.
     """
 
     def __init__(
@@ -38,15 +39,18 @@ class Agent:
         tools: Iterable[Tool] = (),
         checks: Iterable[Check] = (),
         clients: Mapping[str, ModelClient] | None = None,
+        credentials: Mapping[str, Callable[[], Any]] | None = None,
     ) -> None:
         self.policy = policy if isinstance(policy, Policy) else load_policy(Path(policy))
         self.tools = tuple(tools)
         self.checks = tuple(checks)
         self.clients = clients
+        self.credentials = dict(credentials or {})
         self._handler: Callable[..., Any] | None = None
         for tool in self.tools:
             if not isinstance(tool, Tool):
                 raise AgentDefinitionError(f"{tool!r} is not a tool.", mend="Put @tool above the function.")
+        self._check_credentials()
 
     @property
     def name(self) -> str:
@@ -61,6 +65,23 @@ class Agent:
         return tuple(
             ToolFact(tool.name, tool.description, tool.effect.value, tool.keyed) for tool in self.tools
         )
+
+    def _check_credentials(self) -> None:
+        wanted = {
+            name
+            for name, rule in self.policy.dependencies.items()
+            if rule.credentials is not None and rule.credentials.kind == "callable"
+        }
+        for name in sorted(wanted - self.credentials.keys()):
+            raise AgentDefinitionError(
+                f"The policy takes the credentials of {name!r} from a callable, and the Agent has none for it.",
+                mend=f'Hand it over: Agent(..., credentials={{"{name}": function}}).',
+            )
+        for name in sorted(self.credentials.keys() - wanted):
+            raise AgentDefinitionError(
+                f"The Agent has a callable for {name!r}, which the policy does not ask for.",
+                mend=f'Add kind = "callable" to [dependencies.{name}.credentials], or drop the callable.',
+            )
 
     def task(self, handler: Handler) -> Handler:
         """Decorates the function that handles a task: `async def handle(run: Run) -> Answer`, or without async.

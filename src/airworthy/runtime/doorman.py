@@ -15,6 +15,7 @@ from airworthy.runtime.attached import Attached, Held, Opening
 from airworthy.runtime.engine import POLL_S, EmbeddedEngine
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import State
+from airworthy.runtime.sweeping import sweep
 from airworthy.store import Database, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, Owner

@@ -55,6 +55,12 @@ class ToolFailed(ToolError):
     code = "tool_failed"
 
 
+class ToolNotAuthorised(ToolFailed):
+    """The credential of what the tool talks to is refused or missing; only a person can mend that."""
+
+    code = "tool_not_authorised"
+
+
 class ResourceChanged(ToolError):
     """Somebody changed the resource after this run read it: read it again, then decide anew."""
 
@@ -79,6 +85,7 @@ _BY_TYPE: Mapping[str, type[ToolError]] = {
         ToolResultInvalid,
         ToolUnavailable,
         ToolFailed,
+        ToolNotAuthorised,
         ResourceChanged,
     )
 }

@@ -1,4 +1,4 @@
-"""The tools' tables: effects, resources, last good results, shapes of results, tools of MCP servers."""
+"""The tools' tables: effects, resources, tokens, health, shapes and last good results, tools of MCP servers."""
 
 from collections.abc import Sequence
 
@@ -74,6 +74,71 @@ def _mcp(dialect: str) -> Sequence[str]:
     )
 
 
+def _tokens(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    Table(
+        "tokens",
+        metadata,
+        Column("name", String, primary_key=True),
+        Column("dependency", String, nullable=False),
+        Column("kind", String, nullable=False),
+        # Access and refresh token, under a key that is not in the database.
+        Column("sealed", LargeBinary),
+        Column("made_us", BigInteger, nullable=False),
+        Column("until_us", BigInteger, nullable=False),
+        Column("generation", Integer, nullable=False),
+        Column("failures", Integer, nullable=False),
+        Column("retry_us", BigInteger, nullable=False),
+        Column("why", Text, nullable=False),
+        Column("mend", Text, nullable=False),
+        Column("broken", Integer, nullable=False),
+        Column("changed_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
+def _health(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    Table(
+        "health",
+        metadata,
+        Column("dependency", String, primary_key=True),
+        Column("ok", Integer, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        Column("since_us", BigInteger, nullable=False),
+        Column("streak", Integer, nullable=False),
+        Column("took_us", BigInteger, nullable=False),
+        Column("reason", Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "health_hours",
+        metadata,
+        Column("dependency", String, primary_key=True),
+        Column("source", String, primary_key=True),
+        Column("hour_us", BigInteger, primary_key=True, autoincrement=False),
+        Column("ok", Integer, nullable=False),
+        Column("failed", Integer, nullable=False),
+        # Twelve bits each, one for every five minutes.
+        Column("seen", Integer, nullable=False),
+        Column("bad", Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "health_counted",
+        metadata,
+        Column("source", String, primary_key=True),
+        Column("until_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
 def _last_good(dialect: str) -> Sequence[str]:
     from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
 
@@ -120,6 +185,8 @@ def _shapes(dialect: str) -> Sequence[str]:
 
 MIGRATIONS = (
     Migration("tools", 1, "effects and resources", _first),
+    Migration("tools", 2, "tokens", _tokens),
+    Migration("tools", 4, "health of dependencies", _health),
     Migration("tools", 3, "shapes of results", _shapes),
     Migration("tools", 6, "MCP servers: whose effect it is, and their tools as they were accepted", _mcp),
     Migration("tools", 7, "last good results", _last_good),

@@ -13,16 +13,24 @@ from airworthy.core.canonical import NotSerialisable, digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError, ConfigError, told
 from airworthy.core.gate import CallFact, Gate
-from airworthy.core.halt import TryLater
+from airworthy.core.halt import NeedsMending, TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
-from airworthy.recorder import NO_FACTS, Journal, Recorded, Slot, StepFacts, StepState
+from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
 from airworthy.tools import degrade
 from airworthy.tools.dependencies import Dependencies, Dependency, breaker_of
-from airworthy.tools.errors import ToolError, ToolFailed, ToolResultInvalid, ToolUnavailable, error_from
+from airworthy.tools.errors import (
+    LockedOut,
+    ToolError,
+    ToolFailed,
+    ToolNotAuthorised,
+    ToolResultInvalid,
+    ToolUnavailable,
+    error_from,
+)
 from airworthy.tools.gaps import Gap, Gaps, noted
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.readiness import Readiness
@@ -235,10 +243,9 @@ class Toolbox:
             call.run.gate.admit(call.fact)
         outage = self.dependency(call.tool.name).outage()
         if outage is not None:
-            away = degrade.away(call, outage)
-            return await degrade.without(
-                self, call, self.failure(call, Tried(error=away, attempts=0)), NO_FACTS
-            )
+            tried = Tried(error=degrade.away(call, outage), attempts=0)
+            facts = self.facts(call, tried, None)
+            return await degrade.without(self, call, self.failure(call, tried), facts)
         async with self.holding(call) as version:
             call.run.gate.check_halted()
             tried = await self.try_call(call, key=None)
@@ -312,6 +319,8 @@ class Toolbox:
         assert error is not None
         if isinstance(error, ResultTooLarge | NotSerialisable):
             kind: type[ToolError] = ToolResultInvalid
+        elif isinstance(error, LockedOut):
+            kind = ToolNotAuthorised
         else:
             kind = ToolUnavailable if tried.retryable or isinstance(error, degrade.Away) else ToolFailed
         return ErrorFact(
@@ -328,6 +337,8 @@ class Toolbox:
         """A tool the task cannot do without ends the run for now; any other failure is the agent's to handle."""
         if fact.retryable and call.rule.critical:
             return TryLater(fact, call.slot.seq)
+        if fact.type == ToolNotAuthorised.__name__ and call.rule.critical:
+            return NeedsMending(fact, call.slot.seq)
         return error_from(fact, call.slot.seq)
 
     def replayed(self, call: Call, recorded: Recorded) -> Any:

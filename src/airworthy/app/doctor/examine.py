@@ -1,0 +1,144 @@
+"""The order in which the doctor looks, and its bounds: whatever hangs or crashes is a finding like any other."""
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airworthy.app.build import App, assembled, load_agents, opened
+from airworthy.app.config import Config, load_config
+from airworthy.app.doctor import outside, settings, stored
+from airworthy.app.doctor.finding import LEVELS, Check, Finding, broken, ok, skipped
+from airworthy.core.errors import AirworthyError, told
+from airworthy.resilience import TimedOut, bounded_in_thread
+from airworthy.runtime import Agent
+from airworthy.store import MemoryDatabase
+
+SECONDS_MAX = 30.0
+FIRST_SHARE = 0.4  # Of the time, for what everything else needs: the settings and the agents' code.
+TOGETHER_MAX = 16
+FINDINGS_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The gravest first. `healthy`: nothing is broken; cautions are no illness."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        return all(finding.level != "broken" for finding in self.findings)
+
+
+async def examined(folder: Path, database: str | None = None, *, seconds: float = SECONDS_MAX) -> Report:
+    """Takes at most `seconds`, and a little. Never raises for what it finds."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + seconds
+    found: list[Finding] = []
+    first_s = seconds * FIRST_SHARE
+    settings_, agents = await asyncio.gather(
+        _looked(Check("settings", lambda: settings.files(folder)), first_s),
+        _loaded(folder, database, first_s),
+    )
+    found += settings_
+    config, code, loading = agents
+    found += loading
+    with _application(config, code, found) as (app, path):
+        policies = settings.served(folder, code)
+        checks = [
+            *settings.of_agents(app, config, code, policies),
+            *outside.checks(app, code, policies, kept=path is not None),
+        ]
+        if path is not None:
+            checks += stored.checks(path, app, code)
+        found += await _all(checks, until_s)
+    found.sort(key=lambda finding: LEVELS.index(finding.level))
+    return Report(tuple(found[:FINDINGS_MAX]))
+
+
+async def _all(checks: Sequence[Check], until_s: float) -> list[Finding]:
+    places = asyncio.Semaphore(TOGETHER_MAX)
+    loop = asyncio.get_running_loop()
+
+    async def one(check: Check) -> list[Finding]:
+        async with places:
+            left_s = until_s - loop.time()
+            if left_s <= 0:
+                return [skipped(check.subject, "There was no time left to look at it; raise --timeout.")]
+            return await _looked(check, left_s)
+
+    found = await asyncio.gather(*(one(check) for check in checks))
+    return [finding for several in found for finding in several]
+
+
+async def _looked(check: Check, seconds: float) -> list[Finding]:
+    try:
+        return await bounded_in_thread(lambda: list(check.look()), seconds, name=f"doctor: {check.subject}")
+    except TimedOut:
+        text = f"Looking at it did not end within {seconds:.0f} s."
+        return [
+            broken(check.subject, text, "See what keeps it: an address that swallows packets, a locked file?")
+        ]
+    except AirworthyError as error:
+        return [broken(check.subject, error.message, error.mend)]
+    except Exception as error:  # noqa: BLE001  # one look that fails must not hide what the others see
+        return [
+            broken(
+                check.subject, _crash(error), "This was not expected; the rest was looked at all the same."
+            )
+        ]
+
+
+async def _loaded(
+    folder: Path, database: str | None, seconds: float
+) -> tuple[Config | None, list[Agent], list[Finding]]:
+    """The configuration, and the agents as far as they can be had."""
+
+    try:
+        config = load_config(folder, database=database)
+    except AirworthyError:  # Told by whoever looks at the files.
+        return None, [], [skipped("agents", "Not loaded, because airworthy.toml cannot be used.")]
+    if not config.agents:
+        return config, [], [skipped("agents", f"{folder / 'airworthy.toml'} names no agent.")]
+    agents: list[Agent] = []
+
+    def load() -> list[Finding]:
+        try:
+            agents.extend(load_agents(config))
+        except AirworthyError as error:
+            return [broken("agents", error.message, error.mend)]
+        except Exception as error:  # noqa: BLE001  # the user's code may raise anything at all while it is imported
+            mend = "Mend the code; `airworthy --debug run` shows where it failed."
+            return [broken("agents", f"Their code cannot be loaded: {_crash(error)}", mend)]
+        return [ok(f"agent {agent.name}", f"Loaded, stage {agent.policy.stage}.") for agent in agents]
+
+    return config, agents, await _looked(Check("agents", load), seconds)
+
+
+@contextlib.contextmanager
+def _application(
+    config: Config | None, agents: Sequence[Agent], found: list[Finding]
+) -> Iterator[tuple[App, Path | None]]:
+    """With the database there is, and its path; one in memory where there is none, so that looking makes nothing."""
+    path = config.database_path if config is not None else None
+    if config is None or path is None or not path.exists():
+        if path is not None:
+            found.append(skipped("database", f"There is none yet at {path}; the first task makes it."))
+        yield assembled(MemoryDatabase(), agents), None
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            app = stack.enter_context(opened(config, agents))
+        except AirworthyError as error:
+            found.append(broken("database", f"{path}: {error.message}", error.mend))
+            app, path = assembled(MemoryDatabase(), agents), None
+        yield app, path
+
+
+def _crash(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {told(error)[:500]}"

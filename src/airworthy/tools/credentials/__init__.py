@@ -1,0 +1,29 @@
+"""How tools show a dependency who we are: keys, OAuth 2 tokens and callables, renewed once for everybody."""
+
+from airworthy.tools.credentials.answer import Given, Later, Refused
+from airworthy.tools.credentials.errors import CredentialBroken, CredentialDown
+from airworthy.tools.credentials.grant import Grant
+from airworthy.tools.credentials.keeper import Flights, Keeper, Source
+from airworthy.tools.credentials.plain import FromCode, PlainKey
+from airworthy.tools.credentials.renewal import Renewal
+from airworthy.tools.credentials.sealing import Seal, sealing_missing
+from airworthy.tools.credentials.token import Renewed, Token
+
+__all__ = [
+    "CredentialBroken",
+    "CredentialDown",
+    "Flights",
+    "FromCode",
+    "Given",
+    "Grant",
+    "Keeper",
+    "Later",
+    "PlainKey",
+    "Refused",
+    "Renewal",
+    "Renewed",
+    "Seal",
+    "Source",
+    "Token",
+    "sealing_missing",
+]
