@@ -5,8 +5,11 @@ from typing import Any, Final
 
 from airworthy.core.canonical import encode
 from airworthy.policy.gateway_rule import GatewayRules
+from airworthy.policy.kinds import Section
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.sections import InputScope
+from airworthy.policy.tool_rule import ToolRule
 
 # Lists whose order says nothing. The order of models (fallbacks), stops (first match) and checks (as they
 # run) does say something, so it counts.
@@ -24,6 +27,10 @@ _SETS: Final[tuple[tuple[str, str], ...]] = (
 )
 # Keys that came later and whose default is not "none": left out while they say what held before there was a key.
 _LATER: Final = ("aliases", "fallback_on", "broken_stream")
+_LATER_OF_TOOLS: Final = (
+    "approval_new_recipient", "approval_untrusted", "destination_args", "asked_words", "trusted", "trusted_fields",
+)  # fmt: skip
+_LATER_OF_INPUT: Final = ("trusted", "trusted_fields")
 
 
 def policy_hash(policy: Policy) -> str:
@@ -36,13 +43,21 @@ def policy_hash(policy: Policy) -> str:
     for section, key in _SETS:
         meaning[section][key] = sorted(meaning[section][key])
     for tool in meaning["tools"].values():
-        tool["recipients"] = sorted(tool["recipients"])
+        for key in ("recipients", "destination_args", "asked_words", "trusted_fields"):
+            tool[key] = sorted(tool[key])
+    _leave_out(meaning["input"], policy.input, InputScope, _LATER_OF_INPUT)
+    for name, used in policy.tools.items():
+        _leave_out(meaning["tools"][name], used, ToolRule, _LATER_OF_TOOLS)
     if policy.gateway == GatewayRules():
         del meaning["gateway"]
     if not policy.dependencies:
         del meaning["dependencies"]
     for model, rule in zip(meaning["models"], policy.models, strict=True):
-        for key in _LATER:
-            if getattr(rule, key) == ModelRule.model_fields[key].default:
-                del model[key]
+        _leave_out(model, rule, ModelRule, _LATER)
     return f"sha256:{sha256(encode(meaning)).hexdigest()}"
+
+
+def _leave_out(meaning: dict[str, Any], rule: Section, kind: type[Section], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if getattr(rule, key) == kind.model_fields[key].default:
+            del meaning[key]

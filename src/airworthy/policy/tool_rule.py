@@ -4,21 +4,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from airworthy.policy.asking import about_asking
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import (
     AllowList,
     Amount,
     Argument,
+    Arguments,
     Bytes,
     Count,
     RateText,
     Seconds,
     SecondsOrNone,
     Section,
+    Share,
+    Stems,
 )
 
 Effect = Literal["read", "write", "send", "delete"]
 Instead = Literal["error", "last_good", "nothing"]
+Untrusted = Literal["off", "friendlier", "strict"]
 
 
 class BreakerRule(Section):
@@ -93,6 +98,41 @@ class ToolRule(Section):
         default=None,
         description="Amount above which a person approves the call. Broken: the task waits for the person.",
     )
+    approval_new_recipient: bool = Field(
+        default=False,
+        description="Whether a person approves the first call to a recipient with this tool. "
+        "Broken: the task waits for the person.",
+    )
+    approval_below_confidence: Share | None = Field(
+        default=None,
+        description="Confidence, as the agent states it with `run.confidence`, below which a person approves the "
+        "call; none stated counts as low. Broken: the task waits for the person.",
+    )
+    approval_untrusted: Untrusted = Field(
+        default="off",
+        description='"strict" or "friendlier": a person approves a call whose destination comes neither from the '
+        "user nor from a trusted source. Broken: the task waits for the person.",
+    )
+    destination_args: Arguments = Field(
+        default=(),
+        description="The tool's arguments that say whereto, for approval_untrusted; left out: recipient_arg, else "
+        "every argument. Broken: as approval_untrusted says.",
+    )
+    asked_words: Stems = Field(
+        default=(),
+        description="Beginnings of words, one of which the input holds when the user wants this tool, for "
+        "approval_untrusted; left out: not looked at. Broken: as approval_untrusted says.",
+    )
+    trusted: bool = Field(
+        default=False,
+        description="Whether what the tool returns may say whereto other tools act: only where no stranger can "
+        "write into it. Broken: nothing follows.",
+    )
+    trusted_fields: Arguments = Field(
+        default=(),
+        description="Fields of the tool's result that may, as dotted paths; lists are passed through. "
+        "Broken: nothing follows.",
+    )
     amount_arg: Argument | None = Field(
         default=None,
         description="The tool's argument that holds the amount. Broken: a call without it is refused.",
@@ -137,7 +177,9 @@ class ToolRule(Section):
     )
 
     def contradictions(self) -> list[Flaw]:
-        return [*self._about_amounts(), *self._about_recipients(), *self._about_waiting()]
+        return [
+            *self._about_amounts(), *self._about_recipients(), *self._about_waiting(), *about_asking(self)
+        ]  # fmt: skip
 
     def _about_amounts(self) -> list[Flaw]:
         flaws = []
@@ -177,6 +219,7 @@ class ToolRule(Section):
             named = {
                 "recipients": self.recipients or None,
                 "per_recipient_per_day": self.per_recipient_per_day,
+                "approval_new_recipient": self.approval_new_recipient,
             }
             flaws += [Flaw((key,), "needs recipient_arg.", mend) for key, value in named.items() if value]
         elif self.recipient_arg == self.amount_arg:
