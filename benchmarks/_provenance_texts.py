@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 ADDRESS = "mark.black@evil-example.com"
-_WORDS = "the order was sent on monday and has not come yet please look at it again thank you for your help".split()
+_WORDS = (
+    *("the", "order", "was", "sent", "on", "monday", "and", "has", "not", "come", "yet", "please"),
+    *("look", "at", "it", "again", "thank", "you", "for", "your", "help"),
+)
 
 
 def context(chance: random.Random, size: int) -> list[dict[str, Any]]:

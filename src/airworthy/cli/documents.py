@@ -83,8 +83,17 @@ def effect_document(effect: EffectRow) -> Document:
         "decided_by": effect.decided_by,
         "decided": iso(effect.decided_us),
         "note": effect.note,
+        "evidence": evidence_of(effect),
+        "undo_of": effect.undo_of,
+        "undoable": effect.undoable,
         "result": effect.result,
     }
+
+
+def evidence_of(effect: EffectRow) -> Any:
+    import json
+
+    return None if effect.evidence is None else json.loads(effect.evidence)
 
 
 def parsed_arguments(effect: EffectRow) -> Any:

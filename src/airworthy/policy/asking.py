@@ -1,4 +1,4 @@
-"""When a person is asked before a tool acts: contradictions among those keys, and the sentences for an approver. Pure."""
+"""When a person is asked before a tool acts: contradictions among those keys, and sentences for an approver. Pure."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -53,12 +53,20 @@ def must_ask(rule: "ToolRule") -> list[Line]:
         lines.append((Strong("Must ask first"), " when ", Code(rule.amount_arg), f" is above {limit}."))
     if rule.approval_new_recipient and rule.recipient_arg is not None:
         lines.append(
-            (Strong("Must ask first"), " when ", Code(rule.recipient_arg), " is somebody it never reached before.")
+            (
+                Strong("Must ask first"),
+                " when ",
+                Code(rule.recipient_arg),
+                " is somebody it never reached before.",
+            )
         )
     if rule.approval_below_confidence is not None:
         share = f"{rule.approval_below_confidence:g}"
         lines.append(
-            (Strong("Must ask first"), f" when it is less than {share} sure (of 1), or does not say how sure it is.")
+            (
+                Strong("Must ask first"),
+                f" when it is less than {share} sure (of 1), or does not say how sure it is.",
+            )
         )
     if rule.approval_untrusted != "off":
         lines.append(_untrusted(rule))
@@ -70,7 +78,11 @@ def _untrusted(rule: "ToolRule") -> Line:
     whereto: list[str | Strong | Code] = []
     for position, name in enumerate(named):
         whereto += [" or " if position else "", Code(name)]
-    after = "" if rule.approval_untrusted == "strict" else ", once it has read something that others may have written"
+    after = (
+        ""
+        if rule.approval_untrusted == "strict"
+        else ", once it has read something that others may have written"
+    )
     also = ""
     if rule.approval_untrusted == "friendlier":
         also = " A whole field of a record it read counts as named, if it is no address or the user named the record."

@@ -253,6 +253,8 @@ class Lifecycle:
             outbox.cancel_unsent(tx, task.id, now_us, "the cancellation of the task")
         if outbox.doubt_started(tx, task.id, now_us):
             doubt_started(tx, task.id)
+        if outcome in (Outcome.ANSWERED, Outcome.DECLINED):
+            outbox.drop_unasked(tx, task.id, now_us, f"its task was {outcome.value} without it")
         if outcome not in (Outcome.ANSWERED, Outcome.DECLINED, Outcome.CANCELLED):
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
 

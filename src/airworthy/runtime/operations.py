@@ -19,7 +19,7 @@ from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import TaskQuery, TaskRow
 from airworthy.store import Database, Tx
-from airworthy.tools import EffectRow, EffectState, outbox
+from airworthy.tools import EffectRow, EffectState, TransitionRefused, outbox, undoing
 
 T = TypeVar("T")
 
@@ -221,6 +221,7 @@ class Operations:
             if result:
                 kept = encode(decode(result))
                 sets.append(("result", self._payloads.redactor.redact_bytes(kept)[0].decode()))
+            _refuse_for_nothing(tx, effect_id, to)
             row = outbox.decide(tx, effect_id, to, sets=sets)
             from_outbox = row.due_us is not None
             if from_outbox and to is EffectState.APPROVED:
@@ -236,6 +237,11 @@ class Operations:
             return found
 
         return self._change(op)
+
+    def undo(self, effect_id: str, by: str, why: str = "") -> EffectRow:
+        """Has a done effect taken back, once, by a worker; the effect that does so. Raises: TransitionRefused."""
+        clean = self._payloads.redactor.redact_text(why)
+        return self._change(lambda tx, now_us: undoing.ask(tx, effect_id, by, clean, now_us))
 
     def approve_policy(self, policy: Policy, approver: str, note: str = "") -> Approval:
         if not approver.strip():
@@ -317,6 +323,26 @@ class Operations:
             return Accepted(tasks.get(tx, row.id), repeated=False)
         self._lifecycle.engine.schedule(tx, row.id, agent=row.agent, priority=row.priority, due_us=now_us)
         return Accepted(row, repeated=False)
+
+
+def _refuse_for_nothing(tx: Tx, effect_id: str, to: EffectState) -> None:
+    """A yes that nobody would act on must not look like one. Raises: TransitionRefused."""
+    row = outbox.find(tx, effect_id)
+    if row is None or row.due_us is not None or (row.state, to) != (EffectState.HELD, EffectState.APPROVED):
+        return
+    task = tasks.get(tx, row.task_id)
+    if task.outcome is None:
+        return
+    back = {
+        State.ESCALATED: f"Open it again first: airworthy task resume {task.id}",
+        State.DEAD_LETTERED: f"Bring it back first: airworthy dead-letter requeue {task.id}",
+    }
+    ended = task.outcome.value.replace("_", "-")
+    raise TransitionRefused(
+        f"Effect {row.id} ({row.tool}) cannot be approved any more: its task ended as {ended}, and nobody would carry"
+        " it out.",
+        mend=back.get(task.state, "Submit the task again if it is still wanted."),
+    )
 
 
 def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> Reason | None:

@@ -48,4 +48,18 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("tools", 1, "effects and resources", _first),)
+def _acts(_dialect: str) -> Sequence[str]:
+    """Why an effect was held, which effect another takes back, and who has been reached before."""
+    return (
+        "ALTER TABLE effects ADD COLUMN evidence TEXT",
+        "ALTER TABLE effects ADD COLUMN undo_of VARCHAR",
+        "ALTER TABLE effects ADD COLUMN undoable INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX effects_by_recipient ON effects (agent, tool, recipient) WHERE recipient IS NOT NULL",
+        "CREATE INDEX effects_by_undo ON effects (undo_of) WHERE undo_of IS NOT NULL",
+    )
+
+
+MIGRATIONS = (
+    Migration("tools", 1, "effects and resources", _first),
+    Migration("tools", 5, "evidence, undo and recipients of effects", _acts),
+)

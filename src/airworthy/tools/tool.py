@@ -42,6 +42,7 @@ class Tool:
     two tasks never interleave on one resource.
     `dependency` names what it talks to; tools of one dependency share a breaker.
     `rehearse` gives a plausible result for a dry run.
+    `undo` takes a done call back: `undo(arguments, result)`, with `idempotency_key` too if its service honours one.
     """
 
     name: str
@@ -52,6 +53,22 @@ class Tool:
     resource: str | Callable[[Mapping[str, Any]], str] | None = None
     dependency: str = ""
     rehearse: Callable[..., Any] | None = None
+    undo: Callable[..., Any] | None = None
+
+    @cached_property
+    def constants(self) -> frozenset[str | float]:
+        """Values that the code itself chose: the defaults of its parameters."""
+        found = (parameter.default for parameter in inspect.signature(self.function).parameters.values())
+        return frozenset(value for value in found if isinstance(value, str | int | float))
+
+    @cached_property
+    def undoing(self) -> "Tool | None":
+        """What takes back a call, as a tool of its own; its values are `arguments` and `result`."""
+        if self.undo is None:
+            return None
+        keyed = KEY_PARAMETER in inspect.signature(self.undo).parameters
+        about = f"Takes back {self.name}."
+        return Tool(self.name, about, self.effect, keyed, self.undo, self.resource, self.dependency)
 
     @cached_property
     def is_async(self) -> bool:
@@ -191,6 +208,7 @@ def tool(
     resource: str | Callable[[Mapping[str, Any]], str] | None = ...,
     dependency: str = ...,
     rehearse: Callable[..., Any] | None = ...,
+    undo: Callable[..., Any] | None = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
@@ -202,6 +220,7 @@ def tool(
     resource: str | Callable[[Mapping[str, Any]], str] | None = None,
     dependency: str = "",
     rehearse: Callable[..., Any] | None = None,
+    undo: Callable[..., Any] | None = None,
     name: str | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Declares a function as a tool. Its name, docstring and types are what the model is shown.
@@ -219,11 +238,29 @@ def tool(
             resource=resource,
             dependency=dependency or function.__name__,
             rehearse=rehearse,
+            undo=undo,
         )
         _check(declared)
         return declared
 
     return declare if function is None else declare(function)
+
+
+def _check_undo(declared: Tool) -> None:
+    if declared.undo is None:
+        return
+    if not declared.effect.acts:
+        raise ToolDefinitionError(
+            f"Tool {declared.name!r} only reads, so there is nothing to take back.", mend="Drop undo=."
+        )
+    takes = list(inspect.signature(declared.undo).parameters)
+    if [name for name in takes if name != KEY_PARAMETER] != ["arguments", "result"]:
+        raise ToolDefinitionError(
+            f"The undo of tool {declared.name!r} takes {', '.join(takes) or 'nothing'}.",
+            mend="Write it as `def take_back(arguments, result)`, with `idempotency_key` beside them if you use it.",
+        )
+    assert declared.undoing is not None
+    _ = declared.undoing.result_adapter
 
 
 def _check(declared: Tool) -> None:
@@ -245,6 +282,7 @@ def _check(declared: Tool) -> None:
         raise ToolDefinitionError(
             f"Tool {declared.name!r} only reads, so a key means nothing.", mend="Drop keyed=True."
         )
+    _check_undo(declared)
     _ = declared.arguments_model, declared.result_adapter
     if isinstance(declared.resource, str):
         known = declared.schema().get("properties", {})

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,8 +21,10 @@ from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
+from airworthy.tools import hearing
 from airworthy.tools.errors import ToolError, ToolFailed, ToolResultInvalid, ToolUnavailable, error_from
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
+from airworthy.tools.provenance import Ledger
 from airworthy.tools.resource import Resources
 from airworthy.tools.rules import storable
 from airworthy.tools.tool import SchemaBroken, Tool
@@ -40,9 +43,12 @@ class RunTools:
     using: Counter[str] = field(default_factory=Counter)  # Calls under way on each resource.
     seen: dict[str, int] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
+    ledger: Ledger = field(default_factory=Ledger)
+    confidence: float | None = None  # As the agent stated it last.
 
-    def recall(self, recorded: Iterable[Recorded]) -> None:
-        """The versions of resources that earlier runs of the task have seen."""
+    def recall(self, recorded: Sequence[Recorded]) -> None:
+        """What earlier runs of the task were told, and the versions of resources they have seen."""
+        hearing.recall(self.ledger, recorded)
         for step in recorded:
             if step.facts.resource is not None and step.facts.resource_version is not None:
                 self.seen[step.facts.resource] = step.facts.resource_version
@@ -109,6 +115,7 @@ class Toolbox:
 
     async def call(self, run: RunTools, name: str, arguments: bytes | Mapping[str, Any]) -> Any:
         """The tool's result, read through its schema. Raises: ToolError, Halt."""
+        run.ledger.trust = partial(hearing.trust, self.policy)
         raw = arguments if isinstance(arguments, bytes) else encode(arguments)
         if len(raw) > ARGUMENTS_BYTES_MAX:
             raw = encode({"too_large": len(raw)})
@@ -145,10 +152,12 @@ class Toolbox:
         if tried.result is not None:
             if version is not None and facts.resource is not None:
                 call.run.seen[facts.resource] = version
+            call.run.ledger.hear(call.slot.seq, "source", call.tool.name, tried.result)
             await call.run.journal.record(call.slot, StepState.DONE, result=tried.result, facts=facts)
             call.run.gate.observe(call.fact, tried.result)
             return tried.value
         failure = self.failure(call, tried)
+        hearing.failed(call.run.ledger, call.slot.seq, call.tool.name, failure)
         call.run.gate.observe(call.fact, None)
         await call.run.journal.record(call.slot, StepState.FAILED, error=failure, facts=facts)
         raise self.raised(call, failure)

@@ -45,7 +45,7 @@ class Question:
     """A call that would act. `destinations`: arguments that say whereto; None: every argument does.
 
     `words`: any of them in the user's text shows that this tool was asked for; none given: not judged.
-    `constants`: values that the policy or the code names, and nobody else chose.
+    `constants`: values that the policy or the code names, and nobody else chose; names and addresses in small letters.
     """
 
     tool: str
@@ -53,7 +53,12 @@ class Question:
     arguments: Mapping[str, Any]
     destinations: tuple[str, ...] | None = None
     words: tuple[str, ...] = ()
-    constants: frozenset[str] = frozenset()
+    constants: frozenset[str | float] = frozenset()
+
+    def names(self, leaf: str | float) -> bool:
+        if leaf in self.constants:
+            return True
+        return isinstance(leaf, str) and "/" not in leaf and leaf.strip().casefold() in self.constants
 
 
 def judge(
@@ -89,7 +94,7 @@ def _destination(
     ledger: Ledger, known: Known, question: Question, name: str, value: Any
 ) -> Iterator[Finding]:
     for leaf in dict.fromkeys(forms.leaves(value)):
-        if leaf == "" or _shown(leaf, whole=True) in question.constants or known.holds(leaf):
+        if leaf == "" or question.names(leaf) or known.holds(leaf):
             continue
         if question.mode == "friendlier" and _in_a_record(ledger, known, leaf):
             continue
@@ -99,13 +104,13 @@ def _destination(
 def _content(ledger: Ledger, known: Known, question: Question, name: str, value: Any) -> Iterator[Finding]:
     """What a message says may lead elsewhere as well as where it goes."""
     for leaf in forms.leaves(value):
-        if not isinstance(leaf, str) or leaf in question.constants or known.holds(leaf):
+        if not isinstance(leaf, str) or question.names(leaf) or known.holds(leaf):
             continue
         if len(leaf) > CONTENT_CHARS_MAX:
             yield Finding("untraceable", name, question.tool, f"{name} is too long to be traced")
             continue
         for each in forms.identifiers(leaf):
-            if not known.holds(each) and each not in question.constants:
+            if not known.holds(each) and not question.names(each):
                 yield _untraced(ledger, name, each)
         source = ledger.copied(forms.loose(leaf), COPIED_CHARS)
         if source is not None:
@@ -142,7 +147,13 @@ def _untraced(ledger: Ledger, name: str, leaf: str | float) -> Finding:
             f"the {'input' if not each.tool else f'result of {each.tool}'} (step {each.step}{each.how})"
             for each in sources
         )
-        return Finding("destination", name, whole, f"{name} is {value}, which came from {where}, not from the user", sources)
+        return Finding(
+            "destination",
+            name,
+            whole,
+            f"{name} is {value}, which came from {where}, not from the user",
+            sources,
+        )
     text = f"{name} is {value}, which neither the user nor a trusted source has named"
     return Finding("destination", name, whole, text)
 

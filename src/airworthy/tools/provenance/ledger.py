@@ -194,7 +194,13 @@ def _look_for(wanted: str, value: Any, record: Mapping[str, Any], depth: int, fo
 
 def _is_plain(value: str | float) -> bool:
     """It stands as it would be spelt anyway; spelling each field anew is what costs."""
-    return isinstance(value, str) and value.isascii() and value[:1] > " " and value[-1:] > " " and "  " not in value
+    return (
+        isinstance(value, str)
+        and value.isascii()
+        and value[:1] > " "
+        and value[-1:] > " "
+        and "  " not in value
+    )
 
 
 def _nested(text: str) -> Any:
