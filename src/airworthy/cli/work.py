@@ -94,6 +94,9 @@ def submit(
     priority: Annotated[
         int, typer.Option(metavar="N", help="Higher is worked on first.", min=-1000, max=1000)
     ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Rehearse it: no tool acts, whatever the policy says.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -109,6 +112,7 @@ def submit(
     Examples:
       airworthy submit --input "Where is order 1001?"
       airworthy submit support --file letter.txt --key letter-17 --wait --timeout 60
+      airworthy submit --input "Refund order 1001." --dry-run --wait
       echo '{"order": 1001}' | airworthy submit --json-input -
     """
     from airworthy.app.project import named, project
@@ -121,7 +125,7 @@ def submit(
     value = input_of(text, file, dash)
     submission = Submission(
         _parsed(value) if json_input else value, key and whole(key), session=whole(session), user=whole(user),
-        feature=whole(feature), source=whole(source), priority=priority,
+        feature=whole(feature), source=whole(source), priority=priority, dry_run=dry_run,
     )  # fmt: skip
     with project(folder, database) as found:
         accepted = found.app.operations.submit(named(found.agents, agent).policy, submission)

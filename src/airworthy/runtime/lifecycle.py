@@ -34,6 +34,11 @@ class Claimed:
     def input(self) -> Any:
         return self.recorded[0].arguments
 
+    @property
+    def dry_run(self) -> bool:
+        """The task was handed in as a rehearsal: it stands with the input, so that nothing can lose it."""
+        return any(note.get("dry_run") for note in self.recorded[0].facts.notes)
+
 
 class Lifecycle:
     """Written once for workers and for people's commands; holds no state but its collaborators."""

@@ -41,7 +41,10 @@ class InputTooLarge(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`key`: the same key with the same input is the same task, however often it is sent. `source`: see the policy."""
+    """`key`: the same key with the same input is the same task, however often it is sent. `source`: see the policy.
+
+    `dry_run`: every effect of the task is only rehearsed, whatever the policy says; it stays so through any restart.
+    """
 
     input: Any
     key: str | None = None
@@ -50,6 +53,7 @@ class Submission:
     feature: str = ""
     source: str = ""
     priority: int = 0
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +283,8 @@ class Operations:
                 mend="Nothing was stored. Send a part of it, or a reference to it.",
             )
         clean, _ = self._payloads.redactor.redact_bytes(raw)
-        packed = self._payloads.pack(body(clean, None, None, ()))
+        notes = ({"dry_run": True},) if submission.dry_run else ()
+        packed = self._payloads.pack(body(clean, None, None, notes))
         now_us = self.clock.now_us()
         clean_text = self._payloads.redactor.redact_text
         row = TaskRow(
@@ -288,7 +293,8 @@ class Operations:
             policy_hash=policy_hash(policy),
             trace_id=self._ids.trace(),
             idempotency_key=submission.key,
-            input_digest=digest(raw),
+            # A rehearsal is another task than the real one, also under the same key.
+            input_digest=digest(raw, b"dry_run") if submission.dry_run else digest(raw),
             session=clean_text(submission.session),
             user_id=clean_text(submission.user),
             feature=clean_text(submission.feature),

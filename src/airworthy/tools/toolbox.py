@@ -45,6 +45,7 @@ class RunTools:
     awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
     ledger: Ledger = field(default_factory=Ledger)
     confidence: float | None = None  # As the agent stated it last.
+    dry_run: bool = False  # The whole task is a rehearsal.
 
     def recall(self, recorded: Sequence[Recorded]) -> None:
         """What earlier runs of the task were told, and the versions of resources they have seen."""
@@ -132,7 +133,10 @@ class Toolbox:
         fact = CallFact("tool", name, slot.arguments, slot.occurrence, acts=tool.effect.acts)
         plain, clean = orjson.loads(canonical), orjson.loads(slot.arguments)
         resource = storable(tool.resource_of(plain), tool.resource_of(clean))
-        call = Call(run, tool, self.rule(name), values, plain, slot, fact, resource)
+        rule = self.rule(name)
+        if run.dry_run and not rule.dry_run:
+            rule = rule.model_copy(update={"dry_run": True})
+        call = Call(run, tool, rule, values, plain, slot, fact, resource)
         if tool.effect.acts:
             from airworthy.tools.acting import act
 

@@ -51,7 +51,7 @@ class Known:
     def _says(self, value: str) -> bool:
         bare = forms.address(value)
         # A path may differ in one letter's case and lead elsewhere; a name or a mail address may not.
-        place, wanted = (self._exact, bare) if "/" in bare else (self._lowered, bare.lower())
+        place, wanted = (self._with_small_hosts, bare) if "/" in bare else (self._lowered, bare.lower())
         if _finds(place, wanted) or ("@" in wanted and _finds(self._spelt_out, wanted)):
             return True
         code = forms.code_of(value)
@@ -74,6 +74,10 @@ class Known:
     @cached_property
     def _lowered(self) -> str:
         return self._exact.lower()
+
+    @cached_property
+    def _with_small_hosts(self) -> str:
+        return forms.with_small_hosts(self._exact)
 
     @cached_property
     def _spelt_out(self) -> str:

@@ -25,6 +25,7 @@ _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _IBAN = re.compile(r"\b[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,4})?\b")
 _LONG_NUMBER = re.compile(r"(?<![\w.])\+?\d(?:[ \-]?\d){6,18}(?![\w.])")
 
+_HOST = re.compile(r"(?:[\w-]+\.)+[\w-]+(?=/)")
 _SEVEN_DIGITS = re.compile(r"\d{2}[0-9A-Za-z \-]{5}")  # No account and no long number is without it.
 
 # Letters of other scripts that look like Latin ones; only for explaining.
@@ -150,6 +151,10 @@ def address(value: str) -> str:
     return bare.rstrip("/") or bare
 
 
+def with_small_hosts(text: str) -> str:
+    return _HOST.sub(lambda host: host[0].lower(), text)
+
+
 def identifiers(text: str) -> list[str]:
     """What in a text says whereto: mail and web addresses, accounts, long numbers."""
     found = EMAIL.findall(text) if "@" in text else []
@@ -157,6 +162,7 @@ def identifiers(text: str) -> list[str]:
     patterns += [_IBAN, _LONG_NUMBER] if _SEVEN_DIGITS.search(text) else []
     for pattern in patterns:
         found += (match.group().rstrip(".,;:!?)") for match in pattern.finditer(text))
+        text = pattern.sub(" ", text)  # An account's digits are no number of their own.
     return list(dict.fromkeys(found))
 
 
