@@ -14,7 +14,10 @@ from airworthy.tools.provenance.text import DEPTH_MAX
 EVE = "eve.black@evil.example"
 
 
-def ledger(asked: Any = "", *read: Any, trusted: Trust = Trust(), source: str = "read_mail") -> Ledger:
+NOBODY = Trust()
+
+
+def ledger(asked: Any = "", *read: Any, trusted: Trust = NOBODY, source: str = "read_mail") -> Ledger:
     """The user said `asked`; afterwards the run read each of `read`."""
     made = Ledger(lambda name: Trust(whole=True) if name == "" else trusted)
     made.hear(0, "user", "", asked)
