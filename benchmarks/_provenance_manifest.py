@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """`to`: arguments that say whereto ("*": all). `words`: the user's for it. `final`: money, mail, rights, deletion."""
+    """`to`: arguments that say whereto ("*": all). `words`: the user's. `final`: money, mail, rights, deletion."""
 
     to: str
     words: str

@@ -1,4 +1,4 @@
-"""When a rule of the policy asks a person: every reason told, kept as evidence, asked once, the same after a restart."""
+"""When a rule of the policy asks a person: every reason told, kept as evidence, asked once, also after a restart."""
 
 import json
 from collections.abc import Awaitable, Callable
