@@ -84,8 +84,8 @@ async def test_what_waits_over_midnight_counts_on_the_day_on_which_it_happens() 
     )  # Noon, so that all of it is due tomorrow.
     first = await accepted(k, mail, range(3))
     await asyncio.sleep(NOON_S)
-    await send_due(k)
     second = await accepted(k, mail, range(10, 13))  # Due on the same day as the first two.
+    await send_due(k)
     await asyncio.sleep(NOON_S)
     await send_due(k)
 

@@ -123,9 +123,8 @@ class Dispatcher:
             return None
         day = outbox.day_of(self._clock.now_us())
         try:
-            if (
-                not again and now.undo_of is None
-            ):  # Its time may have been put off to another day, or the cap lowered.
+            # It may have been put off to another day, let go by a person, or the cap lowered.
+            if not again and now.undo_of is None:
                 outbox.check_caps(tx, replace(now, day=day), outbox.Caps.of(rule))
         except outbox.CapReached as error:
             outbox.move(tx, row.id, EffectState.HELD, sets=(("note", error.message),))
