@@ -11,11 +11,11 @@ from airworthy.runtime import State
 from airworthy.runtime.limits import FREE_KINDS
 from airworthy.runtime.machine import OPEN
 from airworthy.tools import EffectRow, EffectState
-from tests.simulation.programs import POOR_USD, TIGHT, UNKEYED, agents
+from tests.simulation.programs import BACK, POOR_USD, TIGHT, UNKEYED, agents
 from tests.simulation.world import World, label_of
 
 RUNS_MAX = 60  # Far more than decisions, sleeps, crashes and retries of one task can account for.
-HAPPENED = {EffectState.DONE}
+HAPPENED = {EffectState.DONE, EffectState.UNDONE}
 DID_NOT = {
     EffectState.FAILED, EffectState.REJECTED, EffectState.CANCELLED, EffectState.HELD, EffectState.APPROVED,
     EffectState.SCHEDULED, EffectState.REHEARSED,
@@ -35,8 +35,9 @@ def broken(world: World) -> list[str]:
             f"t{number} ({state}, {world.programs[number].flavour}): {text}"
             for text in (
                 *_outcome(state, steps, world.reopened[task_id]),
-                *_effects(world, state, effects),
-                *_doubts(state, effects, steps),
+                *_effects(world, state, [row for row in effects if row.undo_of is None]),
+                *_taken_back(world, effects),
+                *_doubts(state, [row for row in effects if row.undo_of is None], steps),
                 *_heard(world, number, steps),
                 *_limits(world, number, steps),
             )
@@ -85,6 +86,29 @@ def _effects(world: World, state: State, effects: list[EffectRow]) -> list[str]:
     return found
 
 
+def _taken_back(world: World, effects: list[EffectRow]) -> list[str]:
+    """At most once, only what was done, only when somebody asked; and the two records say the same."""
+    found = []
+    for row in effects:
+        back = [each for each in effects if each.undo_of == row.id]
+        times = world.outside.effective[label_of(row) + BACK]
+        done = [each for each in back if each.state is EffectState.DONE]
+        if times > 1 or len(done) > 1:
+            found.append(f"{label_of(row)} was taken back {times} times, recorded {len(done)} times")
+        if (row.state is EffectState.UNDONE) != bool(done):
+            found.append(
+                f"{label_of(row)} is {row.state}, and what takes it back {[each.state for each in back]}"
+            )
+        if done and times == 0:
+            found.append(f"{label_of(row)} is recorded as taken back and was not")
+        if times and all(each.state in DID_NOT for each in back):
+            found.append(f"{label_of(row)} was taken back, and no record says so")
+        found += [
+            f"{label_of(each)} is left as started" for each in back if each.state is EffectState.STARTED
+        ]
+    return found
+
+
 def _doubts(state: State, effects: list[EffectRow], steps: list[Recorded]) -> list[str]:
     """What is uncertain is a person's business: in the outbox it says so, and a task it belongs to is no success."""
     found = [
@@ -100,7 +124,7 @@ def _doubts(state: State, effects: list[EffectRow], steps: list[Recorded]) -> li
         if step.state is StepState.IN_DOUBT and effect.decided_by is not None:
             continue  # Settled after its task was over: the outbox has the last word, the record stays as it was.
         done = step.state is StepState.DONE
-        if step.state is StepState.STARTED or done != (effect.state is EffectState.DONE):
+        if step.state is StepState.STARTED or done != (effect.state in HAPPENED):
             found.append(f"step {step.seq} is {step.state}, its effect {effect.state}")
     return found
 

@@ -18,6 +18,11 @@ SOURCE = Path("src") / "airworthy"
 # The quick ones first; the first failure ends a mutant's life.
 SUITES = (
     "tests/tools/test_outbox.py",
+    "tests/tools/test_caps.py",
+    "tests/tools/provenance",
+    "tests/runtime/test_undo.py",
+    "tests/runtime/test_late_decisions.py",
+    "tests/runtime/test_asking.py",
     "tests/simulation/test_races.py",
     "tests/simulation/test_limits.py",
     "tests/simulation/test_every_point.py",
@@ -39,6 +44,7 @@ def mutant(name: str, file: str, old: str, new: str) -> Mutant:
 
 
 ACTING, TOOLBOX, GUARD = "tools/acting.py", "tools/toolbox.py", "tools/guard.py"
+ASKING, UNDOING, OPERATIONS = "tools/asking.py", "tools/undoing.py", "runtime/operations.py"
 OUTBOX, DISPATCH, RESOURCE = "tools/outbox.py", "tools/dispatch.py", "tools/resource.py"
 LIFECYCLE, RUNNER, GATE, WORKER = (f"runtime/{name}.py" for name in ("lifecycle", "runner", "gate", "worker"))
 JOURNAL, LEASE, WRITER, SPEND = (
@@ -191,6 +197,82 @@ MUTANTS = (
         "paused = suspend.paused and (task.pause_asked or switches.paused(tx, task.agent) is not None)",
         "paused = suspend.paused",
     ),
+    mutant(
+        "a yes that nobody acts on looks like one",
+        OPERATIONS,
+        "            _refuse_for_nothing(tx, effect_id, to)\n",
+        "",
+    ),
+    mutant(
+        "a question its task left behind stays open",
+        LIFECYCLE,
+        "if outcome in (Outcome.ANSWERED, Outcome.DECLINED):",
+        "if False:",
+    ),
+    Mutant(
+        "what was cancelled is sent",
+        (
+            (DISPATCH, "if now.state not in (EffectState.SCHEDULED, EffectState.STARTED):", "if False:"),
+            (OUTBOX, "    if to not in TRANSITIONS[row.state]:", "    if False:"),
+        ),
+    ),
+    mutant("a rehearsed task acts", TOOLBOX, "if run.dry_run and not rule.dry_run:", "if False:"),
+    # Taking back.
+    mutant("an act is taken back twice", UNDOING, "    if open_ is not None:\n", "    if False:\n"),
+    mutant(
+        "what was not done is taken back",
+        UNDOING,
+        "    if row.state is not EffectState.DONE:\n",
+        "    if False:\n",
+    ),
+    mutant(
+        "a taking back leaves its act as done",
+        OUTBOX,
+        "if to is EffectState.DONE and row.undo_of is not None:",
+        "if False:",
+    ),
+    mutant(
+        "a taking back ends with its task",
+        OUTBOX,
+        "if EffectState.CANCELLED in TRANSITIONS[row.state] and row.undo_of is None:",
+        "if EffectState.CANCELLED in TRANSITIONS[row.state]:",
+    ),
+    mutant(
+        "a taking back goes out under no key", DISPATCH, "key=row.id if begun.keyed else None", "key=None"
+    ),
+    mutant("a taking back uses up the cap", OUTBOX, "AND id <> ? AND undo_of IS NULL", "AND id <> ?"),
+    # Who is asked.
+    mutant(
+        "strangers are trusted",
+        "tools/provenance/ledger.py",
+        'if entry.kind == "person" or trust.whole:',
+        "if True:",
+    ),
+    mutant(
+        "a look-alike of a known address is known",
+        "tools/provenance/text.py",
+        'text = unicodedata.normalize("NFC", text)\n',
+        'text = unicodedata.normalize("NFKC", text).translate(_LOOKALIKES)\n',
+    ),
+    mutant(
+        "a part of a longer address is known",
+        "tools/provenance/known.py",
+        "if forms.stands_alone(text, at, at + len(value)):",
+        "if True:",
+    ),
+    mutant("a restart forgets what was read", TOOLBOX, "        hearing.recall(self.ledger, recorded)\n", ""),
+    mutant(
+        "what was read is not heard",
+        TOOLBOX,
+        '            call.run.ledger.hear(call.slot.seq, "source", call.tool.name, tried.result)\n',
+        "",
+    ),
+    mutant("a no endorses the value", ASKING, "and row.state not in _NO", ""),
+    mutant(
+        "a yes endorses nothing", ASKING, "if row.tool == tool and row.evidence", "if False and row.evidence"
+    ),
+    mutant("no confidence is enough", ASKING, "if wanted is not None and stated is None:", "if False:"),
+    mutant("everybody is known", ASKING, "        if not known:\n", "        if False:\n"),
     # Resources.
     mutant(
         "two tasks hold one resource",
@@ -245,6 +327,18 @@ MUTANTS = (
         SPEND,
         "self.reserved_calls + self.calls + amount.calls - held.calls > scope.cap_calls",
         "False",
+    ),
+    mutant(
+        "no cap when the time has come",
+        DISPATCH,
+        "if not again and now.undo_of is None:",
+        "if False:",
+    ),
+    mutant(
+        "what waits counts on the day it was accepted",
+        ACTING,
+        "started_us=None, day=outbox.day_of(due_us)",
+        "started_us=None",
     ),
     mutant("no cap of a day", OUTBOX, "if found is not None and found[0] >= cap:", "if False:"),
 )

@@ -103,6 +103,28 @@ async def ask_add(name: str, label: str, *, idempotency_key: str) -> str:
     return await outside().act(label, idempotency_key, ADDED, counter=name)
 
 
+async def keyed_back(arguments: dict[str, str], result: Any, *, idempotency_key: str) -> str:
+    label = f"{arguments['label']}{BACK}"
+    return await outside().act(label, idempotency_key, label)
+
+
+async def unkeyed_back(arguments: dict[str, str], result: Any) -> str:
+    label = f"{arguments['label']}{BACK}"
+    return await outside().act(label, None, label)
+
+
+@tool(effect="send", keyed=True, dependency="take_send", undo=keyed_back)
+async def take_send(label: str, *, idempotency_key: str) -> str:
+    """A keyed effect that can be taken back under a key."""
+    return await outside().act(label, idempotency_key, label)
+
+
+@tool(effect="write", dependency="take_post", undo=unkeyed_back)
+async def take_post(label: str) -> str:
+    """An effect without a key that can be taken back without one."""
+    return await outside().act(label, None, label)
+
+
 TOOLS = (
     look,
     send,
@@ -116,12 +138,16 @@ TOOLS = (
     put,
     later_add,
     ask_add,
+    take_send,
+    take_post,
 )
 LEAVES = (
     "look", "look", "send", "send", "post", "later_send", "later_post", "ask_send", "ask_post", "ask_later",
     "now", "random", "uuid", "step", "model", "model", "increment", "increment", "later_add", "ask_add", "nap", "sleep",
+    "take_send", "take_post",
 )  # fmt: skip
-UNKEYED = frozenset({"post", "later_post", "ask_post"})
+UNKEYED = frozenset({"post", "later_post", "ask_post", "take_post"})
+BACK = "!back"  # Ends the label of what takes an effect back.
 # Calls without arguments: among parallel branches they are interchangeable, so a replay may swap them.
 UNNAMED = frozenset({"now", "random", "uuid", "nap", "sleep"})
 COUNTING = frozenset({"increment", "later_add", "ask_add"})

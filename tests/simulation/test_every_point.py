@@ -1,11 +1,12 @@
 """Small agents, and a worker that dies, or freezes beyond its lease, at every single commit and act once."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from airworthy.runtime import State
-from airworthy.tools import EffectState
+from airworthy.tools import EffectState, TransitionRefused
 from tests.simulation.invariants import broken
 from tests.simulation.mortal import Blow
 from tests.simulation.programs import UNKEYED, Choice, Group, Leaf, Node, Program
@@ -31,6 +32,7 @@ AGENTS: dict[str, Node] = {
     "asks a person, then waits": seq(leaf("ask_later", 1), leaf("sleep", 2), leaf("send", 3)),
     "reads, changes and writes back": seq(leaf("increment", 1, "a"), leaf("increment", 2, "a")),
     "asks a person before a change": seq(leaf("increment", 1, "a"), leaf("ask_add", 2, "a"), leaf("look", 3)),
+    "is taken back": seq(leaf("take_send", 1), leaf("take_post", 2), leaf("sleep", 3)),
     "goes either way": seq(
         Choice((leaf("send", 1), leaf("post", 2))),
         Group("group", (leaf("model", 3), seq(leaf("step", 4), leaf("send", 5)))),
@@ -42,6 +44,8 @@ async def yes_to_all(world: World) -> None:
     while True:
         for row in world.operations.outbox((EffectState.HELD,), 100):
             world.operations.decide(row.id, EffectState.APPROVED, "pat")
+        with contextlib.suppress(TransitionRefused):
+            world.take_back()
         await asyncio.sleep(0.5)
 
 

@@ -30,7 +30,7 @@ from tests.simulation.mortal import (
     note_births,
 )
 from tests.simulation.outside import Outside
-from tests.simulation.programs import Program, agents
+from tests.simulation.programs import BACK, Program, agents
 from tests.virtual import LoopClock, VirtualLoop, run_virtual
 
 LIVES_MAX = 60
@@ -123,12 +123,15 @@ class World:
 
     def check_intended(self, label: str, key: str | None) -> None:
         """At the very moment of an act its intent is on disk."""
+        not_ = "NOT" if label.endswith(BACK) else ""
         rows = self.database.read_now(
             lambda tx: tx.rows(
-                "SELECT id, state FROM effects WHERE task_id = ? AND arguments LIKE ?",
-                (self.task_ids[self.task_of(label)], f'%"label":"{label}"%'),
+                f"SELECT id, state FROM effects WHERE task_id = ? AND arguments LIKE ? AND undo_of IS {not_} NULL",
+                (self.task_ids[self.task_of(label)], f'%"label":"{label.removesuffix(BACK)}"%'),
             )
         )
+        if not_:  # Asked for again after it came to nothing, it is there more than once.
+            rows = [row for row in rows if row[1] in ("started", "in_doubt", "done")]
         if len(rows) != 1 or rows[0][1] not in ("started", "in_doubt", "done"):
             self.violations.append(f"{label} happened without an intent on disk: {rows}")
         elif key is not None and rows[0][0] != key:
@@ -284,6 +287,8 @@ class World:
                 "reopen",
                 "reopen",
                 "doubt",
+                "take back",
+                "take back",
             )
         ):
             case "decide":
@@ -307,6 +312,8 @@ class World:
                     self._forbid(row, "its cancellation")
             case "doubt":
                 self._settle_doubt()
+            case "take back":
+                self.take_back()
             case "wake":  # An engine may wake a task once too often.
                 self._wake(operations.task(task_id))
             case "reopen" if self.reopened[task_id] < REOPENED_MAX:
@@ -339,6 +346,8 @@ class World:
             if operations.task(task_id).state is State.PAUSED:
                 operations.resume_task(task_id)
         self._decide_held(yes=0.9)
+        if self.chance.random() < 0.4:
+            self.take_back()
 
     def _decide_held(self, yes: float) -> None:
         held = self.operations.outbox((EffectState.HELD,), 100)
@@ -361,10 +370,16 @@ class World:
         to = EffectState.DONE if happened else self.chance.choice((EffectState.FAILED, EffectState.APPROVED))
         was = self.operations.task(row.task_id).state
         self.operations.decide(row.id, to, "pat")
-        if to is EffectState.FAILED:
+        if to is EffectState.FAILED and row.undo_of is None:
             self.done.pop(label, None)
         if was is State.ESCALATED:
             self._note_reopened(row.task_id)
+
+    def take_back(self) -> None:
+        done = [row for row in self.operations.outbox((EffectState.DONE,), 1000) if row.undoable]
+        if done:
+            undo = self.operations.undo(self.chance.choice(done).id, "pat")
+            self.outside.forbidden.pop(label_of(undo), None)  # A person changed their mind.
 
     def _note_reopened(self, task_id: str) -> None:
         if self.operations.task(task_id).state is State.QUEUED:
@@ -374,6 +389,8 @@ class World:
         for _ in self.operations.outbox((EffectState.IN_DOUBT,), 100):
             if self.chance.random() < 0.7:
                 self._try(self._settle_doubt)
+        for _ in range(3):
+            self._try(self.take_back)
         for task_id in self.task_ids.values():
             if self.chance.random() < 0.7:
                 self._try(partial(self._reopen, task_id))
@@ -392,7 +409,7 @@ class World:
     def _cancel(self, task_id: str) -> None:
         self.operations.cancel(task_id, "pat")
         for row in self.operations.effects(task_id):
-            if row.state in (EffectState.CANCELLED, EffectState.REJECTED):
+            if row.state in (EffectState.CANCELLED, EffectState.REJECTED) and row.undo_of is None:
                 self._forbid(row, "the cancellation of its task")
         number = next(n for n, known in self.task_ids.items() if known == task_id)
         begun = {label_of(row) for row in self.operations.effects(task_id) if row.state not in UNSENT}
@@ -414,7 +431,8 @@ def run_world(setting: Setting, outside: Outside | None = None) -> World:
 
 
 def label_of(row: EffectRow) -> str:
-    return row.arguments.partition('"label":"')[2].partition('"')[0]
+    label = row.arguments.partition('"label":"')[2].partition('"')[0]
+    return label + BACK if row.undo_of is not None else label
 
 
 def labels_of(program: Program) -> list[str]:

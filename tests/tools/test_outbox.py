@@ -32,6 +32,7 @@ ALLOWED = {
     (S.STARTED, S.SCHEDULED),
     (S.IN_DOUBT, S.DONE), (S.IN_DOUBT, S.FAILED), (S.IN_DOUBT, S.APPROVED),
     (S.FAILED, S.STARTED),
+    (S.DONE, S.UNDONE),
 }  # fmt: skip
 
 

@@ -93,6 +93,8 @@ def about_effects(effects: Sequence[EffectRow]) -> list[str]:
                     f"{effect.tool} is carried out at {when(effect.due_us)};"
                     f" until then: airworthy outbox cancel {effect.id}"
                 )
+            case EffectState.DONE if effect.undoable:
+                steps.append(f"{effect.tool} was done; take it back: airworthy outbox undo {effect.id}")
             case EffectState.IN_DOUBT:
                 steps.append(
                     f"{effect.tool} may have happened. Look at the other side, then say: airworthy outbox settle"

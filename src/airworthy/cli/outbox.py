@@ -85,7 +85,9 @@ def show_one(
                 ("Ended", show.when(row.ended_us)),
                 ("Decided by", row.decided_by),
                 ("Decided", show.when(row.decided_us)),
+                ("Takes back", row.undo_of),
                 ("Note", row.note),
+                ("Why", _reasons(row)),
                 ("Result", row.result),
             ]
         )
@@ -196,6 +198,37 @@ def settle(
     _decide(effect, to, "", (folder, database), as_json=as_json, only=settled, result=result or "")
 
 
+@app.command(name="undo")
+def undo(
+    effect: options.EffectId,
+    *,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the record.")] = "",
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who says so; left out: your login.")] = "",
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Take back an effect that was done, once; a worker carries it out. Refused where the tool declares no undo.
+
+    \b
+    Examples:
+      airworthy outbox undo eff_4be1 --why "wrong customer"
+    """
+    from airworthy.app.config import person
+    from airworthy.app.lookup import effect_id
+    from airworthy.app.project import stored
+    from airworthy.runtime import documents
+
+    with stored(folder, database) as found:
+        who = show.unicode_text(by).strip() or person()
+        row = found.operations.undo(effect_id(found, effect), who, show.unicode_text(why))
+    if as_json:
+        show.emit(documents.effect_document(row))
+        return
+    show.say(f"{row.tool} ({row.undo_of}) is taken back by {row.id}, as soon as a worker runs.")
+    show.say(f"Until it begins: airworthy outbox cancel {row.id}")
+
+
 def _decide(
     part: str,
     to: "EffectState",
@@ -230,6 +263,19 @@ def _decide(
         f"{row.tool} ({row.id}) was {before.state.value.replace('_', ' ')} and is now {row.state.value}."
     )
     show.say(f"Task {task.id} is {task.state.value}.")
+
+
+def _reasons(row: "EffectRow") -> str | None:
+    """Each rule that held it, with where its value was read."""
+    from airworthy.runtime import documents
+
+    evidence = documents.evidence_of(row)
+    if evidence is None:
+        return None
+    return "\n".join(
+        f"{each['rule']}: {each['text']}" + "".join(f" [step {source['step']}]" for source in each["sources"])
+        for each in evidence["rules"]
+    )
 
 
 def _check(row: "EffectRow", to: "EffectState", only: "tuple[EffectState, ...]") -> None:

@@ -79,6 +79,7 @@ class View:
                 ("Task", task.id),
                 ("Agent", task.agent),
                 ("State", task.state.value),
+                ("Rehearsed", "no tool of it acts" if documents.is_rehearsal(self.steps) else ""),
                 ("Waits for", task.waiting_for),
                 ("Reason", why.code.value if why is not None and not answered else ""),
                 ("Why", why.text if why is not None and not answered else ""),

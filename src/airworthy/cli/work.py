@@ -115,6 +115,9 @@ def submit(
     source: Source = "",
     priority: Priority = None,
     when_full: WhenFullHow = WhenFull.REFUSE,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Rehearse it: no tool acts, whatever the policy says.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -134,6 +137,7 @@ def submit(
       airworthy submit --input "Where is order 1001?"
       airworthy submit support --file letter.txt --key letter-17 --wait --timeout 60
       airworthy submit --input "Where is order 1001?" --when-full wait
+      airworthy submit --input "Refund order 1001." --dry-run --wait
       echo '{"order": 1001}' | airworthy submit --json-input -
     """
     from airworthy.app.project import named, project
@@ -146,7 +150,7 @@ def submit(
     value = input_of(text, file, dash)
     submission = Submission(
         _parsed(value) if json_input else value, key and whole(key), session=whole(session), user=whole(user),
-        feature=whole(feature), source=whole(source), priority=priority,
+        feature=whole(feature), source=whole(source), priority=priority, dry_run=dry_run,
     )  # fmt: skip
     with project(folder, database) as found:
         policy = named(found.agents, agent).policy

@@ -41,6 +41,15 @@ def needs_approval(rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
     return None
 
 
+def asks_by_run(rule: ToolRule) -> bool:
+    """Whether it depends on what the run has read, said and done before: only where it runs can that be known."""
+    return (
+        rule.approval_new_recipient
+        or rule.approval_below_confidence is not None
+        or rule.approval_untrusted != "off"
+    )
+
+
 def recipient_of(rule: ToolRule, arguments: Mapping[str, Any]) -> str | None:
     """The recipient, in one spelling."""
     if rule.recipient_arg is None:

@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from airworthy.core.canonical import encode
 from airworthy.policy.gateway_rule import GatewayRules
+from airworthy.policy.kinds import Section
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.review_rule import ReviewRules
+from airworthy.policy.sections import InputScope
 from airworthy.policy.tool_rule import ToolRule
 
 # Lists whose order says nothing. The order of models (fallbacks), stops (first match) and checks (as they
@@ -27,7 +29,11 @@ _SETS: Final[tuple[tuple[str, str], ...]] = (
 )
 # Keys that came later and whose default is not "none": left out while they say what held before there was a key.
 _LATER: Final = ("aliases", "fallback_on", "broken_stream")
-_LATER_OF_TOOLS: Final = ("schema_watch", "schema_learn")
+_LATER_OF_TOOLS: Final = (
+    "schema_watch", "schema_learn", "approval_new_recipient", "approval_untrusted", "destination_args", "asked_words",
+    "trusted", "trusted_fields",
+)  # fmt: skip
+_LATER_OF_INPUT: Final = ("trusted", "trusted_fields")
 
 
 def policy_hash(policy: Policy) -> str:
@@ -39,11 +45,12 @@ def policy_hash(policy: Policy) -> str:
     meaning: dict[str, Any] = policy.model_dump(mode="json", exclude_none=True)
     for section, key in _SETS:
         meaning[section][key] = sorted(meaning[section][key])
-    for name, tool in meaning["tools"].items():
-        tool["recipients"] = sorted(tool["recipients"])
-        for key in _LATER_OF_TOOLS:
-            if getattr(policy.tools[name], key) == ToolRule.model_fields[key].default:
-                del tool[key]
+    for tool in meaning["tools"].values():
+        for key in ("recipients", "destination_args", "asked_words", "trusted_fields"):
+            tool[key] = sorted(tool[key])
+    _leave_out(meaning["input"], policy.input, InputScope, _LATER_OF_INPUT)
+    for name, used in policy.tools.items():
+        _leave_out(meaning["tools"][name], used, ToolRule, _LATER_OF_TOOLS)
     if policy.gateway == GatewayRules():
         del meaning["gateway"]
     if not policy.manual:
@@ -55,7 +62,11 @@ def policy_hash(policy: Policy) -> str:
     if policy.preconditions == Preconditions():
         del meaning["preconditions"]
     for model, rule in zip(meaning["models"], policy.models, strict=True):
-        for key in _LATER:
-            if getattr(rule, key) == ModelRule.model_fields[key].default:
-                del model[key]
+        _leave_out(model, rule, ModelRule, _LATER)
     return f"sha256:{sha256(encode(meaning)).hexdigest()}"
+
+
+def _leave_out(meaning: dict[str, Any], rule: Section, kind: type[Section], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if getattr(rule, key) == kind.model_fields[key].default:
+            del meaning[key]

@@ -152,6 +152,7 @@ Count = Annotated[int, Field(ge=1, le=COUNT_MAX)]
 CountOrZero = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 Tokens = Annotated[int, Field(ge=1, le=TOKENS_MAX)]
 Amount = Annotated[float, Field(ge=0, le=1e15), AfterValidator(_zero)]
+Share = Annotated[float, Field(gt=0, le=1)]
 RateText = Annotated[Rate, BeforeValidator(_rate)]
 
 # TOML arrays arrive as lists; a tuple keeps the policy immutable. Strictness still holds for each entry.
@@ -168,6 +169,14 @@ Languages = Annotated[
 MediaTypes = Annotated[
     tuple[MediaType, ...],
     Field(strict=False, min_length=1, max_length=ENTRIES_MAX),
+    AfterValidator(_no_twins),
+]
+Arguments = Annotated[
+    tuple[Argument, ...], Field(strict=False, max_length=ENTRIES_MAX), AfterValidator(_no_twins)
+]
+Stems = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[^\W\d_][\w' -]{0,49}$")], ...],
+    Field(strict=False, max_length=ENTRIES_MAX),
     AfterValidator(_no_twins),
 ]
 AllowList = Annotated[

@@ -71,6 +71,7 @@ _UNIT_OF: Final = {
     "retell_max": "times",
     "temperature_max": "0 to 2",
     "approval_above": "as the tool's argument",
+    "approval_below_confidence": "share, 0 to 1",
     "amount_max": "as the tool's argument",
     "steps": "steps",
     "tool_calls": "calls",

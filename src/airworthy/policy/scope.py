@@ -108,6 +108,9 @@ def _accepts(policy: Policy) -> list[Line]:
         lines.append(("Checked before the agent sees it: ", *_codes(policy.checks.input), "."))
     else:
         lines.append((Strong("No check"), " looks at the input."))
+    if not accepted.trusted:
+        fields: Line = (" but for: ", *_codes(accepted.trusted_fields)) if accepted.trusted_fields else ()
+        lines.append(("Strangers may write the input, so it does not say where the agent acts", *fields, "."))
     return lines
 
 

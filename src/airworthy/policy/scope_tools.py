@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from airworthy.policy.asking import asks, must_ask, trusts
 from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong
 from airworthy.policy.facts import ToolFact
 from airworthy.policy.plain_words import amount, count, duration
@@ -50,7 +51,7 @@ def _one_tool(name: str, rule: ToolRule, fact: ToolFact | None) -> list[Block]:
         says = f" The policy says it can {_MAY[rule.effect]}; the program says it can {_MAY[fact.effect]}."
         blocks.append(Paragraph((Strong("Not settled."), says)))
     blocks.append(
-        Bullets((_may(rule, effect), *_must_ask(rule), *_never(rule, effect), *_how(rule, effect, fact)))
+        Bullets((_may(rule, effect), *must_ask(rule), *_never(rule, effect), *_how(rule, effect, fact)))
     )
     return blocks
 
@@ -61,7 +62,7 @@ def _may(rule: ToolRule, effect: Effect | None) -> Line:
         return (Strong("May"), " only pretend to ", act, ": calls are recorded and nothing is carried out.")
     if rule.approval == "always":
         return (Strong("May"), " ", act, ", but never without asking.")
-    if rule.approval_above is not None and rule.amount_arg is not None:
+    if rule.approval_above is not None and rule.amount_arg is not None and len(must_ask(rule)) == 1:
         limit = amount(rule.approval_above)
         return (
             Strong("May"),
@@ -71,6 +72,8 @@ def _may(rule: ToolRule, effect: Effect | None) -> Line:
             Code(rule.amount_arg),
             f" is at most {limit}.",
         )
+    if asks(rule):
+        return (Strong("May"), " ", act, ", without asking where none of the following applies.")
     return (
         Strong("May"),
         " ",
@@ -78,15 +81,6 @@ def _may(rule: ToolRule, effect: Effect | None) -> Line:
         " without asking anybody.",
         " It changes nothing." if effect == "read" else "",
     )
-
-
-def _must_ask(rule: ToolRule) -> list[Line]:
-    if rule.approval == "always":
-        return [(Strong("Must ask first"), " every time: a person approves each call.")]
-    if rule.approval_above is not None and rule.amount_arg is not None:
-        limit = amount(rule.approval_above)
-        return [(Strong("Must ask first"), " when ", Code(rule.amount_arg), f" is above {limit}.")]
-    return []
 
 
 def _never(rule: ToolRule, effect: Effect | None) -> list[Line]:
@@ -120,11 +114,13 @@ def _no_bounds(rule: ToolRule, effect: Effect | None) -> list[Line]:
         missing.append("list of recipients")
     if rule.per_day is None:
         missing.append("number of calls a day")
+    if rule.approval_untrusted == "off" and rule.approval == "never" and effect in {"send", "delete", None}:
+        missing.append("question when somebody else's text decides where it acts")
     return [(Strong("Not bounded:"), f" no {' and no '.join(missing)} is set.")] if missing else []
 
 
 def _how(rule: ToolRule, effect: Effect | None, fact: ToolFact | None) -> list[Line]:
-    lines: list[Line] = []
+    lines: list[Line] = trusts(rule)
     if rule.rate is not None:
         lines.append((f"At most {rule.rate.calls:,} {str(rule.rate).split(' ', 1)[1]}; further calls wait.",))
     if rule.delay_s > 0:
@@ -143,6 +139,8 @@ def _how(rule: ToolRule, effect: Effect | None, fact: ToolFact | None) -> list[L
         )
     if not rule.schema_watch:
         lines.append(("Nobody is told if its results change their form.",))
+    if fact is not None and fact.undo:
+        lines.append(("What it did can be taken back, by a person, once.",))
     if not rule.critical:
         lines += fallback_lines(rule) or [("If it fails, the agent goes on without it.",)]
     return lines

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import (
+    Arguments,
     Bytes,
     Count,
     CountOrZero,
@@ -95,6 +96,16 @@ class InputScope(Section):
         default=2,
         description="The fewest characters a text must have. Broken: the input is declined as empty.",
     )
+    trusted: bool = Field(
+        default=True,
+        description="Whether the input is the word of the one the agent works for; false where strangers write it "
+        "(a mailbox). Broken: calls under approval_untrusted wait for a person.",
+    )
+    trusted_fields: Arguments = Field(
+        default=(),
+        description="With trusted = false: fields of the input that are, as dotted paths. "
+        "Broken: as trusted says.",
+    )
 
     def contradictions(self) -> list[Flaw]:
         flaws = []
@@ -105,6 +116,14 @@ class InputScope(Section):
                 flaws.append(
                     Flaw(key, f"admits {media}, but types does not list {kind!r}.", f'Add "{kind}" to types.')
                 )
+        if self.trusted and self.trusted_fields:
+            flaws.append(
+                Flaw(
+                    ("trusted_fields",),
+                    "has no meaning while all of the input is trusted.",
+                    "Add trusted = false.",
+                )
+            )
         for position, kind in enumerate(self.types):
             if kind not in kinds.values():
                 flaws.append(

@@ -4,17 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from airworthy.policy.asking import about_asking
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import (
     AllowList,
     Amount,
     Argument,
+    Arguments,
     Bytes,
     Count,
     RateText,
     Seconds,
     SecondsOrNone,
     Section,
+    Share,
+    Stems,
     Word,
 )
 
@@ -22,6 +26,7 @@ Effect = Literal["read", "write", "send", "delete"]
 Instead = Literal["error", "last_good", "nothing"]
 # What takes the place of a failed read: one of `Instead`, or another tool.
 Fallback = Annotated[str, Field(pattern=r"^(error|last_good|nothing|tool:[A-Za-z_][A-Za-z0-9_.:/-]{0,127})$")]
+Untrusted = Literal["off", "friendlier", "strict"]
 
 
 class BreakerRule(Section):
@@ -117,6 +122,41 @@ class ToolRule(Section):
         default=None,
         description="Amount above which a person approves the call. Broken: the task waits for the person.",
     )
+    approval_new_recipient: bool = Field(
+        default=False,
+        description="Whether a person approves the first call to a recipient with this tool. "
+        "Broken: the task waits for the person.",
+    )
+    approval_below_confidence: Share | None = Field(
+        default=None,
+        description="Confidence, as the agent states it with `run.confidence`, below which a person approves the "
+        "call; none stated counts as low. Broken: the task waits for the person.",
+    )
+    approval_untrusted: Untrusted = Field(
+        default="off",
+        description='"strict" or "friendlier": a person approves a call whose destination comes neither from the '
+        "user nor from a trusted source. Broken: the task waits for the person.",
+    )
+    destination_args: Arguments = Field(
+        default=(),
+        description="The tool's arguments that say whereto, for approval_untrusted; left out: recipient_arg, else "
+        "every argument. Broken: as approval_untrusted says.",
+    )
+    asked_words: Stems = Field(
+        default=(),
+        description="Beginnings of words, one of which the input holds when the user wants this tool, for "
+        "approval_untrusted; left out: not looked at. Broken: as approval_untrusted says.",
+    )
+    trusted: bool = Field(
+        default=False,
+        description="Whether what the tool returns may say whereto other tools act: only where no stranger can "
+        "write into it. Broken: nothing follows.",
+    )
+    trusted_fields: Arguments = Field(
+        default=(),
+        description="Fields of the tool's result that may, as dotted paths; lists are passed through. "
+        "Broken: nothing follows.",
+    )
     amount_arg: Argument | None = Field(
         default=None,
         description="The tool's argument that holds the amount. Broken: a call without it is refused.",
@@ -176,6 +216,7 @@ class ToolRule(Section):
             *self._about_recipients(),
             *self._about_waiting(),
             *self._about_fallback(),
+            *about_asking(self),
         ]
 
     def _about_fallback(self) -> list[Flaw]:
@@ -234,6 +275,7 @@ class ToolRule(Section):
             named = {
                 "recipients": self.recipients or None,
                 "per_recipient_per_day": self.per_recipient_per_day,
+                "approval_new_recipient": self.approval_new_recipient,
             }
             flaws += [Flaw((key,), "needs recipient_arg.", mend) for key, value in named.items() if value]
         elif self.recipient_arg == self.amount_arg:

@@ -148,6 +148,10 @@ class Journal:
         clean = self.payloads.redactor.redact_text(storable_text(name[: 4 * LABEL_CHARS_MAX]))
         return "".join(char if char.isprintable() else "?" for char in clean)[:LABEL_CHARS_MAX]
 
+    def clean(self, text: bytes) -> bytes:
+        """JSON or text for a column, without its secrets."""
+        return self.payloads.redactor.redact_bytes(text)[0]
+
     async def record(
         self,
         slot: Slot,

@@ -63,7 +63,8 @@ class Agent:
     @property
     def tool_facts(self) -> tuple[ToolFact, ...]:
         return tuple(
-            ToolFact(tool.name, tool.description, tool.effect.value, tool.keyed) for tool in self.tools
+            ToolFact(tool.name, tool.description, tool.effect.value, tool.keyed, tool.undo is not None)
+            for tool in self.tools
         )
 
     def _check_credentials(self) -> None:

@@ -30,8 +30,8 @@ from airworthy.runtime.tasks import Kind, TaskRow
 from airworthy.store import Database, Fence, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import EffectState, RunTools, Toolbox, outbox
+from airworthy.tools.call import Answer
 from airworthy.tools.errors import NotNow, error_from
-from airworthy.tools.toolbox import Answer
 
 T = TypeVar("T")
 

@@ -16,9 +16,10 @@ from airworthy.runtime.agent import Agent
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.looking import Look
 from airworthy.runtime.machine import Event, State
+from airworthy.runtime.tasks import TaskRow
 from airworthy.runtime.waiting import BLOCKED
 from airworthy.store import Tx
-from airworthy.tools import EffectRow, EffectState, Tool, outbox
+from airworthy.tools import EffectRow, EffectState, Tool, TransitionRefused, outbox
 from airworthy.tools.rules import no_longer, recipient_of
 from airworthy.tools.tool import SchemaBroken
 from airworthy.tools.toolbox import ARGUMENTS_BYTES_MAX
@@ -59,8 +60,10 @@ def effect_decided(
     tx: Tx, lifecycle: Lifecycle, effect_id: str, to: EffectState, sets: list[tuple[str, Any]], now_us: int
 ) -> EffectRow:
     """A person's word on an effect, and its task goes on. The row afterwards. Raises: TransitionRefused."""
+    before = outbox.find(tx, effect_id)
+    task = tasks.find(tx, before.task_id) if before is not None else None
+    _refuse_for_nothing(before, task, to)
     row = outbox.decide(tx, effect_id, to, sets=sets)
-    task = tasks.find(tx, row.task_id)
     # Of a session that is over, nobody asks for the call again either.
     over = task is not None and task.kind is tasks.Kind.SESSION and task.outcome is not None
     from_outbox = row.due_us is not None or over
@@ -79,6 +82,24 @@ def effect_decided(
     found = outbox.find(tx, effect_id)
     assert found is not None
     return found
+
+
+def _refuse_for_nothing(row: EffectRow | None, task: TaskRow | None, to: EffectState) -> None:
+    """A yes that nobody would act on must not look like one. Raises: TransitionRefused."""
+    if row is None or row.due_us is not None or (row.state, to) != (EffectState.HELD, EffectState.APPROVED):
+        return
+    if task is None or task.outcome is None or task.kind is tasks.Kind.SESSION:
+        return
+    back = {
+        State.ESCALATED: f"Open it again first: airworthy task resume {task.id}",
+        State.DEAD_LETTERED: f"Bring it back first: airworthy dead-letter requeue {task.id}",
+    }
+    ended = task.outcome.value.replace("_", "-")
+    raise TransitionRefused(
+        f"Effect {row.id} ({row.tool}) cannot be approved any more: its task ended as {ended}, and nobody would carry"
+        " it out.",
+        mend=back.get(task.state, "Submit the task again if it is still wanted."),
+    )
 
 
 class Deciding:

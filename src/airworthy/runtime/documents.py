@@ -91,6 +91,9 @@ def effect_document(effect: EffectRow) -> Document:
         "decided_by": effect.decided_by,
         "decided": iso(effect.decided_us),
         "note": effect.note,
+        "evidence": evidence_of(effect),
+        "undo_of": effect.undo_of,
+        "undoable": effect.undoable,
         "result": effect.result,
     }
 
@@ -121,6 +124,12 @@ def result_document(result: Result) -> Document:
     }
 
 
+def evidence_of(effect: EffectRow) -> Any:
+    import json
+
+    return None if effect.evidence is None else json.loads(effect.evidence)
+
+
 def parsed_arguments(effect: EffectRow) -> Any:
     import json
 
@@ -136,6 +145,10 @@ def answer_of(steps: Sequence[Recorded]) -> Any:
     """What the last outcome holds; None for any outcome but answered."""
     ends = [step for step in steps if step.kind == "outcome"]
     return ends[-1].result if ends else None
+
+
+def is_rehearsal(steps: Sequence[Recorded]) -> bool:
+    return bool(steps) and any(note.get("dry_run") for note in steps[0].facts.notes)
 
 
 def input_of(steps: Sequence[Recorded]) -> Any:

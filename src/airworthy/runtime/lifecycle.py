@@ -39,6 +39,11 @@ class Claimed:
     def input(self) -> Any:
         return self.recorded[0].arguments
 
+    @property
+    def dry_run(self) -> bool:
+        """The task was handed in as a rehearsal: it stands with the input, so that nothing can lose it."""
+        return any(note.get("dry_run") for note in self.recorded[0].facts.notes)
+
 
 class Lifecycle:
     """Written once for workers and for people's commands; holds no state but its collaborators.
@@ -320,6 +325,8 @@ class Lifecycle:
             outbox.cancel_unsent(tx, task.id, now_us, "the cancellation of the task")
         if outbox.doubt_started(tx, task.id, now_us):
             doubt_started(tx, task.id)
+        if outcome in (Outcome.ANSWERED, Outcome.DECLINED):
+            outbox.drop_unasked(tx, task.id, now_us, f"its task was {outcome.value} without it")
         if outcome not in (Outcome.ANSWERED, Outcome.DECLINED, Outcome.CANCELLED):
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
 

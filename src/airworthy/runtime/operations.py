@@ -23,7 +23,7 @@ from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import Kind, TaskQuery, TaskRow
 from airworthy.store import Database, Tx
-from airworthy.tools import EffectRow, EffectState, outbox
+from airworthy.tools import EffectRow, EffectState, outbox, undoing
 
 T = TypeVar("T")
 
@@ -45,7 +45,10 @@ class InputTooLarge(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`key`: the same key with the same input is the same task, however often it is sent. `source`: see the policy."""
+    """`key`: the same key with the same input is the same task, however often it is sent. `source`: see the policy.
+
+    `dry_run`: every effect of the task is only rehearsed, whatever the policy says; it stays so through any restart.
+    """
 
     input: Any
     key: str | None = None
@@ -54,6 +57,7 @@ class Submission:
     feature: str = ""
     source: str = ""
     priority: int | None = None  # None: what the policy says for the feature.
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +254,11 @@ class Operations:
 
         return self._change(op)
 
+    def undo(self, effect_id: str, by: str, why: str = "") -> EffectRow:
+        """Has a done effect taken back, once, by a worker; the effect that does so. Raises: TransitionRefused."""
+        clean = self._payloads.redactor.redact_text(why)
+        return self._change(lambda tx, now_us: undoing.ask(tx, effect_id, by, clean, now_us))
+
     def approve_policy(self, policy: Policy, approver: str, note: str = "") -> Approval:
         if not approver.strip():
             raise InputError("An approval needs a name.", mend="Say who approves: --by 'Dana Smith'.")
@@ -286,7 +295,8 @@ class Operations:
                 mend="Nothing was stored. Send a part of it, or a reference to it.",
             )
         clean, _ = self._payloads.redactor.redact_bytes(raw)
-        packed = self._payloads.pack(body(clean, None, None, ()))
+        notes = ({"dry_run": True},) if submission.dry_run else ()
+        packed = self._payloads.pack(body(clean, None, None, notes))
         now_us = self.clock.now_us()
         clean_text = self._payloads.redactor.redact_text
         row = TaskRow(
@@ -295,7 +305,8 @@ class Operations:
             policy_hash=policy_hash(policy),
             trace_id=self._ids.trace(),
             idempotency_key=submission.key,
-            input_digest=digest(raw),
+            # A rehearsal is another task than the real one, also under the same key.
+            input_digest=digest(raw, b"dry_run") if submission.dry_run else digest(raw),
             session=clean_text(submission.session),
             user_id=clean_text(submission.user),
             feature=clean_text(submission.feature),

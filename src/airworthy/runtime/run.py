@@ -19,7 +19,7 @@ from airworthy.runtime.asking import NO_DEFAULT, ask, asking
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
-from airworthy.tools import Answer, Gap, RunTools, Tool, Toolbox
+from airworthy.tools import Answer, Gap, RunTools, Tool, Toolbox, hearing
 
 T = TypeVar("T")
 
@@ -215,6 +215,22 @@ class Run:
         if left_s > 0:
             await asyncio.sleep(left_s)
 
+    def confidence(self, value: float) -> None:
+        """How sure the agent is, 0 to 1, of the calls it makes from now on; see `approval_below_confidence`.
+
+        Say it again before each call that needs another. Raises: InputError.
+        """
+        if not 0 <= value <= 1:
+            raise InputError(f"A confidence of {value!r} means nothing.", mend="Give a number from 0 to 1.")
+        slot = self._journal.slot("confidence", "confidence", encode(value))
+        if slot.recorded is None:
+            try:
+                self._gate.admit(CallFact("confidence", "confidence", slot.arguments, slot.occurrence))
+            except Halt as halt:
+                raise self._gate.stopping(halt) from None
+            self._journal.ride(slot, StepState.DONE, slot.arguments)
+        self._tools.confidence = float(value)
+
     def decline(self, why: str, **evidence: Any) -> NoReturn:
         """Ends the task as declined; `why` is told to whoever asked."""
         raise self._gate.stopping(
@@ -267,8 +283,11 @@ class Run:
             fact = ErrorFact(
                 type=type(error).__name__, message=text, step=f"step {slot.seq}", dependency=name
             )
+            hearing.failed(self._tools.ledger, slot.seq, name, fact)
             await self._journal.record(slot, StepState.FAILED, error=fact)
             raise
+        if kind == "step":
+            self._tools.ledger.hear(slot.seq, "source", name, result)
         await self._journal.record(slot, StepState.DONE, result=result)
         return decode(result)
 
@@ -357,6 +376,12 @@ class SyncRun:
 
     def sleep(self, seconds: float) -> None:
         self._wait(self._run.sleep(seconds))
+
+    def confidence(self, value: float) -> None:
+        async def state() -> None:
+            self._run.confidence(value)
+
+        self._wait(state())
 
     def decline(self, why: str, **evidence: Any) -> NoReturn:
         self._run.decline(why, **evidence)

@@ -82,7 +82,7 @@ class Runner:
         self.gate.recall(claimed.recorded, task.counted_from)
         self.journal = Journal(database, clock, payloads, task.ref, claimed.fence, task.run, claimed.recorded)
         self.journal.confirm = self._confirm
-        tools = RunTools(self.journal, self.gate)
+        tools = RunTools(self.journal, self.gate, dry_run=claimed.dry_run)
         tools.recall(claimed.recorded)
         self._tools = tools
         self._work: asyncio.Future[tuple[Halt, bytes | None]] | None = None

@@ -1,5 +1,6 @@
 """The one door to the world: declared tools, guarded calls, effects that are never made twice, the outbox."""
 
+from airworthy.tools.call import Answer, RunTools
 from airworthy.tools.dependencies import Dependencies, Dependency
 from airworthy.tools.errors import (
     LockedOut,
@@ -19,7 +20,7 @@ from airworthy.tools.errors import (
 from airworthy.tools.gaps import Gap
 from airworthy.tools.outbox import EffectRow, EffectState, TransitionRefused
 from airworthy.tools.tool import Tool, ToolDefinitionError, tool
-from airworthy.tools.toolbox import Answer, RunTools, Toolbox
+from airworthy.tools.toolbox import Toolbox
 
 __all__ = [
     "Answer",

@@ -14,17 +14,18 @@ from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy.stops import stop
 from airworthy.recorder import StepFacts, StepState
 from airworthy.store import Tx
-from airworthy.tools import degrade, outbox
+from airworthy.tools import asking, degrade, hearing, outbox
 from airworthy.tools.amended import as_amended
 from airworthy.tools.errors import error_from
 from airworthy.tools.guard import Tried
 from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState, TransitionRefused
 from airworthy.tools.resource import bump
-from airworthy.tools.rules import needs_approval, no_longer, recipient_of, refusal, storable
+from airworthy.tools.rules import counted, no_longer, recipient_of, refusal, storable
 from airworthy.tools.tool import SchemaBroken
 
 if TYPE_CHECKING:
-    from airworthy.tools.toolbox import Call, Toolbox
+    from airworthy.tools.call import Call
+    from airworthy.tools.toolbox import Toolbox
 
 
 async def act(box: "Toolbox", call: "Call") -> Any:
@@ -59,9 +60,12 @@ async def _new(box: "Toolbox", call: "Call") -> Any:
     await call.run.journal.may_act()
     if call.rule.dry_run:
         return await _rehearse(box, call)
-    asked = needs_approval(call.rule, call.arguments)
+    row = _row(box, call)
+    asked = await asking.asked(call, row)
     if asked is not None and not await _approved_before(call):
-        row = replace(_row(box, call), state=EffectState.HELD, note=asked)
+        clean = call.run.journal.clean
+        note, evidence = clean(asked.note.encode()).decode(), clean(asked.evidence).decode()
+        row = replace(row, state=EffectState.HELD, note=note, evidence=evidence)
         await call.run.journal.open(call.slot, StepState.HELD, also=lambda tx: outbox.insert(tx, row))
         raise _waits(call)
     if call.rule.delay_s > 0:
@@ -157,7 +161,10 @@ async def _schedule(box: "Toolbox", call: "Call") -> Any:
             call, f"{call.tool.name} cannot wait in the outbox, because its arguments hold a secret."
         )
     due_us = box.clock.now_us() + round(call.rule.delay_s * US_PER_S)
-    waiting = replace(row, state=EffectState.SCHEDULED, due_us=due_us, started_us=None)
+    # It counts for the day on which it is going to happen.
+    waiting = replace(
+        row, state=EffectState.SCHEDULED, due_us=due_us, started_us=None, day=outbox.day_of(due_us)
+    )
     result = encode({
         "accepted": True,
         "effect": call.effect_id,
@@ -251,6 +258,7 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
 async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) -> Any:
     journal = call.run.journal
     if tried.result is not None:
+        call.run.ledger.hear(call.slot.seq, "source", call.tool.name, tried.result)
         await journal.close(
             call.slot,
             StepState.DONE,
@@ -261,6 +269,7 @@ async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) 
         call.run.gate.observe(call.fact, tried.result)
         return tried.value
     failure = box.failure(call, tried)
+    hearing.failed(call.run.ledger, call.slot.seq, call.tool.name, failure)
     if tried.returned and not tried.retryable:
         # It took place; only its result cannot be kept. Doing it again would be doing it twice.
         await journal.close(
@@ -316,7 +325,7 @@ def _waits(call: "Call") -> Suspend:
 
 
 def _caps(call: "Call") -> Caps:
-    return Caps(call.rule.per_day, call.rule.per_recipient_per_day, call.rule.per_task)
+    return Caps.of(call.rule)
 
 
 def _row(box: "Toolbox", call: "Call") -> EffectRow:
@@ -333,11 +342,14 @@ def _row(box: "Toolbox", call: "Call") -> EffectRow:
         keyed=call.tool.keyed,
         arguments=call.slot.arguments.decode(),
         recipient=storable(
-            recipient_of(call.rule, call.arguments),
-            recipient_of(call.rule, call.arguments if call.amended else orjson.loads(call.slot.arguments)),
+            counted(recipient_of(call.rule, call.arguments)),
+            counted(
+                recipient_of(call.rule, call.arguments if call.amended else orjson.loads(call.slot.arguments))
+            ),
         ),
-        day=datetime.fromtimestamp(now_us / US_PER_S, UTC).strftime("%Y-%m-%d"),
+        day=outbox.day_of(now_us),
         created_us=now_us,
         started_us=now_us,
         server=call.tool.server,
+        undoable=call.tool.undo is not None,
     )

@@ -8,7 +8,7 @@ import orjson
 from airworthy.tools import outbox
 
 if TYPE_CHECKING:
-    from airworthy.tools.toolbox import Call
+    from airworthy.tools.call import Call
 
 
 async def as_amended(call: "Call") -> "Call":

@@ -12,7 +12,7 @@ from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact
 from airworthy.recorder import StepFacts, StepState
 from airworthy.store import Tx
-from airworthy.tools import last_good
+from airworthy.tools import hearing, last_good
 from airworthy.tools.errors import ToolError, error_from
 from airworthy.tools.gaps import Gap, gap_of
 from airworthy.tools.guard import Tried
@@ -21,7 +21,8 @@ from airworthy.tools.terms import OTHER
 from airworthy.tools.tool import SchemaBroken
 
 if TYPE_CHECKING:
-    from airworthy.tools.toolbox import Call, Toolbox
+    from airworthy.tools.call import Call
+    from airworthy.tools.toolbox import Toolbox
 
 AGE_S_MAX = 86_400.0  # Of a last good result, where no rule says.
 
@@ -54,6 +55,7 @@ async def without(box: "Toolbox", call: "Call", failure: ErrorFact, facts: StepF
         call.run.gate.observe(call.fact, None)
         await journal.record(call.slot, StepState.FAILED, error=failure, facts=facts)
         raise error_from(failure, call.slot.seq)
+    hearing.instead(call.run.ledger, call.slot.seq, call.tool.name, gap, orjson.loads(result))
     await journal.record(call.slot, StepState.DONE, result=result, facts=facts)
     call.run.gate.observe(call.fact, result)
     return read(box, call, gap, result)

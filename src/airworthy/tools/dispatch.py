@@ -1,7 +1,7 @@
 """Carries out what waited in the outbox, at its time: intent, act, result, and never after its cancellation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -9,9 +9,10 @@ import orjson
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import told
 from airworthy.core.redact import Redactor
+from airworthy.policy import ToolRule
 from airworthy.store import Database, Fence, StaleFence, Tx
 from airworthy.store import lease as leases
-from airworthy.tools import outbox, resource
+from airworthy.tools import outbox, resource, undoing
 from airworthy.tools.guard import Tried, deadline_us
 from airworthy.tools.outbox import EffectRow, EffectState
 from airworthy.tools.rules import no_longer
@@ -67,21 +68,19 @@ class Dispatcher:
     async def carry_out(self, row: EffectRow) -> None:
         """Twice at once, by two workers: the claim lets one through."""
         box = self._boxes[row.agent]
-        tool = box.tools.get(row.tool)
-        try:
-            values = {} if tool is None else tool.read_arguments(row.arguments.encode())[0]
-        except SchemaBroken:
-            tool = None  # The tool has changed since the effect was accepted.
+        tool, values = (
+            undoing.undo_of(box.tools, row) if row.undo_of is not None else _call_of(box.tools, row)
+        )
         why_not = _why_not(box, row, tool)
-        begun = await self._database.write(lambda tx: self._begin(tx, row, tool, why_not))
+        rule = box.rule(row.tool)
+        begun = await self._database.write(lambda tx: self._begin(tx, row, tool, rule, why_not))
         if begun is None or tool is None:
             return
-        rule = box.rule(row.tool)
         until_us = deadline_us(
             self._clock, rule.timeout_s * rule.attempts + rule.retry_wait_s_max * rule.attempts
         )
         tried = await box.guards.run(
-            tool, rule, values, key=row.id if row.keyed else None, deadline_us=until_us, again=begun.again
+            tool, rule, values, key=row.id if begun.keyed else None, deadline_us=until_us, again=begun.again
         )
         box.shapes.saw(tool, row.task_id, tried)
         now_us = self._clock.now_us()
@@ -107,7 +106,9 @@ class Dispatcher:
         except StaleFence:
             return  # Another worker took this over after we were given up for dead; its record stands.
 
-    def _begin(self, tx: Tx, row: EffectRow, tool: Tool | None, why_not: str | None) -> "_Begun | None":
+    def _begin(
+        self, tx: Tx, row: EffectRow, tool: Tool | None, rule: ToolRule, why_not: str | None
+    ) -> "_Begun | None":
         """Claims and marks as started; None when it was cancelled, taken, may not be done again, or must wait."""
         now = outbox.find(tx, row.id)
         if now is None or leases.holder(tx, row.id) is not None:
@@ -131,23 +132,45 @@ class Dispatcher:
         if tool is None or why_not is not None:
             outbox.move(tx, row.id, EffectState.HELD, sets=(("note", why_not),))
             return None
-        name = tool.resource_of(orjson.loads(row.arguments))
+        day = outbox.day_of(self._clock.now_us())
+        try:
+            # It may have been put off to another day, let go by a person, or the cap lowered.
+            if not again and now.undo_of is None:
+                outbox.check_caps(tx, replace(now, day=day), outbox.Caps.of(rule))
+        except outbox.CapReached as error:
+            outbox.move(tx, row.id, EffectState.HELD, sets=(("note", error.message),))
+            return None
+        name = tool.resource_of(undoing.arguments_of(row))
         if name is not None:
             # In the name of the effect, not of its task, which may be closed by now and cannot release it.
             if resource.acquire(tx, name, row.id)[1] is not None:
                 return None  # A task is at it; due again at the next look.
             resource.bump(tx, name)
-        outbox.move(tx, row.id, EffectState.STARTED, sets=(("started_us", self._clock.now_us()),))
-        return _Begun(leases.take(tx, row.id, self._owner_id, self._clock.now_us()), again)
+        keyed = now.keyed if now.undo_of is None or again else tool.keyed
+        sets: tuple[tuple[str, Any], ...] = (("started_us", self._clock.now_us()), ("keyed", int(keyed)))
+        outbox.move(tx, row.id, EffectState.STARTED, sets=sets if again else (*sets, ("day", day)))
+        return _Begun(leases.take(tx, row.id, self._owner_id, self._clock.now_us()), again, keyed)
 
 
 def _why_not(box: Toolbox, row: EffectRow, tool: Tool | None) -> str | None:
     """What has changed since the effect was accepted, so that a person must look at it again."""
     if tool is None:
-        return f"The code has no tool {row.tool} that takes these arguments any more."
+        lacks = "takes these arguments" if row.undo_of is None else "can take this back"
+        return f"The code has no tool {row.tool} that {lacks} any more."
     if not box.allowed(row.tool):
         return f"The policy does not name {row.tool} any more."
+    if row.undo_of is not None:
+        return f"{row.tool} is only rehearsed now, says the policy." if box.rule(row.tool).dry_run else None
     return no_longer(row.tool, box.rule(row.tool), orjson.loads(row.arguments))
+
+
+def _call_of(tools: Mapping[str, Tool], row: EffectRow) -> tuple[Tool | None, Mapping[str, Any]]:
+    """None when the tool has changed since the effect was accepted."""
+    tool = tools.get(row.tool)
+    try:
+        return tool, {} if tool is None else tool.read_arguments(row.arguments.encode())[0]
+    except SchemaBroken:
+        return None, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +179,7 @@ class _Begun:
 
     fence: Fence
     again: bool
+    keyed: bool
 
 
 def orphans(tx: Tx) -> list[EffectRow]:

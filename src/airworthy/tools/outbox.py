@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import AirworthyError
+from airworthy.policy import ToolRule
 from airworthy.recorder.touched import touch
 from airworthy.store import Tx, ids_alike
 
@@ -21,6 +24,7 @@ class EffectState(StrEnum):
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     REHEARSED = "rehearsed"  # Dry run.
+    UNDONE = "undone"  # It was done, and another effect has taken it back.
 
 
 _S = EffectState
@@ -32,10 +36,11 @@ TRANSITIONS: dict[EffectState, frozenset[EffectState]] = {
     _S.STARTED: frozenset({_S.STARTED, _S.DONE, _S.FAILED, _S.IN_DOUBT, _S.SCHEDULED}),
     _S.IN_DOUBT: frozenset({_S.DONE, _S.FAILED, _S.APPROVED}),
     _S.FAILED: frozenset({_S.STARTED}),
-    _S.DONE: frozenset(),
+    _S.DONE: frozenset({_S.UNDONE}),
     _S.REJECTED: frozenset(),
     _S.CANCELLED: frozenset(),
     _S.REHEARSED: frozenset(),
+    _S.UNDONE: frozenset(),
 }
 # What a person may say about an effect; the rest of the table is the runtime's alone.
 DECISIONS: dict[EffectState, frozenset[EffectState]] = {
@@ -46,8 +51,9 @@ DECISIONS: dict[EffectState, frozenset[EffectState]] = {
 }
 # What a person can decide, so that their list has to follow.
 FOR_PEOPLE = frozenset({_S.HELD, _S.SCHEDULED, _S.IN_DOUBT})
-# What counts against a daily cap: everything that happened, may have happened or is going to.
-COUNTED = (_S.APPROVED, _S.SCHEDULED, _S.STARTED, _S.DONE, _S.IN_DOUBT)
+# What counts against a cap: everything that happened, may have happened or is going to. What was taken back happened
+# too: its mail was read, and an agent that does and undoes must come to an end as well.
+COUNTED = (_S.APPROVED, _S.SCHEDULED, _S.STARTED, _S.DONE, _S.IN_DOUBT, _S.UNDONE)
 
 
 class TransitionRefused(AirworthyError):
@@ -66,7 +72,9 @@ class CapReached(AirworthyError):
 class EffectRow:
     """`arguments` and `result` are JSON, redacted. `day` is the UTC date it counts for.
 
-    `result` is only for effects that no run waits for: sent from the outbox, or settled by a person.
+    `result` is only for effects that no run waits for: sent from the outbox, or settled by a person. `evidence`: JSON,
+    why it was held, rule by rule (see `asking.Asked`). `undo_of`: the effect that this one takes back. `undoable`: the
+    code could take it back when it was made.
     """
 
     id: str
@@ -89,12 +97,16 @@ class EffectRow:
     note: str | None = None
     result: str | None = None
     server: str = ""  # The MCP server that carries it out; empty: the agent's own code.
+    evidence: str | None = None
+    undo_of: str | None = None
+    undoable: bool = False
 
 
 _COLUMNS = (
     "id, task_id, seq, agent, tool, effect, state, keyed, arguments, recipient, day, created_us, due_us,"
-    " started_us, ended_us, decided_by, decided_us, note, result, server"
+    " started_us, ended_us, decided_by, decided_us, note, result, server, evidence, undo_of, undoable"
 )
+_MARKS = ", ".join("?" for _ in _COLUMNS.split(","))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +115,25 @@ class Caps:
     per_recipient_per_day: int | None = None
     per_task: int | None = None
 
+    @classmethod
+    def of(cls, rule: ToolRule) -> "Caps":
+        return cls(rule.per_day, rule.per_recipient_per_day, rule.per_task)
+
+
+def day_of(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y-%m-%d")
+
 
 def insert(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
     """Raises: CapReached before anything is written."""
     check_caps(tx, row, caps)
     tx.execute(
-        f"INSERT INTO effects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO effects ({_COLUMNS}) VALUES ({_MARKS})",
         (
             row.id, row.task_id, row.seq, row.agent, row.tool, row.effect, row.state, int(row.keyed), row.arguments,
             row.recipient, row.day, row.created_us, row.due_us, row.started_us, row.ended_us, row.decided_by,
             row.decided_us, row.note, row.result, row.server,
+            row.evidence, row.undo_of, int(row.undoable),
         ),
     )  # fmt: skip
     if row.state in FOR_PEOPLE:
@@ -140,7 +161,10 @@ def begin(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
 
 def check_caps(tx: Tx, row: EffectRow, caps: Caps) -> None:
     states = ", ".join(f"'{state}'" for state in COUNTED)
-    base = f"SELECT COUNT(*) FROM effects WHERE tool = ? AND agent = ? AND id <> ? AND state IN ({states})"
+    base = (
+        "SELECT COUNT(*) FROM effects WHERE tool = ? AND agent = ? AND id <> ? AND undo_of IS NULL"
+        f" AND state IN ({states})"
+    )
     today, tomorrow = f"on {row.day}", "Wait until tomorrow (UTC), or raise"
     for cap, when, bound, extra, params, mend in (
         (caps.per_task, "in this task", "a task", " AND task_id = ?", (row.task_id,), "Raise"),
@@ -180,6 +204,8 @@ def move(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str, A
     assert changed == 1, "a transaction saw two states of one row"
     if row.state in FOR_PEOPLE or to in FOR_PEOPLE:
         touch(tx, row.task_id)
+    if to is EffectState.DONE and row.undo_of is not None:
+        move(tx, row.undo_of, EffectState.UNDONE)  # Here, so that the two can never say different things.
     return row
 
 
@@ -266,7 +292,8 @@ def cancel_unsent(tx: Tx, task_id: str, now_us: int, by: str) -> int:
     """For a task that was cancelled: what has not been sent is never sent."""
     count = 0
     for row in of_task(tx, task_id):
-        if EffectState.CANCELLED in TRANSITIONS[row.state]:
+        # What takes back an effect was asked for by a person and does not end with the task.
+        if EffectState.CANCELLED in TRANSITIONS[row.state] and row.undo_of is None:
             move(tx, row.id, EffectState.CANCELLED, sets=(("decided_by", by), ("decided_us", now_us)))
             count += 1
     return count
@@ -290,11 +317,37 @@ def doubt_started(tx: Tx, task_id: str, now_us: int) -> int:
     return count
 
 
+def drop_unasked(tx: Tx, task_id: str, now_us: int, why: str) -> int:
+    """For a task that ended well: a question whose answer nobody would act on any more is no question."""
+    count = 0
+    for row in of_task(tx, task_id):
+        if row.state in (EffectState.HELD, EffectState.APPROVED) and row.due_us is None:
+            move(tx, row.id, EffectState.CANCELLED, sets=(("ended_us", now_us), ("note", why)))
+            count += 1
+    return count
+
+
+def reached_before(tx: Tx, row: EffectRow) -> bool:
+    """Whether this agent has done something with this tool to this recipient, and nobody took it back."""
+    found = tx.row(
+        "SELECT 1 FROM effects WHERE agent = ? AND tool = ? AND recipient = ? AND state = 'done' AND undo_of IS NULL"
+        " AND id <> ? LIMIT 1",
+        (row.agent, row.tool, row.recipient, row.id),
+    )
+    return found is not None
+
+
+def undone_by(tx: Tx, effect_id: str) -> list[EffectRow]:
+    """What was begun to take it back, the oldest first."""
+    found = tx.rows(f"SELECT {_COLUMNS} FROM effects WHERE undo_of = ? ORDER BY created_us, id", (effect_id,))
+    return [_effect(row) for row in found]
+
+
 def hold_unsent(tx: Tx, task_id: str, why: str) -> int:
     """For a task that ended badly: a delayed effect of it waits for a person instead of for its time."""
     count = 0
     for row in of_task(tx, task_id):
-        if row.state is EffectState.SCHEDULED:
+        if row.state is EffectState.SCHEDULED and row.undo_of is None:
             move(tx, row.id, EffectState.HELD, sets=(("note", why),))
             count += 1
     return count
@@ -302,5 +355,5 @@ def hold_unsent(tx: Tx, task_id: str, why: str) -> int:
 
 def _effect(row: tuple[Any, ...]) -> EffectRow:
     values = list(row)
-    values[6], values[7] = EffectState(row[6]), bool(row[7])
+    values[6], values[7], values[-1] = EffectState(row[6]), bool(row[7]), bool(row[-1])
     return EffectRow(*values)

@@ -48,6 +48,17 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _acts(_dialect: str) -> Sequence[str]:
+    """Why an effect was held, which effect another takes back, and who has been reached before."""
+    return (
+        "ALTER TABLE effects ADD COLUMN evidence TEXT",
+        "ALTER TABLE effects ADD COLUMN undo_of VARCHAR",
+        "ALTER TABLE effects ADD COLUMN undoable INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX effects_by_recipient ON effects (agent, tool, recipient) WHERE recipient IS NOT NULL",
+        "CREATE INDEX effects_by_undo ON effects (undo_of) WHERE undo_of IS NOT NULL",
+    )
+
+
 def _mcp(dialect: str) -> Sequence[str]:
     from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
 
@@ -186,8 +197,9 @@ def _shapes(dialect: str) -> Sequence[str]:
 MIGRATIONS = (
     Migration("tools", 1, "effects and resources", _first),
     Migration("tools", 2, "tokens", _tokens),
-    Migration("tools", 4, "health of dependencies", _health),
     Migration("tools", 3, "shapes of results", _shapes),
+    Migration("tools", 4, "health of dependencies", _health),
+    Migration("tools", 5, "evidence, undo and recipients of effects", _acts),
     Migration("tools", 6, "MCP servers: whose effect it is, and their tools as they were accepted", _mcp),
     Migration("tools", 7, "last good results", _last_good),
 )

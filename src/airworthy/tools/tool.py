@@ -45,6 +45,7 @@ class Tool:
     `rehearse` gives a plausible result for a dry run.
     `server` is the MCP server that has it; empty: the agent's own code.
     `accepts` are the HTTP statuses that the tool reads itself, where it is handed a client; None: all of them.
+    `undo` takes a done call back: `undo(arguments, result)`, with `idempotency_key` too if its service honours one.
     """
 
     name: str
@@ -57,6 +58,31 @@ class Tool:
     rehearse: Callable[..., Any] | None = None
     server: str = ""
     accepts: frozenset[int] | None = frozenset()
+    undo: Callable[..., Any] | None = None
+
+    @cached_property
+    def constants(self) -> frozenset[str | float]:
+        """Values that the code itself chose: the defaults of its parameters."""
+        found = (parameter.default for parameter in inspect.signature(self.function).parameters.values())
+        return frozenset(value for value in found if isinstance(value, str | int | float))
+
+    @cached_property
+    def undoing(self) -> "Tool | None":
+        """What takes back a call, as a tool of its own; its values are `arguments` and `result`."""
+        if self.undo is None:
+            return None
+        keyed = KEY_PARAMETER in inspect.signature(self.undo).parameters
+        about = f"Takes back {self.name}."
+        return Tool(
+            self.name,
+            about,
+            self.effect,
+            keyed,
+            self.undo,
+            self.resource,
+            self.dependency,
+            accepts=self.accepts,
+        )
 
     @cached_property
     def is_async(self) -> bool:
@@ -226,6 +252,7 @@ def tool(
     dependency: str = ...,
     rehearse: Callable[..., Any] | None = ...,
     accepts: Sequence[int] | Literal["all"] = ...,
+    undo: Callable[..., Any] | None = ...,
     name: str | None = ...,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
@@ -238,6 +265,7 @@ def tool(
     dependency: str = "",
     rehearse: Callable[..., Any] | None = None,
     accepts: Sequence[int] | Literal["all"] = (),
+    undo: Callable[..., Any] | None = None,
     name: str | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Declares a function as a tool. Its name, docstring and types are what the model is shown.
@@ -258,11 +286,29 @@ def tool(
             dependency=dependency or function.__name__,
             rehearse=rehearse,
             accepts=None if accepts == "all" else frozenset(accepts),
+            undo=undo,
         )
         _check(declared)
         return declared
 
     return declare if function is None else declare(function)
+
+
+def _check_undo(declared: Tool) -> None:
+    if declared.undo is None:
+        return
+    if not declared.effect.acts:
+        raise ToolDefinitionError(
+            f"Tool {declared.name!r} only reads, so there is nothing to take back.", mend="Drop undo=."
+        )
+    takes = list(inspect.signature(declared.undo).parameters)
+    if [name for name in takes if name != KEY_PARAMETER] != ["arguments", "result"]:
+        raise ToolDefinitionError(
+            f"The undo of tool {declared.name!r} takes {', '.join(takes) or 'nothing'}.",
+            mend="Write it as `def take_back(arguments, result)`, with `idempotency_key` beside them if you use it.",
+        )
+    assert declared.undoing is not None
+    _ = declared.undoing.result_adapter
 
 
 def _check(declared: Tool) -> None:
@@ -285,6 +331,7 @@ def _check(declared: Tool) -> None:
         raise ToolDefinitionError(
             f"Tool {declared.name!r} only reads, so a key means nothing.", mend="Drop keyed=True."
         )
+    _check_undo(declared)
     _ = declared.arguments_model, declared.result_adapter
     if isinstance(declared.resource, str):
         known = declared.schema().get("properties", {})

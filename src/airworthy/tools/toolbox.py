@@ -2,25 +2,25 @@
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
-from airworthy.core.canonical import NotSerialisable, digest, encode
+from airworthy.core.canonical import NotSerialisable, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError, ConfigError, told
-from airworthy.core.gate import CallFact, Gate
+from airworthy.core.gate import CallFact
 from airworthy.core.halt import NeedsMending, TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
-from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
+from airworthy.recorder import Recorded, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
-from airworthy.tools import degrade
+from airworthy.tools import degrade, hearing
+from airworthy.tools.call import Answer, Call, RunTools
 from airworthy.tools.dependencies import Dependencies, Dependency, breaker_of
 from airworthy.tools.errors import (
     LockedOut,
@@ -31,7 +31,7 @@ from airworthy.tools.errors import (
     ToolUnavailable,
     error_from,
 )
-from airworthy.tools.gaps import Gap, Gaps, noted
+from airworthy.tools.gaps import noted
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.readiness import Readiness
 from airworthy.tools.resource import Resources
@@ -44,59 +44,6 @@ if TYPE_CHECKING:
     import httpx
 
 ARGUMENTS_BYTES_MAX = 4 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class RunTools:
-    """What one run knows about its tools: made when the run begins, gone with it."""
-
-    journal: Journal
-    gate: Gate
-    held: set[str] = field(default_factory=set)
-    using: Counter[str] = field(default_factory=Counter)  # Calls under way on each resource.
-    seen: dict[str, int] = field(default_factory=dict)
-    awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
-    notes: tuple[dict[str, Any], ...] = ()  # What every call of it is recorded with.
-    gaps: Gaps = field(default_factory=Gaps)  # What the run went without.
-
-    def recall(self, recorded: Iterable[Recorded]) -> None:
-        """The versions of resources that earlier runs of the task have seen."""
-        for step in recorded:
-            if step.facts.resource is not None and step.facts.resource_version is not None:
-                self.seen[step.facts.resource] = step.facts.resource_version
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call on its way through the chain. `values` are what the function gets, `arguments` their JSON."""
-
-    run: RunTools
-    tool: Tool
-    rule: ToolRule
-    values: Mapping[str, Any]
-    arguments: Mapping[str, Any]
-    slot: Slot
-    fact: CallFact
-    resource: str | None
-    amended: bool = False  # A person changed its arguments while it was held; see `tools.amended`.
-
-    @property
-    def notes(self) -> tuple[dict[str, Any], ...]:
-        """For the step's record, which keeps the arguments that the agent gave."""
-        return ({"amended": dict(self.arguments)},) if self.amended else ()
-
-    @property
-    def effect_id(self) -> str:
-        """Also the idempotency key: the same for every try and every run of this very call."""
-        return f"eff_{digest(self.run.journal.task.id.encode(), self.slot.key).hex()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A call's result; `gap`: what it stands in for, if the tool itself did not give it."""
-
-    value: Any
-    gap: Gap | None = None
 
 
 class Toolbox:
@@ -145,9 +92,7 @@ class Toolbox:
         check(self.tools, self._rules, policy)
         for name in self.tools:
             self.shapes.add(name, self.rule(name))
-            self.dependency(
-                name
-            )  # Now, so that people see its breaker, and what other processes know of it counts.
+            self.dependency(name)  # Now, so that people see its breaker, and what others know of it counts.
 
     def replace(self, tools: Iterable[Tool]) -> None:
         """In place of those it has: what an MCP server offers changes while it runs. What is known of what they talk to
@@ -207,6 +152,7 @@ class Toolbox:
 
     async def answer(self, run: RunTools, name: str, arguments: bytes | Mapping[str, Any]) -> Answer:
         """As `call`, and says whether something took the result's place."""
+        run.ledger.trust = partial(hearing.trust, self.policy)
         raw = arguments if isinstance(arguments, bytes) else encode(arguments)
         if len(raw) > ARGUMENTS_BYTES_MAX:
             raw = encode({"too_large": len(raw)})
@@ -223,7 +169,10 @@ class Toolbox:
         fact = CallFact("tool", name, slot.arguments, slot.occurrence, acts=tool.effect.acts)
         plain, clean = orjson.loads(canonical), orjson.loads(slot.arguments)
         resource = storable(tool.resource_of(plain), tool.resource_of(clean))
-        call = Call(run, tool, self.rule(name), values, plain, slot, fact, resource)
+        rule = self.rule(name)
+        if run.dry_run and not rule.dry_run:
+            rule = rule.model_copy(update={"dry_run": True})
+        call = Call(run, tool, rule, values, plain, slot, fact, resource)
         if tool.effect.acts:
             from airworthy.tools.acting import act
 
@@ -253,6 +202,7 @@ class Toolbox:
         if tried.result is not None:
             if version is not None and facts.resource is not None:
                 call.run.seen[facts.resource] = version
+            call.run.ledger.hear(call.slot.seq, "source", call.tool.name, tried.result)
             also = degrade.keeping(self, call, tried.result)
             await call.run.journal.record(
                 call.slot, StepState.DONE, result=tried.result, facts=facts, also=also
@@ -260,6 +210,7 @@ class Toolbox:
             call.run.gate.observe(call.fact, tried.result)
             return tried.value
         failure = self.failure(call, tried)
+        hearing.failed(call.run.ledger, call.slot.seq, call.tool.name, failure)
         if tried.unavailable and not call.rule.critical:
             return await degrade.without(self, call, failure, facts)
         call.run.gate.observe(call.fact, None)

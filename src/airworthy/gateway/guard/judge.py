@@ -95,6 +95,8 @@ def unheld(rule: ToolRule) -> str | None:
     """Why no call of the tool may go by, whatever its arguments."""
     if rule.approval == "always":
         return "the policy asks a person before every such call, and nobody can be asked from here"
+    if bounds.asks_by_run(rule):
+        return "the policy asks a person by what the run has read and done, which is not known here"
     if rule.dry_run:
         return "the policy only lets it be rehearsed, which cannot be done from here"
     if rule.delay_s > 0:

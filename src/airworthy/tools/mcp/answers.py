@@ -4,9 +4,9 @@ from typing import Any
 
 from airworthy.core.canonical import encode
 from airworthy.core.errors import AirworthyError
+from airworthy.tools.call import Answer
 from airworthy.tools.errors import NotNow, ToolError
 from airworthy.tools.mcp.definition import harmless
-from airworthy.tools.toolbox import Answer
 
 META = "airworthy/effect"
 

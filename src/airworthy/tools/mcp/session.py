@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from airworthy.core.canonical import encode
 from airworthy.core.errors import AirworthyError
+from airworthy.tools.call import Answer
 from airworthy.tools.errors import NotNow, Permanent, ToolError, Transient
 from airworthy.tools.mcp import answers, headers
 from airworthy.tools.mcp.definition import harmless
@@ -29,7 +30,6 @@ from airworthy.tools.mcp.remote import CALLER
 from airworthy.tools.mcp.server import Channel, Server, refusal
 from airworthy.tools.mcp.shelf import Shelf
 from airworthy.tools.mcp.wire import Id, Message, error, kind, result
-from airworthy.tools.toolbox import Answer
 
 UNDER_WAY_MAX: Final = 256
 ERRANDS_MAX: Final = 256
