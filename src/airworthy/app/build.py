@@ -167,13 +167,20 @@ def desk(app: App, agent: Agent, resources: Resources | None = None, places: Pla
     elif clients is None:
         clients = {place_of(rule): upstream_of(rule) for rule in agent.policy.models}
     gateway = Gateway(agent.policy, clients, app.clock)
-    dependencies = places.dependencies if places is not None else None
-    toolbox = Toolbox(
-        agent.policy, agent.tools, app.clock, resources=resources, dependencies=dependencies,
-        credentials=credentials_of(agent, app),
-    )  # fmt: skip
+    toolbox = toolbox_of(app, agent, agent.policy, resources, places)
     input_checks, output_checks = checks_of(agent)
     return Desk(agent, gateway, toolbox, input_checks, output_checks)
+
+
+def toolbox_of(
+    app: App, agent: Agent, policy: Policy, resources: Resources | None = None, places: Places | None = None
+) -> Toolbox:
+    """`policy`: the agent's, or one for calls that somebody else makes with its tools."""
+    dependencies = places.dependencies if places is not None else None
+    return Toolbox(
+        policy, agent.tools, app.clock, resources=resources, dependencies=dependencies,
+        credentials=credentials_of(agent, app),
+    )  # fmt: skip
 
 
 def this_process(clock: Clock, prefix: str = "wkr") -> Owner:

@@ -1,23 +1,31 @@
 """Puts the API together on one database: its operations, its callers' keys, the people it knows."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
-from airworthy.app.people import load_people
+from airworthy.app.by_hand import by_hand_of
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.parts import Parts
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
-from airworthy.policy import Policy
 from airworthy.review.people import People
+from airworthy.runtime import Agent
+from airworthy.runtime.reviews import Reviews
 
 
-def parts_of(app: App, folder: Path, policies: Mapping[str, Policy]) -> Parts:
+def parts_of(app: App, agents: Sequence[Agent], people: Callable[[], People]) -> Parts:
+    """`people`: asked at each request."""
+    queue = app.reviews.with_agents(agents)
+
+    def reviews() -> Reviews:
+        return queue.with_people(people())
+
+    policies = {agent.name: agent.policy for agent in agents}
+    hands = by_hand_of(app, agents, reviews)
     return Parts(
-        app.database, app.clock, app.operations, afterwards_of(app), policies, lambda: load_people(folder)
+        app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people
     )
 
 

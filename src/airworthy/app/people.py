@@ -1,5 +1,6 @@
 """People, teams and channels of a working folder: reads people.toml, which stands beside airworthy.toml."""
 
+import os
 from pathlib import Path
 
 from airworthy.policy.load import load_toml
@@ -15,3 +16,27 @@ def load_people(folder: Path) -> People:
     """
     path = folder / PEOPLE_FILE
     return load_toml(path, People) if path.exists() else People()
+
+
+class PeopleFile:
+    """people.toml of a process that lives long: read anew when it has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: tuple[int, int, int] | None = None
+        self._people = People()
+
+    def __call__(self) -> People:
+        """Raises: PolicyError."""
+        seen = self._state()
+        if seen != self._seen:
+            self._people = load_people(self._folder)
+            self._seen = seen
+        return self._people
+
+    def _state(self) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(self._folder / PEOPLE_FILE)  # noqa: PTH116  # as cheap as it gets, at each request
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino

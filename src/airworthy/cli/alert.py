@@ -59,13 +59,14 @@ def list_(
     """
     from airworthy.app.project import stored
     from airworthy.recorder.alerts import listing
+    from airworthy.runtime.documents import alert_document
 
     agents = [show.unicode_text(agent)] if agent else []
     with stored(folder, database) as found:
         rows = found.database.read_now(lambda tx: listing(tx, over=all_, agents=agents, limit=limit))
     if as_json:
         for row in rows:
-            show.emit(_document(row), line=True)
+            show.emit(alert_document(row), line=True)
         return
     if not rows:
         show.note("No alert stands.")
@@ -100,11 +101,12 @@ def show_one(
       airworthy alert show get_order
     """
     from airworthy.app.project import stored
+    from airworthy.runtime.documents import alert_document
 
     with stored(folder, database) as found:
         row = _found(found, key)
     if as_json:
-        show.emit(_document(row))
+        show.emit(alert_document(row))
         return
     show.say(row.title, style=SEVERITIES[row.severity])
     show.say()
@@ -140,13 +142,14 @@ def end(
     from airworthy.app.config import person
     from airworthy.app.project import stored
     from airworthy.recorder.alerts import ended, get
+    from airworthy.runtime.documents import alert_document
 
     with stored(folder, database) as found:
         row = _found(found, key)
         changed = found.database.write_now(lambda tx: ended(tx, row.key, person(), found.clock.now_us()))
         row = found.database.read_now(lambda tx: get(tx, row.key))
     if as_json:
-        show.emit({**_document(row), "changed": changed})
+        show.emit({**alert_document(row), "changed": changed})
         return
     show.say(f"Alert {row.key} {'is ended' if changed else 'had ended already'}.")
 
@@ -166,20 +169,3 @@ def _found(app: "App", part: str) -> "AlertRow":
 
 def _ended(row: "AlertRow") -> str:
     return f"{show.when(row.ended_us)} by {row.ended_by}" if row.ended_us is not None else ""
-
-
-def _document(row: "AlertRow") -> dict[str, object]:
-    return {
-        "key": row.key,
-        "kind": row.kind,
-        "agent": row.agent or None,
-        "severity": row.severity,
-        "title": row.title,
-        "text": row.text,
-        "task": row.task_id or None,
-        "count": row.count,
-        "first": show.iso(row.first_us),
-        "last": show.iso(row.last_us),
-        "ended": show.iso(row.ended_us),
-        "ended_by": row.ended_by or None,
-    }

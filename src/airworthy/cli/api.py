@@ -74,12 +74,12 @@ class ApiServing:
 
     def __init__(self, found: "Project", listener: "socket.socket", *, as_json: bool) -> None:
         from airworthy.app.console import parts_of
+        from airworthy.app.people import PeopleFile
         from airworthy.console.api import application
         from airworthy.gateway.server import HttpServer, address_of
 
-        policies = {agent.name: agent.policy for agent in found.agents}
         self._server: HttpServer = HttpServer(
-            application(parts_of(found.app, found.config.folder, policies)), DRAIN_S
+            application(parts_of(found.app, found.agents, PeopleFile(found.config.folder))), DRAIN_S
         )
         self._listener = listener
         self._at = address_of(listener)

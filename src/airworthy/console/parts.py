@@ -1,7 +1,7 @@
 """What the API is given: the operations it calls, and how it knows its callers. Decides nothing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
@@ -15,6 +15,8 @@ from airworthy.policy import Policy
 from airworthy.review.people import People
 from airworthy.runtime import Operations
 from airworthy.runtime.afterwards import Afterwards
+from airworthy.runtime.by_hand import ByHand
+from airworthy.runtime.reviews import Reviews
 from airworthy.store import Database
 
 if TYPE_CHECKING:
@@ -25,14 +27,18 @@ FOUND_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`policies` by agent's name: of those tasks can be handed in for. `people` is asked at each request."""
+    """`policies` by agent's name: for those tasks can be handed in. `people` and `reviews` are asked at each request,
+    because people.toml may have changed.
+    """
 
     database: Database
     clock: Clock
     operations: Operations
     afterwards: Afterwards
     policies: Mapping[str, Policy]
-    people: Callable[[], People] = field(default=People)
+    by_hand: ByHand
+    reviews: Callable[[], Reviews]
+    people: Callable[[], People]
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")

@@ -21,6 +21,11 @@ _STATUS: Final[Mapping[str, int]] = {
     "idempotency_conflict": 409,
     "illegal_transition": 409,
     "transition_refused": 409,
+    "already_decided": 409,
+    "item_changed": 409,
+    "not_fitting": 409,
+    "done_before": 409,
+    "in_other_hands": 409,
     "input_too_large": 413,
     "queue_full": 429,
 }

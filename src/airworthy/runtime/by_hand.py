@@ -99,7 +99,7 @@ class ByHand:
 
         Raises: NoSuchTask, NotAllowed, IllegalTransition, DoneBefore, InOtherHands, InputError.
         """
-        task = await self._database.read(lambda tx: self._checked(tx, task_id, by))
+        task = await self._database.read(lambda tx: self._checked(tx, task_id))
         box = self._box(task)
         tool = box.tools.get(name)
         if tool is None or not box.allowed(name):
@@ -160,9 +160,9 @@ class ByHand:
         for _ in made:
             journal.slot("tool", tool.name, canonical, effect=tool.effect.value)
 
-    def _checked(self, tx: Tx, task_id: str, by: str) -> TaskRow:
+    @staticmethod
+    def _checked(tx: Tx, task_id: str) -> TaskRow:
         task = tasks.get(tx, task_id)
-        self._may(tx, task, by)
         if task.state is not State.ESCALATED:
             raise IllegalTransition(
                 f"Task {task_id} is {task.state.value}, not in people's hands.",
@@ -171,7 +171,7 @@ class ByHand:
         return task
 
     def _begin(self, tx: Tx, task_id: str, by: str) -> Fence:
-        self._checked(tx, task_id, by)
+        self._may(tx, self._checked(tx, task_id), by)
         now_us = self._clock.now_us()
         holder = leases.holder(tx, task_id)
         if holder is not None:

@@ -6,6 +6,7 @@ from typing import Any
 from airworthy.core.clock import iso
 from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
+from airworthy.recorder.alerts import AlertRow
 from airworthy.review.feedback import Feedback
 from airworthy.review.results import Result
 from airworthy.runtime.tasks import TaskRow
@@ -128,6 +129,23 @@ def evidence_of(effect: EffectRow) -> Any:
     import json
 
     return None if effect.evidence is None else json.loads(effect.evidence)
+
+
+def alert_document(row: AlertRow) -> Document:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "agent": row.agent or None,
+        "severity": row.severity,
+        "title": row.title,
+        "text": row.text,
+        "task": row.task_id or None,
+        "count": row.count,
+        "first": iso(row.first_us),
+        "last": iso(row.last_us),
+        "ended": iso(row.ended_us),
+        "ended_by": row.ended_by or None,
+    }
 
 
 def parsed_arguments(effect: EffectRow) -> Any:

@@ -16,6 +16,7 @@ from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.keeping import Rules
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.looking import Look, look
+from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, Tx
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class Reviews:
         self.database = database
         self.clock = clock
         self.people = people
+        self.agents = agents
         self._payloads = payloads
         self.rules = Rules(people, {name: agent.policy for name, agent in agents.items()})
         self.deciding = Deciding(Lifecycle(EmbeddedEngine(), payloads), agents)
@@ -81,6 +83,10 @@ class Reviews:
         """The same queue, for a process that has the code of these agents."""
         known = {agent.name: agent for agent in agents}
         return Reviews(self.database, self.clock, self._payloads, self.people, known)
+
+    def with_people(self, people: People) -> "Reviews":
+        """The same queue, where others may decide."""
+        return Reviews(self.database, self.clock, self._payloads, people, self.agents)
 
     # Looking.
 
@@ -165,6 +171,13 @@ class Reviews:
     def assign(self, item_id: str, by: str, to: str, *, note: str = "") -> Whole:
         """`to`: a person, who may then decide it whatever team they are of, or a team, which has it from now on."""
         return self._decide(item_id, Wish(Act.ASSIGN, by, note=note, value=to))
+
+    def check_hands(self, tx: Tx, task: TaskRow, by: str) -> None:
+        """Whether somebody may go on with a task in the agent's place: who may answer it may. Raises: NotAllowed."""
+        keeping.in_step(tx, self.rules, task.id, self.clock.now_us())
+        for item in items.open_of_task(tx, task.id):
+            if item.subject.startswith(task.id):  # About the task itself, not about one of its calls.
+                role_for(self.people, by, item, Act.ANSWER, Mine(handed_in=task.user_id))
 
     # Keeping up.
 

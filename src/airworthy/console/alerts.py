@@ -1,0 +1,29 @@
+"""Alerts over HTTP: what needs somebody and belongs to no single task."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from airworthy.console.parts import FOUND_MAX, Given, Looking, Operating
+from airworthy.recorder import alerts
+from airworthy.runtime.documents import Document, alert_document
+
+router = APIRouter(tags=["alerts"])
+
+
+@router.get("/alerts")
+def listing(
+    given: Given, _: Looking, *, over: bool = False, limit: Annotated[int, Query(ge=1, le=FOUND_MAX)] = 100
+) -> list[Document]:
+    """The newest first. `over`: those that have ended too."""
+    found = given.database.read_now(lambda tx: alerts.listing(tx, over=over, limit=limit))
+    return [alert_document(row) for row in found]
+
+
+@router.post("/alerts/end")
+def end(key: Annotated[str, Query(max_length=1_000)], given: Given, who: Operating) -> Document:
+    """Somebody has seen to it. `changed` false: it had ended before."""
+    now_us = given.clock.now_us()
+    given.database.read_now(lambda tx: alerts.get(tx, key))
+    changed = given.database.write_now(lambda tx: alerts.ended(tx, key, who.name, now_us))
+    return {"key": key, "changed": changed}
