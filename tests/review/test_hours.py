@@ -18,7 +18,9 @@ def us(text: str) -> int:
     return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * US_PER_S
 
 
-def team(*hours: tuple[tuple[str, ...], str, str], zone: str = "Europe/Berlin", out: str = "wait") -> TeamRule:
+def team(
+    *hours: tuple[tuple[str, ...], str, str], zone: str = "Europe/Berlin", out: str = "wait"
+) -> TeamRule:
     listed = [{"days": list(days), "begin": begin, "end": end} for days, begin, end in hours]
     return TeamRule.model_validate({"members": ["a"], "zone": zone, "hours": listed, "out_of_hours": out})
 
@@ -70,7 +72,9 @@ def test_a_deadline_counts_the_hours_in_which_somebody_looks(
         ("2026-01-04T10:00", False),
     ],
 )
-def test_the_first_moment_of_the_hours_belongs_to_them_and_the_last_does_not(moment: str, works: bool) -> None:
+def test_the_first_moment_of_the_hours_belongs_to_them_and_the_last_does_not(
+    moment: str, works: bool
+) -> None:
     assert works_at(OFFICE, us(moment)) is works
 
 
@@ -78,13 +82,17 @@ def test_the_first_moment_of_the_hours_belongs_to_them_and_the_last_does_not(mom
 def test_a_deadline_holds_exactly_its_seconds_of_work_whatever_the_zone(seed: int) -> None:
     """Counted by an independent clock that looks every minute, over both changes of the clock."""
     chance = random.Random(seed)
-    zone = chance.choice(("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"))
+    zone = chance.choice(
+        ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC")
+    )
     hours = [
         (tuple(chance.sample(WEEK, 3)), f"{chance.randrange(24):02d}:{chance.choice((0, 30)):02d}", "23:59")
         for _ in range(chance.randint(1, 3))
     ]
     rule = team(*hours, zone=zone)
-    since = us(chance.choice(("2026-03-26T12:00", "2026-10-22T12:00", "2026-11-01T00:00", "2026-04-04T10:00")))
+    since = us(
+        chance.choice(("2026-03-26T12:00", "2026-10-22T12:00", "2026-11-01T00:00", "2026-04-04T10:00"))
+    )
     minutes = chance.randrange(1, 2000)
 
     ends = deadline_us(rule, since, minutes * 60.0)

@@ -141,9 +141,7 @@ async def test_questions_in_parallel_are_answered_in_any_order() -> None:
         lines = made.app.reviews.listing(ItemQuery(kinds=(Kind.QUESTION,)))
         line = lines[-1]
         assert line.look.question is not None
-        made.app.reviews.answer(
-            line.item.id, "dana", f"to {line.look.question.text}", seen=line.look.seal
-        )
+        made.app.reviews.answer(line.item.id, "dana", f"to {line.look.question.text}", seen=line.look.seal)
         await made.work()
 
     assert made.answer(task) == ["to One?", "to Two?"]
@@ -211,7 +209,12 @@ async def test_an_answer_given_while_the_run_was_on_its_way_to_waiting_is_not_lo
 
 @pytest.mark.parametrize(
     "options",
-    [{"choices": ["a", "a"]}, {"choices": ["a"], "default": "b"}, {"output": int, "default": "x"}, {"deadline_s": 0}],
+    [
+        {"choices": ["a", "a"]},
+        {"choices": ["a"], "default": "b"},
+        {"output": int, "default": "x"},
+        {"deadline_s": 0},
+    ],
 )
 async def test_a_question_that_nobody_could_answer_is_an_error_of_the_agent(options: dict[str, Any]) -> None:
     async def asks(run: Run) -> str:

@@ -67,7 +67,9 @@ async def pays(run: Run) -> str:
         return f"told: {error.message}"
 
 
-def shop(handler: Callable[[Run], Any] = pays, people: People | None = None, **policy: Any) -> tuple[Shop, Bench]:
+def shop(
+    handler: Callable[[Run], Any] = pays, people: People | None = None, **policy: Any
+) -> tuple[Shop, Bench]:
     found = Shop()
     made = bench(handler, found.pay, **{**ASKS, **policy})
     if people is not None:
@@ -107,7 +109,11 @@ async def test_an_approved_call_is_made_once_and_its_task_goes_on() -> None:
 
     assert found.paid == [("ann", 80.0)]
     assert made.answer(item.look.task.id) == "paid 80"
-    assert (after.look.item.status, after.look.item.by, after.look.item.note) == (Status.DECIDED, "dana", "she called")
+    assert (after.look.item.status, after.look.item.by, after.look.item.note) == (
+        Status.DECIDED,
+        "dana",
+        "she called",
+    )
     (record,) = after.records
     assert (record.act, record.by, record.seen) == (Act.APPROVE, "dana", item.look.seal)
 
@@ -401,12 +407,12 @@ async def test_an_answer_by_hand_calls_off_what_only_a_run_could_have_done() -> 
 
 
 @check(on="output")
-def never(answer: str, context: CheckContext) -> Verdict:  # noqa: ARG001
+def never(answer: str, context: CheckContext) -> Verdict:
     """Blocks all."""
     return blocked("It may promise something.")
 
 
-async def promises(run: Run) -> str:  # noqa: ARG001
+async def promises(run: Run) -> str:
     return "We promise."
 
 
@@ -499,7 +505,9 @@ async def test_a_dead_letter_is_tried_again_put_away_or_answered_by_hand(act: Ac
         (Act.AGAIN, None, 2, "paid 80"),
     ],
 )
-async def test_a_call_in_doubt_is_settled_as_a_person_found_it(how: Act, value: Any, paid: int, answer: str) -> None:
+async def test_a_call_in_doubt_is_settled_as_a_person_found_it(
+    how: Act, value: Any, paid: int, answer: str
+) -> None:
     found, made = shop()
     found.lost = True
     item = await waiting(made)
