@@ -168,8 +168,13 @@ def test_a_broken_people_file_names_the_line_and_the_nearest_key(
             "without hours",
         ),
         (
-            '[people.a]\nname = "A"\n[teams.t]\nmembers = ["a"]\nout_of_hours = "to:x"\n[[teams.t.hours]]\n'
-            + 'begin = "09:00"\nend = "17:00"\n',
+            """[people.a]
+name = "A"
+[teams.t]
+members = ["a"]
+out_of_hours = "to:x"
+hours = [{begin = "09:00", end = "17:00"}]
+""",
             "which is no team",
         ),
         (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airworthy.policy import PolicyError, parse_policy, policy_hash
+from airworthy.policy import PolicyError, parse_policy, policy_hash, scope_markdown
 
 HEAD = 'agent = "shop"\npurpose = "x"\n'
 WRITES = '[tools.note]\neffect = "write"\n'
@@ -54,3 +54,33 @@ def test_a_policy_that_says_nothing_of_reviews_has_the_hash_it_had_before() -> N
     assert policy_hash(plain) == policy_hash(empty)
     assert policy_hash(plain) != policy_hash(told)
     assert policy_hash(plain) == "sha256:7ef8e5ddf36738f1b79db765390c85d12b7051ab6e33b1f6ef8a46a845cea148"
+
+
+def test_the_scope_document_says_what_happens_without_an_answer() -> None:
+    text = """
+[review]
+four_eyes = true
+[review.approvals]
+to = "desk"
+deadline_s = "4 h"
+on_deadline = "reject"
+[review.questions]
+on_deadline = "escalate"
+escalate_to = "boss"
+[tools.note]
+effect = "write"
+[review.tools.note]
+on_deadline = "approve"
+deadline_s = "1 h"
+"""
+
+    said = scope_markdown(parse_policy(HEAD + text), [])
+
+    for sentence in (
+        "A call that waits for a yes: **desk** is asked for 4 hours; then it is rejected.",
+        "A question in the middle of a task: the team named for it is asked for as long as the team says; then",
+        "A call of `note` that waits for a yes: the team named for it is asked for 1 hour; then it is approved without",
+        "Whoever hands in a task, or changes its call, cannot approve that call.",
+    ):
+        assert sentence in said
+    assert "waits for a yes" not in scope_markdown(parse_policy(HEAD), [])

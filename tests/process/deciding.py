@@ -1,4 +1,4 @@
-"""A process that decides: waits for a moment on the clock, then approves or rejects one item, and says what it was told.
+"""A process that decides on one item at a given moment, and says what it was told.
 
 `python -m tests.process.deciding DATABASE ITEM SEAL BY approve|reject AT_NS`
 """
@@ -29,4 +29,4 @@ def main(path: str, item: str, seal: str, by: str, act: str, at_ns: int) -> None
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:6], int(sys.argv[6]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5], int(sys.argv[6]))

@@ -13,11 +13,14 @@ from airworthy.app.build import assembled, worker
 from airworthy.policy import Policy, ToolRule
 from airworthy.review import Act, ItemQuery
 from airworthy.runtime import Submission
+from airworthy.runtime.reviews import Line
 from airworthy.store import SQLiteDatabase
 from airworthy.tools import EffectState
 
-ROUNDS = 8
-START_S = 2.0
+ROUNDS = 3
+PAIR = (("dana", "approve"), ("lee", "reject"))
+ROOT = Path(__file__).parents[2]
+START_S = 4.0
 
 
 @tool(effect="send")
@@ -36,6 +39,12 @@ def agent() -> Agent:
     return made
 
 
+def decides(path: Path, line: Line, by: str, act: str, at_ns: int) -> "subprocess.Popen[str]":
+    about = [str(path), line.item.id, line.look.seal, by, act, str(at_ns)]
+    command = [sys.executable, "-m", "tests.process.deciding", *about]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
 @pytest.mark.process
 async def test_one_of_two_processes_decides_and_the_other_is_told(tmp_path: Path) -> None:
     path, shop = tmp_path / "airworthy.db", agent()
@@ -43,26 +52,11 @@ async def test_one_of_two_processes_decides_and_the_other_is_told(tmp_path: Path
     app = assembled(database, [shop])
     for number in range(ROUNDS):
         app.operations.submit(shop.policy, Submission(f"ann {number}"))
-    await worker(app, [shop], concurrency=8).run(until_idle=True)
+    await worker(app, [shop], concurrency=4).run(until_idle=True)
     lines = app.reviews.listing(ItemQuery())
     assert len(lines) == ROUNDS
     at_ns = time.monotonic_ns() + round(START_S * 1e9)
-    running = [
-        (
-            line,
-            [
-                subprocess.Popen(
-                    [
-                        sys.executable, "-m", "tests.process.deciding", str(path), line.item.id, line.look.seal, by, act,
-                        str(at_ns + position * 100_000_000),
-                    ],
-                    stdout=subprocess.PIPE, text=True,
-                )
-                for by, act in (("dana", "approve"), ("lee", "reject"))
-            ],
-        )
-        for position, line in enumerate(lines[:3])
-    ]  # fmt: skip
+    running = [(line, [decides(path, line, by, act, at_ns) for by, act in PAIR]) for line in lines]
 
     for line, processes in running:
         said = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
