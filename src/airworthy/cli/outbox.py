@@ -241,12 +241,12 @@ def _decide(
 ) -> None:
     from airworthy.app.config import person
     from airworthy.app.lookup import effect_id
-    from airworthy.app.project import stored
+    from airworthy.app.project import stored_with_agents
     from airworthy.review import Act
     from airworthy.runtime import documents
     from airworthy.tools import EffectState
 
-    with stored(*place) as found:
+    with stored_with_agents(*place) as found:
         id_ = effect_id(found, part)
         before = found.operations.effect(id_)
         _check(before, to, only)

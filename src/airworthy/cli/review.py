@@ -65,12 +65,12 @@ def list_(
     """
     from airworthy.app.config import person
     from airworthy.app.lookup import review_id, task_id
-    from airworthy.app.project import stored
+    from airworthy.app.project import stored_with_agents
     from airworthy.cli import review_view
     from airworthy.review import ItemQuery
     from airworthy.runtime.review_documents import line_document
 
-    with stored(folder, database) as found:
+    with stored_with_agents(folder, database) as found:
         query = ItemQuery(
             kinds=tuple(kind or ()), to=show.unicode_text(to), assigned=(by or person()) if mine else "",
             agent=show.unicode_text(agent), task_id=task_id(found, task) if task else "",
@@ -106,11 +106,11 @@ def show_one(
     """
     from airworthy.app.config import person
     from airworthy.app.lookup import review_id
-    from airworthy.app.project import stored
+    from airworthy.app.project import stored_with_agents
     from airworthy.cli import review_view
     from airworthy.runtime.review_documents import whole_document
 
-    with stored(folder, database) as found:
+    with stored_with_agents(folder, database) as found:
         document = whole_document(found.reviews.item(review_id(found, item), by or person()))
     if as_json:
         show.emit(document)

@@ -15,6 +15,7 @@ from airworthy.policy.render_html import render_html
 from airworthy.policy.render_markdown import render_markdown
 from airworthy.policy.scope_admission import admission_blocks
 from airworthy.policy.scope_dependencies import dependency_blocks
+from airworthy.policy.scope_review import waiting_lines
 from airworthy.policy.scope_tools import tool_blocks
 from airworthy.policy.sections import STOP_WHENS, StopRule, StopWhen
 
@@ -72,7 +73,7 @@ def scope_document(policy: Policy, tools: Sequence[ToolFact], approval: Approval
             Heading(2, ("Language models",)),
             *_models(policy.models),
             Heading(2, ("When it stops, and who is asked",)),
-            Bullets(tuple(_stops(policy))),
+            Bullets((*_stops(policy), *waiting_lines(policy.review))),
             Heading(2, ("Approval",)),
             *_signature(policy, approval),
         ),

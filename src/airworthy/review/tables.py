@@ -167,7 +167,7 @@ def _items(dialect: str) -> Sequence[str]:
     Index("review_items_by_wake", items.c.status, items.c.wake_us)
     Index("review_items_unplaced", items.c.status, items.c.placed, items.c.agent)
     Index("review_items_by_subject", items.c.subject, items.c.kind)
-    Index("review_items_by_task", items.c.task_id)
+    Index("review_items_by_task", items.c.task_id, items.c.status)
     Table(
         "review_records",
         metadata,

@@ -43,7 +43,7 @@ def wake(tx: Tx, rules: Rules, deciding: Deciding, item_id: str, now_us: int) ->
     if item.deadline_us is None or now_us < item.deadline_us:
         _remind(tx, rules, item, now_us)
         return
-    wish = Wish(Act.ASSIGN, CLOCK, CLOCK_ROLE, "Nobody decided in time.", seen=found.seal)
+    wish = Wish(Act.ASSIGN, CLOCK, CLOCK_ROLE, "Nobody decided in time", seen=found.seal)
     match item.on_deadline:
         case "escalate":
             _pass_on(tx, rules, item, wish, now_us)

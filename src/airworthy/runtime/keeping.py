@@ -14,7 +14,7 @@ from airworthy.runtime.waiting import Want, wanted
 from airworthy.store import Tx
 from airworthy.tools import EffectRow, outbox
 
-BATCH = 100  # Tasks brought in step in one transaction; a million more wait for the next ones.
+BATCH = 25  # Tasks brought in step in one transaction, so that no other write waits long for it.
 TITLE_CHARS_MAX = 200
 _RULE_OF: dict[Kind, WaitingFor] = {
     Kind.APPROVAL: "approvals",
