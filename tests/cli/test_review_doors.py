@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Airworthy
-from tests.review.doors import CommandDoor, Door, Refused
+from tests.review.doors import ApiDoor, CommandDoor, Door, Refused
 
-DOORS: dict[str, Callable[[Airworthy], Door]] = {"commands": CommandDoor}
+DOORS: dict[str, Callable[[Airworthy, Path], Door]] = {
+    "commands": lambda airworthy, _: CommandDoor(airworthy),
+    "api": lambda _, folder: ApiDoor(folder),
+}
 PEOPLE = """
 [people.dana]
 name = "Dana Smith"
@@ -30,8 +33,8 @@ members = ["lee"]
 
 
 @pytest.fixture(params=DOORS)
-def door(request: pytest.FixtureRequest, airworthy: Airworthy) -> Door:
-    return DOORS[request.param](airworthy)
+def door(request: pytest.FixtureRequest, airworthy: Airworthy, folder: Path) -> Door:
+    return DOORS[request.param](airworthy, folder)
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from typing import Any
 
 import httpx
 
-from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App, assembled
-from airworthy.app.console import created
+from airworthy.app.console import created, parts_of
 from airworthy.console.api import application
 from airworthy.console.parts import Parts
 from airworthy.core.clock import ManualClock
 from airworthy.core.ids import Ids
 from airworthy.policy import Policy
 from airworthy.review.people import People, PersonRule
+from airworthy.runtime import Agent, Run
 from airworthy.store import MemoryDatabase
 
 POLICY = Policy(agent="support", purpose="tests of the API")
@@ -33,6 +33,7 @@ class Api:
 
     app: App
     clock: ManualClock
+    agent: Agent
     people: list[People] = field(default_factory=lambda: [PEOPLE])
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -43,15 +44,7 @@ class Api:
 
     @property
     def parts(self) -> Parts:
-        app = self.app
-        return Parts(
-            app.database,
-            self.clock,
-            app.operations,
-            afterwards_of(app),
-            {"support": POLICY},
-            lambda: self.people[0],
-        )
+        return parts_of(self.app, [self.agent], lambda: self.people[0])
 
     async def submit(self, value: Any = "hello", **about: Any) -> str:
         async with self.client("submitter") as client:
@@ -61,9 +54,15 @@ class Api:
             return str(found["id"])
 
 
+async def _never(run: Run) -> str:
+    raise AssertionError(f"the API works on no task, and {run.task.id} least of all")
+
+
 def api() -> Api:
     clock = ManualClock()
-    made = Api(assembled(MemoryDatabase(), clock=clock, ids=Ids(random.Random(5))), clock)
+    agent = Agent(POLICY)
+    agent.task(_never)
+    made = Api(assembled(MemoryDatabase(), [agent], clock=clock, ids=Ids(random.Random(5))), clock, agent)
     for role in ("viewer", "submitter", "reviewer", "operator", "admin"):
         made.keys[role], _ = created(made.app, PEOPLE, program=f"a-{role}", roles=[role])
     for person in PEOPLE.people:

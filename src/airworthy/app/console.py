@@ -40,17 +40,27 @@ def created(
 ) -> tuple[str, AccessKey]:
     """The secret and the key. `expires`: a period such as 30d. Raises: InputError."""
     now_us = app.clock.now_us()
-    if person and person not in people.people:
-        raise InputError(
-            f"There is no {person!r} in people.toml.",
-            mend=f"Add [people.{person}] with a name and roles to it.",
-        )
+    if person:
+        _check_person(people, person, roles)
     secret, key = access.minted(
         app.ids, now_us, person=person, program=program, roles=roles,
         expires_us=expiry_us(expires, now_us) if expires else None,
     )  # fmt: skip
     app.database.write_now(lambda tx: access.create(tx, key))
     return secret, key
+
+
+def _check_person(people: People, person: str, roles: Sequence[str]) -> None:
+    """Raises: InputError."""
+    if not people.people:
+        if not roles:
+            raise InputError(
+                f"There is no people.toml that says what {person} may do.", mend="Write one, or give --role."
+            )
+    elif person not in people.people:
+        raise InputError(f"There is no {person!r} in people.toml.", mend=f"Add [people.{person}] to it.")
+    elif roles:
+        raise InputError(f"The roles of {person!r} stand in people.toml.", mend="Leave out --role.")
 
 
 def listed(app: App) -> list[AccessKey]:

@@ -22,7 +22,10 @@ app = typer.Typer(
 def create(
     *,
     person: Annotated[
-        str, typer.Option("--person", metavar="ID", help="A person of people.toml; their roles stand there.")
+        str,
+        typer.Option(
+            "--person", metavar="ID", help="A person; their roles stand in people.toml, if there is one."
+        ),
     ] = "",
     program: Annotated[
         str, typer.Option("--program", metavar="NAME", help="Or a program, with --role.")

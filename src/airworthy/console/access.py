@@ -28,7 +28,10 @@ PROGRAM_ROLES = (*ROLES, "submitter")
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """A key as it is stored. `person`: an id of people.toml, whose roles stand there; or `program`, with `roles`."""
+    """A key as it is stored. `person`: an id of people.toml, whose roles stand there; or `program`, with `roles`.
+
+    `roles` of a person hold only while there is no people.toml.
+    """
 
     id: str
     digest: bytes
@@ -58,7 +61,10 @@ class Caller:
 def caller_of(key: AccessKey, people: People) -> Caller | None:
     """None for a person who is not in people.toml any more."""
     if not key.person:
-        return Caller(key.program, frozenset(key.roles))
+        # So that no program can pass for a person by its name.
+        return Caller(f"program:{key.program}", frozenset(key.roles))
+    if not people.people:
+        return Caller(key.person, frozenset(key.roles), key.person) if key.roles else None
     rule = people.people.get(key.person)
     return None if rule is None else Caller(key.person, frozenset(rule.roles), key.person)
 
@@ -81,10 +87,10 @@ def minted(
             mend="Use 1 to 128 letters, digits and the signs . _ : -",
         )
     unknown = [role for role in roles if role not in PROGRAM_ROLES]
-    if unknown or bool(roles) != bool(program):
+    if unknown or (program and not roles):
         raise InputError(
             f"The roles are {', '.join(roles) or 'none'}.",
-            mend=f"Give a program one or more of {', '.join(PROGRAM_ROLES)}; a person's stand in people.toml.",
+            mend=f"Give one or more of {', '.join(PROGRAM_ROLES)}.",
         )
     secret = drawn(PREFIX, ids)
     return secret, AccessKey(

@@ -1,6 +1,5 @@
 """The review queue over HTTP: the same items, the same words and the same decisions as `airworthy review`."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -8,11 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from airworthy.console.access import Caller
 from airworthy.console.parts import FOUND_MAX, Deciding, Given, Looking, Parts
-from airworthy.console.problems import Forbidden
 from airworthy.review import Act, ItemQuery, Kind, Status
 from airworthy.runtime.documents import Document
 from airworthy.runtime.review_documents import line_document, whole_document
-from airworthy.runtime.reviews import Whole
 
 router = APIRouter(prefix="/review", tags=["review queue"])
 Note = Annotated[str, Field(max_length=20_000)]
@@ -89,43 +86,41 @@ class Passed(BaseModel):
 @router.post("/{item_id}/approve")
 def approve(item_id: str, said: Decision, given: Given, who: Deciding) -> Document:
     """A call is made; a blocked answer goes out; an escalated task or a dead letter goes on."""
-    return _done(given, who, lambda by: given.reviews().approve(item_id, by, seen=said.seen, note=said.note))
+    return whole_document(given.reviews().approve(item_id, who.name, seen=said.seen, note=said.note))
 
 
 @router.post("/{item_id}/edit")
 def edit(item_id: str, said: Changed, given: Given, who: Deciding) -> Document:
     """Changed, then approved."""
-    return _done(
-        given, who, lambda by: given.reviews().edit(item_id, by, said.value, seen=said.seen, note=said.note)
-    )
+    return whole_document(given.reviews().edit(item_id, who.name, said.value, seen=said.seen, note=said.note))
 
 
 @router.post("/{item_id}/reject")
 def reject(item_id: str, said: Decision, given: Given, who: Deciding) -> Document:
     """A call never happens; a task is declined; a dead letter is put away. A note is needed."""
-    return _done(given, who, lambda by: given.reviews().reject(item_id, by, seen=said.seen, note=said.note))
+    return whole_document(given.reviews().reject(item_id, who.name, seen=said.seen, note=said.note))
 
 
 @router.post("/{item_id}/answer")
 def answer(item_id: str, said: Changed, given: Given, who: Deciding) -> Document:
     """A question is answered and its task goes on; an escalated task or a dead letter ends with this answer."""
-    return _done(
-        given, who, lambda by: given.reviews().answer(item_id, by, said.value, seen=said.seen, note=said.note)
+    return whole_document(
+        given.reviews().answer(item_id, who.name, said.value, seen=said.seen, note=said.note)
     )
 
 
 @router.post("/{item_id}/reopen")
 def reopen(item_id: str, said: Reopened, given: Given, who: Deciding) -> Document:
     """An escalated task goes on with a word for its agent."""
-    return _done(
-        given, who, lambda by: given.reviews().reopen(item_id, by, said.word, seen=said.seen, note=said.note)
+    return whole_document(
+        given.reviews().reopen(item_id, who.name, said.word, seen=said.seen, note=said.note)
     )
 
 
 @router.post("/{item_id}/hold")
 def hold(item_id: str, said: Decision, given: Given, who: Deciding) -> Document:
     """A delayed call waits for a yes instead of for its time."""
-    return _done(given, who, lambda by: given.reviews().hold(item_id, by, seen=said.seen, note=said.note))
+    return whole_document(given.reviews().hold(item_id, who.name, seen=said.seen, note=said.note))
 
 
 @router.post("/{item_id}/happened")
@@ -149,25 +144,11 @@ def again(item_id: str, said: Decision, given: Given, who: Deciding) -> Document
 @router.post("/{item_id}/assign")
 def assign(item_id: str, said: Passed, given: Given, who: Deciding) -> Document:
     """A person may then decide it whatever team they are of; a team has it from now on."""
-    return _done(given, who, lambda by: given.reviews().assign(item_id, by, said.to, note=said.note))
+    return whole_document(given.reviews().assign(item_id, who.name, said.to, note=said.note))
 
 
 def _settled(given: Parts, who: Caller, item_id: str, how: Act, said: Decision) -> Document:
     value = said.value if isinstance(said, Changed) else None
-    return _done(
-        given, who,
-        lambda by: given.reviews().settle(item_id, by, how, seen=said.seen, value=value, note=said.note),
-    )  # fmt: skip
-
-
-def _done(given: Parts, who: Caller, act: Callable[[str], Whole]) -> Document:
-    """Where people are declared, a decision is theirs: a program can only carry it with a person's key.
-
-    Raises: Forbidden.
-    """
-    if given.people().people and not who.person:
-        raise Forbidden(
-            f"{who.name} is a program; people decide here.",
-            mend="Use a key made with `airworthy access create --person ID`.",
-        )
-    return whole_document(act(who.name))
+    return whole_document(
+        given.reviews().settle(item_id, who.name, how, seen=said.seen, value=value, note=said.note),
+    )
