@@ -12,6 +12,7 @@ from airworthy.policy.hash import policy_hash
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.pins import Floating, pin_of
+from airworthy.policy.review_rule import FITTING
 from airworthy.policy.sections import StopWhen
 
 # Conditions the runtime itself can meet; each needs somebody to ask. `blocked_input` is declined by default
@@ -70,11 +71,13 @@ def golive_gaps(
     tools: Sequence[ToolFact],
     *,
     unpriced: Callable[[ModelRule], bool] = lambda rule: not rule.priced,
+    teams: Sequence[str] | None = None,
 ) -> tuple[Gap, ...]:
     """Everything missing before the agent may handle live tasks; empty: nothing.
 
     `approval` is the newest one given for this agent, of whatever hash; `tools` are the code's tools. `unpriced`: who
-    knows a price list says with it which models have no price at all.
+    knows a price list says with it which models have no price at all. `teams`: those of people.toml; None: there is no
+    such file, and whoever can reach the database may decide.
     """
     return (
         *_owner_gaps(policy),
@@ -82,7 +85,38 @@ def golive_gaps(
         *_escalation_gaps(policy),
         *_model_gaps(policy, unpriced),
         *_tool_gaps(policy, tools),
+        *_team_gaps(policy, teams),
     )
+
+
+def places(policy: Policy) -> dict[str, str]:
+    """Every team that the policy names, and the first key that names it."""
+    named: list[tuple[str, str | None]] = [("escalation.default", policy.escalation.default)]
+    named += [(f"stop[{position}].to", rule.to) for position, rule in enumerate(policy.stop, start=1)]
+    waits = [(f"review.{what}", policy.review.rule(what)) for what in FITTING]
+    waits += [(f"review.tools.{name}", rule) for name, rule in policy.review.tools.items()]
+    for key, rule in waits:
+        named += [(f"{key}.to", rule.to), (f"{key}.escalate_to", rule.escalate_to)]
+    found: dict[str, str] = {}
+    for key, place in named:
+        if place is not None:
+            found.setdefault(place, key)
+    return found
+
+
+def _team_gaps(policy: Policy, teams: Sequence[str] | None) -> list[Gap]:
+    if teams is None:
+        return []
+    known = f"one of: {', '.join(teams)}" if teams else "a team of it, of which there is none yet"
+    return [
+        Gap(
+            key,
+            f"People.toml has no team {place!r}, so nobody is told.",
+            f"Add [teams.{place}], or name {known}.",
+        )
+        for place, key in places(policy).items()
+        if place not in teams
+    ]
 
 
 def when_text(at_us: int) -> str:

@@ -4,14 +4,17 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from airworthy.policy.errors import PolicyError, Problem
+from airworthy.policy.kinds import Section
 from airworthy.policy.lines import Position, nearest, positions
 from airworthy.policy.model import Policy
 from airworthy.policy.wording import Finding, findings, key_text, value_text
+
+T = TypeVar("T", bound=Section)
 
 FILE_BYTES_MAX: Final = 1_048_576
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -19,6 +22,22 @@ _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 def load_policy(path: Path) -> Policy:
     """The policy in a TOML file. Raises: PolicyError, with all problems of the file at once."""
+    return parse_policy(_text(path), name=str(path))
+
+
+def load_toml(path: Path, model: type[T]) -> T:
+    """Another of the project's TOML files, held against its own model. Raises: PolicyError, as `load_policy`."""
+    name, text = str(path), _text(path)
+    raw = _toml(text, name)
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise PolicyError(name, _problems(findings(error, model), text, raw)) from error
+    except RecursionError as error:
+        raise _unreadable(name, "is nested too deeply.", "Write it flat, as the reference shows.") from error
+
+
+def _text(path: Path) -> str:
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -35,14 +54,13 @@ def load_policy(path: Path) -> Policy:
     if len(raw) > FILE_BYTES_MAX:
         raise _unreadable(name, f"is larger than {FILE_BYTES_MAX} bytes.", "Name a policy file.")
     try:
-        text = raw.decode("utf-8-sig")  # Some editors put a byte order mark first.
+        return raw.decode("utf-8-sig")  # Some editors put a byte order mark first.
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         says = f"The byte 0x{raw[error.start]:02x} is not UTF-8."
         raise PolicyError(name, [Problem(line, column, "", "", says, "Save the file as UTF-8.")]) from error
-    return parse_policy(text, name=name)
 
 
 def parse_policy(text: str, *, name: str = "policy.toml") -> Policy:

@@ -13,6 +13,7 @@ from airworthy.policy.pins import Floating, pin_of
 from airworthy.policy.plain_words import count, duration, listed, money, size
 from airworthy.policy.render_html import render_html
 from airworthy.policy.render_markdown import render_markdown
+from airworthy.policy.scope_review import waiting_lines
 from airworthy.policy.scope_tools import tool_blocks
 from airworthy.policy.sections import STOP_WHENS, StopRule, StopWhen
 
@@ -68,7 +69,7 @@ def scope_document(policy: Policy, tools: Sequence[ToolFact], approval: Approval
             Heading(2, ("Language models",)),
             *_models(policy.models),
             Heading(2, ("When it stops, and who is asked",)),
-            Bullets(tuple(_stops(policy))),
+            Bullets((*_stops(policy), *waiting_lines(policy.review))),
             Heading(2, ("Approval",)),
             *_signature(policy, approval),
         ),
