@@ -11,6 +11,7 @@ from airworthy import Agent, tool
 from airworthy.core.money import NANO_PER_USD
 from airworthy.gateway import ModelError
 from airworthy.policy import Budgets, Limits, ModelRule, Policy, RuntimeRules, ToolRule
+from airworthy.policy.review_rule import ReviewRules, WaitRule
 from airworthy.policy.sections import ChecksRule
 from airworthy.runtime import Run, StepFailed, SyncRun
 from airworthy.tools import ToolError
@@ -20,6 +21,8 @@ from tests.simulation.outside import ADDED, INPUT_NANO, OUTPUT_NANO, WINDOW, Out
 COUNTERS = ("a", "b", "c")
 INCREMENT_TRIES = 12
 DELAY_S = 2.0
+ANSWER_S = 5.0
+DECISION_S = 8.0
 TIMEOUT_S = 1.0
 MODEL = "sim-2025-01-01"
 
@@ -119,7 +122,8 @@ TOOLS = (
 )
 LEAVES = (
     "look", "look", "send", "send", "post", "later_send", "later_post", "ask_send", "ask_post", "ask_later",
-    "now", "random", "uuid", "step", "model", "model", "increment", "increment", "later_add", "ask_add", "nap", "sleep",
+    "now", "random", "uuid", "step",
+    "ask", "model", "model", "increment", "increment", "later_add", "ask_add", "nap", "sleep",
 )  # fmt: skip
 UNKEYED = frozenset({"post", "later_post", "ask_post"})
 # Calls without arguments: among parallel branches they are interchangeable, so a replay may swap them.
@@ -331,6 +335,7 @@ async def _called(run: Run, leaf: Leaf) -> Any:
         "uuid": run.uuid,
         "step": lambda: run.step(leaf.label, _computed, leaf.label),
         "model": lambda: _modelled(run, leaf.label),
+        "ask": lambda: run.ask(leaf.label, deadline_s=ANSWER_S, default=f"{leaf.label} by default"),
         "nap": lambda: run.sleep(0.3),
         "sleep": lambda: run.sleep(3.0),
     }
@@ -358,6 +363,8 @@ def _called_sync(run: SyncRun, leaf: Leaf) -> Any:
             return run.step(leaf.label, lambda label: f"{label} computed", leaf.label)
         case "model":
             return run.model([{"role": "user", "content": leaf.label}]).text
+        case "ask":
+            return run.ask(leaf.label, deadline_s=ANSWER_S, default=f"{leaf.label} by default")
         case "nap":
             return run.sleep(0.3)
         case "sleep":
@@ -416,6 +423,13 @@ def _policy(flavour: str) -> Policy:
         limits=limits.model_copy(update={"cost_usd": POOR_USD}) if flavour == "poor" else limits,
         budgets=Budgets(day_usd=2 * POOR_USD) if flavour == "poor" else Budgets(),
         runtime=RuntimeRules(attempts_max=5, retry_delay_s=1.0),
+        review=ReviewRules(
+            approvals=WaitRule(to="desk", deadline_s=DECISION_S, on_deadline="reject"),
+            questions=WaitRule(to="desk"),
+            escalations=WaitRule(to="desk"),
+            dead_letters=WaitRule(to="desk"),
+            in_doubt=WaitRule(to="desk"),
+        ),
         models=(
             ModelRule(
                 name=MODEL, api_key_env="", window=WINDOW * 8, output_tokens_max=200, attempts=1, timeout_s=5.0,

@@ -16,6 +16,7 @@ from airworthy.core.ids import Ids
 from airworthy.runtime import Operations, State, Submission, TaskRow
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.machine import OPEN
+from airworthy.runtime.reviews import Reviews
 from airworthy.store import Fence, MemoryDatabase
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, EffectState
@@ -143,6 +144,7 @@ class World:
         self.ids = Ids(random.Random(self.setting.seed))
         app = assembled(self.database, list(agents().values()), self.clock, self.ids)
         self.operations: Operations = app.operations
+        self.reviews: Reviews = app.reviews
         for program in self.setting.programs:
             accepted = self.operations.submit(
                 agents()[program.flavour].policy,
