@@ -208,13 +208,17 @@ def _decide(
 ) -> None:
     from airworthy.app.config import person
     from airworthy.app.lookup import effect_id
-    from airworthy.app.project import stored
+    from airworthy.app.project import stored_with_agents
     from airworthy.cli import documents
+    from airworthy.review import Act
+    from airworthy.tools import EffectState
 
-    with stored(*place) as found:
+    with stored_with_agents(*place) as found:
         id_ = effect_id(found, part)
         before = found.operations.effect(id_)
         _check(before, to, only)
+        act = Act.HAPPENED if only else Act.APPROVE if to is EffectState.APPROVED else Act.REJECT
+        found.reviews.check_may(id_, person(), act)
         row = found.operations.decide(
             id_, to, person(), show.unicode_text(note), show.unicode_text(result).encode()
         )

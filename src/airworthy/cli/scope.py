@@ -128,9 +128,11 @@ def check(
 
     with project(folder, database) as found:
         chosen = named(found.agents, agent)
+        teams = found.app.reviews.people.teams if found.app.reviews.people.people else None
         gaps = golive_gaps(
-            chosen.policy, found.app.operations.approval(chosen.name), chosen.tool_facts, unpriced=unpriced
-        )
+            chosen.policy, found.app.operations.approval(chosen.name), chosen.tool_facts, unpriced=unpriced,
+            teams=None if teams is None else tuple(teams),
+        )  # fmt: skip
     if as_json:
         listed = [{"subject": gap.subject, "missing": gap.missing, "mend": gap.mend} for gap in gaps]
         show.emit(
