@@ -5,7 +5,8 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
@@ -45,6 +46,7 @@ class App:
     ids: Ids
     payloads: Payloads
     operations: Operations
+    folder: Path | None = None  # where people.toml may be
 
 
 @contextlib.contextmanager
@@ -55,7 +57,7 @@ def opened(config: Config, agents: Sequence[Agent] = (), policies: Sequence[Poli
     """
     database = SQLiteDatabase(config.database_path)
     try:
-        yield assembled(database, agents, policies=policies)
+        yield replace(assembled(database, agents, policies=policies), folder=config.folder)
     finally:
         database.close()
 

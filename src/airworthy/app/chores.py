@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.app.notify import notify_chores
 from airworthy.runtime.chores import Chore
 
 if TYPE_CHECKING:
@@ -10,5 +11,5 @@ if TYPE_CHECKING:
     from airworthy.runtime import Agent
 
 
-def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:  # noqa: ARG001
-    return []
+def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
+    return [*notify_chores(app, agents)]

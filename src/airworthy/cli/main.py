@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "call": ("airworthy.cli.call", "Look at the calls that came over HTTP."),
     "spend": ("airworthy.cli.spend", "Show what was spent, by agent, user, feature, model or day."),
     "breaker": ("airworthy.cli.breaker", "Look at circuit breakers; open and close them."),
+    "notice": (
+        "airworthy.cli.notice",
+        "Look at notifications; send again what failed; try a channel.",
+    ),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
 }
 HELP = """Run AI agents as durable tasks with limits, guarded tools and one explicit outcome each.

@@ -19,6 +19,16 @@ _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 def load_policy(path: Path) -> Policy:
     """The policy in a TOML file. Raises: PolicyError, with all problems of the file at once."""
+    return parse_policy(_text(path), name=str(path))
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of any TOML file of ours, and what it says. Raises: PolicyError."""
+    text = _text(path)
+    return text, _toml(text, str(path))
+
+
+def _text(path: Path) -> str:
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -35,14 +45,13 @@ def load_policy(path: Path) -> Policy:
     if len(raw) > FILE_BYTES_MAX:
         raise _unreadable(name, f"is larger than {FILE_BYTES_MAX} bytes.", "Name a policy file.")
     try:
-        text = raw.decode("utf-8-sig")  # Some editors put a byte order mark first.
+        return raw.decode("utf-8-sig")  # Some editors put a byte order mark first.
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         says = f"The byte 0x{raw[error.start]:02x} is not UTF-8."
         raise PolicyError(name, [Problem(line, column, "", "", says, "Save the file as UTF-8.")]) from error
-    return parse_policy(text, name=name)
 
 
 def parse_policy(text: str, *, name: str = "policy.toml") -> Policy:

@@ -1,6 +1,7 @@
 """Carries messages to webhooks, Slack, Microsoft Teams and PagerDuty, through the egress guard."""
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final
 
 from airworthy.resilience import parse_retry_after
@@ -25,6 +26,9 @@ _NAMES: Final = {
     "pagerduty": "PagerDuty",
     "webhook": "The webhook",
 }
+
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}")  # Shown in errors, so nothing else may stand there.
 
 
 class HttpCourier:
@@ -138,7 +142,7 @@ def _checked(url: str, *, internal: bool) -> "httpx.URL":
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = httpx.URL("")
-    if parsed.scheme not in {"https", "http"} or not parsed.host:
+    if parsed.scheme not in {"https", "http"} or not _HOST.fullmatch(parsed.host):
         raise ChannelUnset("The address is none.", mend="Write https://, host and path.")
     if parsed.scheme == "http" and not internal:
         raise ChannelUnset(

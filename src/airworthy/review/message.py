@@ -73,7 +73,7 @@ class Message:
 
 def of_one(notice: Notice, count: int, redact: Redact) -> Content:
     """`count`: notices about the same thing; the newest speaks for all of them."""
-    title = line(redact(notice.title))
+    title = line(redact(notice.title)) or f"A notice about {notice.agent or 'airworthy'}"
     more = (f"({count} notices about it; this is the newest.)",) if count > 1 else ()
     return Content(
         title, (*lines(redact(notice.text)), *more), line(notice.link, 500), notice.severity, notice.agent,

@@ -223,5 +223,9 @@ def _failed(row: MessageRow, result: Later | Refused) -> Alert:
 
 
 def _of_row(row: Sequence[Any]) -> MessageRow:
-    of, standing = row[:_OF_MESSAGE], row[_OF_MESSAGE:]  # the columns are the fields of both, in their order
-    return MessageRow(Message(*of[:-1], Content.of_stored(of[-1])), *standing)
+    of, standing = (
+        [*row[:_OF_MESSAGE]],
+        row[_OF_MESSAGE:],
+    )  # the columns are the fields of both, in their order
+    of[-1] = Content.of_stored(of[-1])
+    return MessageRow(Message(*of), *standing)

@@ -15,6 +15,7 @@ _SCHEME = re.compile(
     r"(?<=[A-Za-z0-9+.-]):(?=//|\\\\)|(?<=mailto):|(?<=javascript):|(?<=data):|(?<=tel):|(?<=sms):", re.I
 )
 _DOT = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2})|(?<=www)\.", re.I)
+_SHARE = re.compile(r"\\(?=\\[^\W_])")  # a path to a share of another machine
 _MENTION = re.compile(r"(?<![^\W_])@(?=[\w<!])|(?<=<)[!@#](?=\S)")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+")
 
@@ -44,7 +45,8 @@ def defused(text: str) -> str:
 
     Addresses lose their links too, `jane@example[.]com`, and file names look alike, `agent[.]py`.
     """
-    return _MENTION.sub(lambda found: found[0] + " ", _DOT.sub("[.]", _SCHEME.sub("[:]", text)))
+    text = _SHARE.sub(r"\\ ", _DOT.sub("[.]", _SCHEME.sub("[:]", text)))
+    return _MENTION.sub(lambda found: found[0] + " ", text)
 
 
 def is_address(link: str) -> bool:
