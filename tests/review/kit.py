@@ -161,7 +161,8 @@ def people(channels: dict[str, ChannelRule], *, teams: dict[str, Any] | None = N
             },
             "teams": teams or {"leads": {"members": ["ann", "bob"], "notify": list(channels)}},
             "channels": {
-                name: made.model_dump(exclude_unset=True, exclude_none=True) for name, made in channels.items()
+                name: made.model_dump(exclude_unset=True, exclude_none=True)
+                for name, made in channels.items()
             },
             **keys,
         }
@@ -199,9 +200,10 @@ class Town:
         migrate(self.database, MIGRATIONS)
         self.clock = clock if clock is not None else LoopClock()
         self.sorting = Sorting(self.database, who, teams_of)
+        ids = Ids(random.Random(seed))
         self.offices = {
             name: PostOffice(
-                name, made, couriers[name], self.database, self.clock, ids=Ids(random.Random(seed)),
+                name, made, couriers[name], self.database, self.clock, ids=ids,
                 redact=lambda text: text,
             )
             for name, made in who.channels.items()

@@ -4,8 +4,9 @@ import asyncio
 import base64
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass
@@ -71,17 +72,19 @@ class Mailbox:
 
 @contextlib.asynccontextmanager
 async def mail_server(
-    *, tls: ssl.SSLContext | None = None, first: bool = False, **says: str
+    says: Mapping[str, str] = MappingProxyType({}), *, tls: ssl.SSLContext | None = None, first: bool = False
 ) -> AsyncIterator[Mailbox]:
     """`tls`: offered by STARTTLS, or with `first` spoken from the first byte."""
-    box = Mailbox({verb.upper(): text for verb, text in says.items()}, None if first else tls)
+    box = Mailbox(dict(says), None if first else tls)
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+        with contextlib.suppress(
+            ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError
+        ):
             await box.serve(reader, writer)
         writer.close()
 

@@ -46,7 +46,9 @@ async def test_what_an_answer_means(script: bytes | str, expected: object) -> No
     assert result == expected
 
 
-@pytest.mark.parametrize("script", [b"\x00\xff garbage\r\n\r\n", "close", b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000])
+@pytest.mark.parametrize(
+    "script", [b"\x00\xff garbage\r\n\r\n", "close", b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000]
+)
 async def test_what_is_no_answer_is_tried_again(script: bytes | str) -> None:
     async with receiving(script) as receiver:
         courier = http(rule(), receiver.url)
@@ -80,7 +82,7 @@ async def test_nobody_there_is_tried_again() -> None:
 
 
 async def test_a_webhook_can_be_verified_with_either_secret_and_not_when_touched() -> None:
-    now_us = round(datetime.now(UTC).timestamp() * 1e6)  # noqa: DTZ  # the library compares with the real clock
+    now_us = round(datetime.now(UTC).timestamp() * 1e6)  # the library compares with the real clock
     async with receiving() as receiver:
         courier = http(rule(), secrets(receiver.url, previous=OLD_SECRET))
         await courier.carry(message(), now_us)
@@ -101,7 +103,9 @@ async def test_a_webhook_can_be_verified_with_either_secret_and_not_when_touched
     assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
 
 
-@pytest.mark.parametrize("secret", ["hunter2", "whsec_short", "whsec_not base64 at all, but long enough", "whsec_" + "A" * 400])
+@pytest.mark.parametrize(
+    "secret", ["hunter2", "whsec_short", "whsec_not base64 at all, but long enough", "whsec_" + "A" * 400]
+)
 async def test_a_secret_that_is_none_is_said_and_not_repeated(secret: str) -> None:
     result = await http(rule(), secrets("https://example.com/x", secret)).carry(message(), START_US)
 
@@ -145,7 +149,10 @@ def test_secrets_show_themselves_to_nobody() -> None:
     held = Secrets("https://user:pass1234@hooks.slack.com/services/T/B/C?key=abcdefgh", SECRET)
 
     assert repr(held) == str(held) == "Secrets(...)"
-    assert held.scrubbed("pass1234 /services/T/B/C abcdefgh user") == "[redacted] [redacted] [redacted] [redacted]"
+    assert (
+        held.scrubbed("pass1234 /services/T/B/C abcdefgh user")
+        == "[redacted] [redacted] [redacted] [redacted]"
+    )
     assert "XXXX" not in repr(forms.slack(message(), Secrets("https://x/XXXX")))
 
 

@@ -16,7 +16,11 @@ from tests.virtual import START_US, wait_external
 
 
 async def _sent(
-    box: Mailbox, scheme: str = "smtp+plain", user: str = "", context: ssl.SSLContext | None = None, **keys: Any
+    box: Mailbox,
+    scheme: str = "smtp+plain",
+    user: str = "",
+    context: ssl.SSLContext | None = None,
+    **keys: Any,
 ) -> Result:
     courier = MailCourier(
         rule("email", **keys), lambda: Secrets(f"{scheme}://{user}127.0.0.1:{box.port}"), ssl_context=context
@@ -76,18 +80,18 @@ async def test_a_certificate_nobody_vouches_for_gets_neither(scheme: str) -> Non
 @pytest.mark.parametrize(
     ("verb", "says", "expected"),
     [
-        ("rcpt", "550 no such user", Refused("The mail server 127.0.0.1 refused ann@example.com: 550 no such user")),
-        ("rcpt", "451 greylisted", Later(
+        ("RCPT", "550 no such user", Refused("The mail server 127.0.0.1 refused ann@example.com: 550 no such user")),
+        ("RCPT", "451 greylisted", Later(
             "The mail server 127.0.0.1 refused ann@example.com: 451 greylisted", all_alike=False)),
-        ("mail", "553 not you", Refused("The mail server 127.0.0.1 refused the message: 553 not you")),
-        ("mail", "421 busy", Later("The mail server 127.0.0.1 refused the message: 421 busy")),
-        ("end", "554 spam", Refused("The mail server 127.0.0.1 refused the message: 554 spam")),
-        ("end", "452 full", Later("The mail server 127.0.0.1 refused the message: 452 full")),
-        ("quit", "close", Sent()),
+        ("MAIL", "553 not you", Refused("The mail server 127.0.0.1 refused the message: 553 not you")),
+        ("MAIL", "421 busy", Later("The mail server 127.0.0.1 refused the message: 421 busy")),
+        ("END", "554 spam", Refused("The mail server 127.0.0.1 refused the message: 554 spam")),
+        ("END", "452 full", Later("The mail server 127.0.0.1 refused the message: 452 full")),
+        ("QUIT", "close", Sent()),
     ],
 )  # fmt: skip
 async def test_what_an_answer_means(verb: str, says: str, expected: Result) -> None:
-    async with mail_server(**{verb: says}) as box:
+    async with mail_server({verb: says}) as box:
         assert await _sent(box) == expected
 
 
@@ -95,13 +99,13 @@ async def test_what_an_answer_means(verb: str, says: str, expected: Result) -> N
     ("verb", "says"),
     [
         (verb, says)
-        for verb in ("connect", "ehlo", "mail", "rcpt", "data", "end")
+        for verb in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "END")
         for says in ("hang", "close", "garbage \x00 and no code")
-        if (verb, says[0]) != ("ehlo", "g")  # Then smtplib says HELO, which is right.
+        if (verb, says[0]) != ("EHLO", "g")  # Then smtplib says HELO, which is right.
     ],
 )
 async def test_a_server_that_breaks_is_tried_again(verb: str, says: str) -> None:
-    async with mail_server(**{verb: says}) as box:
+    async with mail_server({verb: says}) as box:
         result = await _sent(box, timeout_s=0.2)
 
     assert isinstance(result, Later)
@@ -109,7 +113,7 @@ async def test_a_server_that_breaks_is_tried_again(verb: str, says: str) -> None
 
 
 async def test_a_wrong_password_is_tried_again_and_not_shown() -> None:
-    async with mail_server(tls=server_context(), auth="535 no: agent p4ssword") as box:
+    async with mail_server({"AUTH": "535 no: agent p4ssword"}, tls=server_context()) as box:
         result = await _sent(box, "smtp", "agent:p4ssword@", client_context())
 
     assert isinstance(result, Later)
@@ -137,7 +141,10 @@ def test_an_address_that_will_not_do_is_said_and_not_repeated(address: str, inte
 
 
 def test_ports_are_the_usual_ones() -> None:
-    found = [server_of(f"{scheme}://mail.example", internal=True).port for scheme in ("smtp", "smtps", "smtp+plain")]
+    found = [
+        server_of(f"{scheme}://mail.example", internal=True).port
+        for scheme in ("smtp", "smtps", "smtp+plain")
+    ]
 
     assert found == [587, 465, 25]
     assert "SECRETWORD" not in repr(server_of("smtp://u:SECRETWORD@mail.example", internal=False))

@@ -28,12 +28,15 @@ HOSTILE = (
     "HTTP://EVIL.EXAMPLE", "www.evil.example", "evil.example/login", "javascript:alert(1)", "data:text/html,x",
     "mailto:a@evil.example", "tel:+4912345", "<img src=x onerror=alert(1)>", "![x](https://evil.example/p.png)",
     "a\r\nBcc: all@example.com", "a\nSubject: other", "\r\n.\r\nMAIL FROM:<x@y>", "\x1b[31mred", "\u202egnp.exe",
-    "\u2028line", "*bold* _it_ `code` ~s~", "&lt;!channel&gt;", "{{7*7}}", "%0d%0aBcc: x@y.example", "\x00", "\\\\evil\\x",
+    "\u2028line", "*bold* _it_ `code` ~s~", "&lt;!channel&gt;", "{{7*7}}", "%0d%0aBcc: x@y.example", "\x00",
+    "\\\\evil\\x",
     ":boom: " * 50, "=HYPERLINK(\"https://evil.example\")", "ftp://evil.example", "file:///etc/passwd", "x" * 5_000,
     "&" * 4_000, "\n" * 500, "é" * 3_000, "\ud83d", "//evil.example", "jane@evil.example",
 )  # fmt: skip
 # What mail and chat programs make a link of by themselves.
-LINKS = re.compile(r"[a-z][a-z0-9+.-]*://|\\\\[a-z]|(mailto|javascript|tel|data):|www\.|[a-z0-9]\.[a-z]{2,}", re.I)
+LINKS = re.compile(
+    r"[a-z][a-z0-9+.-]*://|\\\\[a-z]|(mailto|javascript|tel|data):|www\.|[a-z0-9]\.[a-z]{2,}", re.I
+)
 MENTIONS = re.compile(r"<[!@#]\S|(?<!\w)@\w")
 
 FEW = settings(max_examples=40, deadline=None)
@@ -146,7 +149,9 @@ def test_a_webhook_gets_the_words_as_they_are_but_bounded_and_visible(title: str
     assert post.body.isascii()
     assert len(post.body) < 64_000
     for found in _strings(document):
-        assert not any(unicodedata.category(char) in {"Cc", "Cf"} for char in found if char not in "\n\u200c\u200d")
+        assert not any(
+            unicodedata.category(char) in {"Cc", "Cf"} for char in found if char not in "\n\u200c\u200d"
+        )
 
 
 @FEW

@@ -15,7 +15,16 @@ ALWAYS_OUT = (
     "169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "0.0.0.0", "[::]", "224.0.0.1", "[::ffff:169.254.169.254]",
     "168.63.129.16", "[64:ff9b::a9fe:a9fe]",
 )  # fmt: skip
-INSIDE = ("127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.9.9", "[::1]", "[::ffff:127.0.0.1]", "[fd12::1]", "100.64.0.1")
+INSIDE = (
+    "127.0.0.1",
+    "10.0.0.1",
+    "192.168.1.1",
+    "172.16.9.9",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[fd12::1]",
+    "100.64.0.1",
+)
 ODD = ("2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1.", "0x7f.1")
 KINDS: tuple[ChannelKind, ...] = ("webhook", "slack", "teams", "pagerduty")
 
@@ -26,7 +35,9 @@ async def test_an_internal_address_is_not_reached(kind: ChannelKind, host: str) 
     result = await http(rule(kind, internal=False), f"https://{host}/SECRETPATH").carry(message(), START_US)
 
     assert isinstance(result, Later)
-    assert any(says in result.error for says in ("not reached from here", "is a number", "The address is none"))
+    assert any(
+        says in result.error for says in ("not reached from here", "is a number", "The address is none")
+    )
     assert "SECRETPATH" not in result.error
 
 
@@ -46,7 +57,9 @@ async def test_with_internal_it_is() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data/", "http://127.0.0.1:{port}/inside", "/inside"])
+@pytest.mark.parametrize(
+    "to", ["http://169.254.169.254/latest/meta-data/", "http://127.0.0.1:{port}/inside", "/inside"]
+)
 async def test_a_redirect_is_not_followed(status: int, to: str) -> None:
     async with receiving() as receiver:
         receiver.script.append(answer(status, location=to.format(port=receiver.port)))
@@ -82,7 +95,9 @@ def _answers(*of: list[str]) -> tuple[Callable[[str, int], Awaitable[Iterable[st
 async def test_a_name_that_resolves_inside_is_not_reached(why: str, answers: list[str]) -> None:
     resolve, _ = _answers(answers)
 
-    result = await http(rule(internal=False), "https://hooks.example/x", resolve=resolve).carry(message(), START_US)
+    result = await http(rule(internal=False), "https://hooks.example/x", resolve=resolve).carry(
+        message(), START_US
+    )
 
     assert isinstance(result, Later), why
     assert "hooks.example" in result.error

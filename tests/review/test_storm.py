@@ -42,7 +42,13 @@ def test_plan(why: str, waiting: Waiting, lately: Lately, expected: Plan) -> Non
     st.none() | st.integers(0, 100_000), st.integers(1, 30), st.floats(1, 3_600),
 )  # fmt: skip
 def test_nothing_waits_longer_than_a_digest_and_nothing_goes_beyond_the_hour(
-    things: int, age_s: int, critical: bool, singles: int, digest_age_s: int | None, per_hour: int, digest_s: float
+    things: int,
+    age_s: int,
+    critical: bool,
+    singles: int,
+    digest_age_s: int | None,
+    per_hour: int,
+    digest_s: float,
 ) -> None:
     waiting = Waiting(things, _s(-age_s), critical)
     lately = Lately(singles, None if digest_age_s is None else _s(-digest_age_s))

@@ -175,7 +175,7 @@ class _Desk:
             "INSERT INTO notice_messages (id, channel, recipient, team, critical, kind, count, content, state,"
             " attempts, created_us, next_us, give_up_us, error)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?, '')",
-            (id_, envelope.channel, *of, kind, count, content.stored(), at_us, at_us, give_up_us),
+            (id_, envelope.channel, *of, kind, count, content.stored(), at_us, envelope.now_us, give_up_us),
         )
         self.made += 1
         return id_

@@ -18,10 +18,11 @@ def route(tx: Tx, people: People, now_us: int) -> int:
     )
     for row in rows:
         notice = of_row(row)
-        lanes = [lane for lane in lanes_of(people, notice.to) if not _is_about(notice, lane)]
+        known = lanes_of(people, notice.to)
+        lanes = [lane for lane in known if not _is_about(notice, lane)]
         if notice.over:
             lanes = [lane for lane in lanes if _must_take_back(tx, notice, lane)]
-        elif not lanes and people.channels:
+        elif not known and people.channels:
             raised(tx, _nobody(notice), now_us)
         for lane in lanes:
             tx.execute(
