@@ -33,7 +33,9 @@ async def test_a_message_arrives_as_text() -> None:
     assert receiver.seen[0].json["message"].startswith("Why?")
 
 
-@pytest.mark.parametrize("script", [answer(500), answer(302, location="http://169.254.169.254/"), b"\x00garbage"])
+@pytest.mark.parametrize(
+    "script", [answer(500), answer(302, location="http://169.254.169.254/"), b"\x00garbage"]
+)
 async def test_a_failure_is_tried_again_and_a_redirect_not_followed(
     script: bytes | str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,12 @@ from airworthy.policy.model import Policy
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 # A value there may be a secret somebody put in the wrong place; errors end up in logs.
-_SECRET_KEYS: Final = frozenset({"api_key_env", "api_key_file", "base_url"})
+_SECRET_KEYS: Final = frozenset(
+    {
+        "api_key_env", "api_key_file", "base_url", "url_env", "url_file", "secret_env", "secret_file",
+        "previous_secret_env", "previous_secret_file",
+    }
+)  # fmt: skip
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 _SHORT.maxlist = _SHORT.maxdict = _SHORT.maxlevel = 3
@@ -139,6 +144,9 @@ _SPELLINGS: Final[dict[str, str]] = {
     "name": "Write the model's name as its provider spells it, without spaces.",
     "base_url": "Write http:// or https://, host and path, without user, password or query.",
     "api_key_env": "Name the environment variable that holds the key, in capitals; never the key itself.",
+    "url_env": "Name the environment variable that holds the address, in capitals; never the address itself.",
+    "secret_env": "Name the environment variable that holds the secret, in capitals; never the secret itself.",
+    "previous_secret_env": "Name the environment variable that holds the secret, in capitals; never the secret itself.",
     "api_key_file": "Name the file that holds the key, on one line.",
     "aliases": "Write each name as a caller spells it, without spaces.",
     "languages": 'Write ISO 639 codes in small letters: "en", "de".',
