@@ -9,7 +9,8 @@ from typer.core import TyperGroup
 
 from airworthy.cli import main
 from airworthy.cli.exits import Exit
-from airworthy.policy.reference import key_tables
+from airworthy.policy.reference import key_table, key_tables
+from airworthy.review.channel_rule import ChannelRule
 from airworthy.runtime.machine import OPEN, TRANSITIONS, Event, State
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -39,6 +40,28 @@ RFC 3339, money is `cost_usd` in USD, and `null` where it is unknown. Notes for 
 Inputs, answers, tool results, reasons and notes are shown as they are, except that characters that move the cursor,
 hide or reverse text are spelled out, as `\\x1b` or `\\u202e`. Nothing in them is read as markup.
 
+"""
+
+CHANNELS = """# Channels
+
+{mark}
+
+A channel is a way to reach people: a table `[channels.<name>]` of `people.toml`, which stands beside `airworthy.toml`.
+Teams name their channels under `notify`. [Get notified](../how-to/get-notified.md) shows how they are used.
+
+{keys}
+## What each kind needs
+
+| kind | `url_env` or `url_file` holds | `secret_env` or `secret_file` holds | besides |
+|---|---|---|---|
+| `email` | `smtp://user:password@host:587` (STARTTLS), `smtps://...:465` (TLS first), `smtp+plain://host:25` (none; only with `internal`, and no password) | | `sender`; `to` |
+| `slack` | the address of an incoming webhook | | |
+| `teams` | the address of a workflow that posts to a channel | | |
+| `pagerduty` | nothing, or another address than `https://events.pagerduty.com/v2/enqueue` | the integration key (Events API v2) | |
+| `webhook` | your receiver's address | the signing secret: `whsec_` and 24 to 64 bytes in base64 | `previous_secret_env` |
+| `apprise` | an address as [apprise](https://github.com/caronc/apprise) writes it | | `internal = true`; `pip install 'airworthy[notify]'` |
+
+Addresses begin with `https://`; `http://` needs `internal = true`.
 """
 
 STATES_TOP = """# States of a task
@@ -110,6 +133,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "task-states.md": states_page(),
         policy: policy_page(policy.read_text(encoding="utf-8")),
+        REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
     }
 
 

@@ -37,6 +37,7 @@ _UNIT_OF: Final = {
     "failure_share": "share, 0 to 1",
     "rate": "calls per s, min, h or day",
     "per_task": "calls",
+    "per_hour": "messages",
     "per_day": "calls",
     "per_recipient_per_day": "calls",
     "calls_per_day": "calls",
@@ -101,13 +102,22 @@ def key_tables() -> str:
     out = []
     for header, about, keys in sections():
         out.append(f"### `{header}`\n\n{about}" if header else f"### {about}")
-        rows = ["| key | meaning | unit | default | when broken |", "|---|---|---|---|---|"]
-        rows += [
-            f"| `{key.name}` | {key.meaning} | {key.unit} | {key.default} | {key.broken} |".replace("  ", " ")
-            for key in keys
-        ]
-        out.append("\n".join(rows))
+        out.append(_table(keys))
     return "\n\n".join(out) + "\n"
+
+
+def key_table(model: type[BaseModel]) -> str:
+    """The same for one section of another file."""
+    return _table(_keys(model)) + "\n"
+
+
+def _table(keys: list[Key]) -> str:
+    rows = ["| key | meaning | unit | default | when broken |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{key.name}` | {key.meaning} | {key.unit} | {key.default} | {key.broken} |".replace("  ", " ")
+        for key in keys
+    ]
+    return "\n".join(rows)
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> list[Key]:
