@@ -45,6 +45,7 @@ def test_sound_channels(channel: dict[str, Any]) -> None:
         ({"kind": "email", "url_env": "URL", "sender": "a@example.com\r\nBcc: x@y"}, "sender"),
         ({"kind": "email", "url_env": "URL", "sender": "a@example.com", "to": ["a@b c"]}, "to"),
         ({**HOOK, "per_hour": 0}, "per_hour"),
+        ({**HOOK, "timeout_s": 121.0}, "Keep it to 120 s"),
     ],
 )
 def test_others_are_errors(channel: dict[str, Any], says: str) -> None:

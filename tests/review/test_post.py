@@ -14,6 +14,7 @@ from airworthy.review import messages
 from airworthy.review.couriers import Later, Refused, Result, Sent
 from airworthy.review.message import Message
 from airworthy.review.notices import Notice
+from airworthy.review.post_office import Sorting
 from airworthy.review.routing import failed_key, failing_key
 from airworthy.store import MemoryDatabase
 from tests.review.kit import Pigeon, Town, answer, http, notice, people, receiving, rule
@@ -284,6 +285,34 @@ async def test_a_critical_one_passes_a_storm_at_once() -> None:
     assert [message.content.title for message in pigeon.carried][1:] == ["Title of fire"]
 
 
+async def test_a_critical_one_does_not_wait_behind_one_that_cannot_be_delivered() -> None:
+    """A receiver that stumbles over one message must not keep an alarm from anybody for a day."""
+    pigeon = Pigeon(lambda message: Later("500") if "poison" in message.content.title else Sent())
+    town = Town(people({"ops": rule()}), {"ops": pigeon}, teams_of=lambda _: ())
+    town.enqueue(notice("poison"))
+    await town.rounds(60)
+    town.enqueue(notice("fire", severity="critical"))
+    await town.round()
+
+    assert pigeon.carried[-1].content.title == "Title of fire"
+
+
+async def test_what_waits_for_a_channel_that_is_gone_goes_to_the_others() -> None:
+    old = Town(people({"old": rule()}), {"old": Pigeon(lambda _: Later("down"))}, teams_of=lambda _: ())
+    old.enqueue(notice("formed"))
+    await old.rounds(6)
+    old.enqueue(notice("waiting"))
+    await old.rounds(6)
+    pigeon = Pigeon()
+    new = Town(people({"new": rule()}), {"new": pigeon}, database=old.database, teams_of=lambda _: ())
+    await new.rounds(6)
+    assert [message.content.title for message in pigeon.carried] == ["Title of waiting"]
+
+    await new.rounds(90_000, every_s=300)
+    assert {row.message.channel: row.state for row in new.rows()} == {"old": "failed", "new": "sent"}
+    assert new.database.read_now(lambda tx: find(tx, failed_key("old"))) is not None
+
+
 async def test_teams_have_storms_of_their_own() -> None:
     pigeon = Pigeon()
     teams = {name: {"members": ["ann"], "notify": ["ops"]} for name in ("leads", "night")}
@@ -471,6 +500,7 @@ async def test_old_messages_are_forgotten_and_failed_ones_are_kept() -> None:
     town = Town(people({"ops": rule()}), {"ops": pigeon}, teams_of=lambda _: ())
     town.enqueue(notice("good"), notice("bad"))
     await town.rounds(6)
+    town.sorting = Sorting(town.database, people({"ops": rule()}), lambda _: ())
     await town.sorting.round(town.clock.now_us() + 29 * 86_400 * US_PER_S)
     assert len(town.rows()) == 2
     await town.sorting.round(town.clock.now_us() + 31 * 86_400 * US_PER_S)

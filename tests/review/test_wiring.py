@@ -75,10 +75,16 @@ async def test_a_worker_tells_an_alert_to_the_team_of_its_agent(
     assert titles == {"The CRM has changed", "The channel dead does not deliver"}
 
 
-def test_without_people_there_is_one_chore_and_no_more() -> None:
-    app = assembled(MemoryDatabase(), [_agent()])
+def test_without_a_channel_nothing_is_done_and_nothing_lost(tmp_path: Path) -> None:
+    app = replace(assembled(MemoryDatabase(), [_agent()]), folder=tmp_path)
+    assert notify_chores(app, [_agent()]) == []
 
-    assert [chore.name for chore in notify_chores(app, [_agent()])] == ["notices"]
+    (tmp_path / "people.toml").write_text(PEOPLE)
+    assert [chore.name for chore in notify_chores(app, [_agent()])] == [
+        "notices",
+        "channel:ops",
+        "channel:dead",
+    ]
 
 
 @pytest.mark.parametrize(

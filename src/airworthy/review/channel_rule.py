@@ -12,6 +12,7 @@ from airworthy.policy.model_rule import EnvironmentName, KeyFile
 ChannelKind = Literal["email", "slack", "teams", "pagerduty", "webhook", "apprise"]
 Mailbox = Annotated[str, Field(pattern=r"^[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,253}$")]
 CHANNELS_MAX: Final = 50
+TIMEOUT_S_MAX: Final = 120.0
 
 _URL, _SECRET, _PREVIOUS = ("url_env", "url_file"), ("secret_env", "secret_file"), (
     "previous_secret_env", "previous_secret_file",
@@ -111,6 +112,10 @@ class ChannelRule(Section):
                 flaws.append(Flaw((given[0],), f"means nothing to {self.kind!r}.", "Delete it."))
         if self.kind == "email" and self.sender is None:
             flaws.append(Flaw(("kind",), "is 'email' and lacks sender.", 'Add sender = "agent@example.com".'))
+        if self.timeout_s > TIMEOUT_S_MAX:
+            flaws.append(
+                Flaw(("timeout_s",), "is too long: the channel waits.", f"Keep it to {TIMEOUT_S_MAX:g} s.")
+            )
         if self.kind == "apprise" and not self.internal:
             flaws.append(
                 Flaw(

@@ -35,22 +35,23 @@ class Heap:
         return self.recipient, self.team, int(self.waiting.critical)
 
 
-def heaps(tx: Tx, channel: str, now_us: int) -> list[Heap]:
+def heaps(tx: Tx, channel: str, digest_s: float, now_us: int) -> list[Heap]:
     """Without those of lanes where a message waits to be sent: what comes meanwhile goes together after it."""
     rows = tx.rows(
         "SELECT d.recipient, d.team, d.critical, COUNT(DISTINCT d.about), MIN(d.at_us) FROM notice_deliveries d"
         " WHERE d.state = 'waiting' AND d.channel = ? AND d.over = 0 AND NOT EXISTS (SELECT 1 FROM notice_messages m"
-        " WHERE m.state = 'pending' AND m.channel = d.channel AND m.recipient = d.recipient)"
+        " WHERE m.state = 'pending' AND m.channel = d.channel AND m.recipient = d.recipient"
+        " AND m.critical = d.critical)"
         " GROUP BY d.recipient, d.team, d.critical ORDER BY d.critical DESC, MIN(d.at_us), d.recipient, d.team LIMIT ?",
         (channel, HEAPS_MAX),
     )
-    found = []
+    found, hour_us = [], now_us - round(HOUR_S * US_PER_S)
     for recipient, team, critical, things, oldest_us in rows:
         singles, digest_us = tx.rows(
             "SELECT SUM(CASE WHEN kind = 'notice' AND created_us > ? THEN 1 ELSE 0 END),"
             " MAX(CASE WHEN kind = 'digest' THEN created_us END) FROM notice_messages"
-            " WHERE channel = ? AND recipient = ? AND team = ? AND critical = ?",
-            (now_us - round(HOUR_S * US_PER_S), channel, recipient, team, critical),
+            " WHERE channel = ? AND recipient = ? AND created_us > ? AND team = ? AND critical = ?",
+            (hour_us, channel, recipient, min(hour_us, now_us - round(digest_s * US_PER_S)), team, critical),
         )[0]
         waiting = Waiting(things, oldest_us, bool(critical))
         found.append(Heap(recipient, team, waiting, Lately(singles or 0, digest_us)))

@@ -47,18 +47,21 @@ _OF_MESSAGE: Final = 8  # The first so many columns.
 
 
 def due(tx: Tx, channel: str, now_us: int) -> list[MessageRow]:
-    """The first of each lane, where its time has come. Nothing overtakes a message that is tried again."""
+    """The first of each recipient where its time has come, critical ones apart and before the others.
+
+    Nothing overtakes a message that is tried again, except that what is critical waits for nothing that is not.
+    """
     heads = tx.rows(
-        "SELECT MIN(created_us), recipient FROM notice_messages WHERE state = 'pending' AND channel = ?"
-        " GROUP BY recipient ORDER BY MIN(next_us), recipient LIMIT ?",
+        "SELECT MIN(created_us), recipient, critical FROM notice_messages WHERE state = 'pending' AND channel = ?"
+        " GROUP BY recipient, critical ORDER BY critical DESC, MIN(next_us), recipient LIMIT ?",
         (channel, LANES_MAX),
     )
     found = []
-    for created_us, recipient in heads:
+    for created_us, recipient, critical in heads:
         found += tx.rows(
             f"SELECT {_COLUMNS} FROM notice_messages WHERE state = 'pending' AND channel = ? AND recipient = ?"
-            " AND created_us = ? AND next_us <= ? ORDER BY id LIMIT 1",
-            (channel, recipient, created_us, now_us),
+            " AND critical = ? AND created_us = ? AND next_us <= ? ORDER BY id LIMIT 1",
+            (channel, recipient, critical, created_us, now_us),
         )
     return [_of_row(row) for row in found]
 
@@ -168,6 +171,19 @@ def notice_keys(tx: Tx, message_id: str, limit: int) -> list[str]:
         (message_id, limit),
     )
     return [key for (key,) in rows]
+
+
+def give_up_strays(tx: Tx, channels: Sequence[str], now_us: int) -> int:
+    """Messages of channels that are no longer in people.toml fail when their time is over; nobody else tries them."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM notice_messages WHERE state = 'pending'"
+        f" AND channel NOT IN ({', '.join('?' for _ in channels)}) AND give_up_us <= ? LIMIT ?",
+        (*channels, now_us, PRUNED_MAX),
+    )
+    for row in map(_of_row, rows):
+        gone = Refused(f"The channel {row.message.channel} is no longer in people.toml.")
+        record(tx, row, gone, now_us, 0.0)
+    return len(rows)
 
 
 def prune(tx: Tx, now_us: int) -> int:

@@ -8,7 +8,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from airworthy.core.clock import Clock
+from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.ids import Ids
 from airworthy.review import alerted, forming, messages, routing, storm
 from airworthy.review.alerted import TeamsOf
@@ -21,6 +21,7 @@ from airworthy.store import Database, Tx
 
 SENT_MAX: Final = 100  # messages of one round
 ROUTES_MAX: Final = 50  # transactions of one round
+SWEEP_S: Final = 600.0  # How often what is old or astray is looked for.
 GRACE_S: Final = 5.0  # A courier bounds itself; this is for one that does not.
 
 
@@ -30,17 +31,26 @@ class Sorting:
     def __init__(self, database: Database, people: People, teams_of: TeamsOf) -> None:
         self._database = database
         self._people = people
+        self._channels = tuple(people.channels)
         self._teams_of = teams_of
+        self._swept_us = 0
 
     async def round(self, now_us: int) -> None:
+        if now_us >= self._swept_us + round(SWEEP_S * US_PER_S):
+            await self._database.write(lambda tx: self._swept(tx, now_us))
+            self._swept_us = now_us
         for _ in range(ROUTES_MAX):
             if await self._database.write(lambda tx: self._sorted(tx, now_us)) < routing.ROUTED_MAX:
                 return
 
     def _sorted(self, tx: Tx, now_us: int) -> int:
         alerted.tell(tx, self._teams_of, now_us)
-        messages.prune(tx, now_us)
         return routing.route(tx, self._people, now_us)
+
+    def _swept(self, tx: Tx, now_us: int) -> None:
+        routing.route_strays(tx, self._channels)
+        messages.give_up_strays(tx, self._channels, now_us)
+        messages.prune(tx, now_us)
 
 
 class PostOffice:
@@ -96,7 +106,9 @@ class PostOffice:
 
     async def _form(self) -> None:
         now_us = self._clock.now_us()
-        found = await self._database.read(lambda tx: forming.heaps(tx, self._name, now_us))
+        found = await self._database.read(
+            lambda tx: forming.heaps(tx, self._name, self._rule.digest_s, now_us)
+        )
         decided = [
             (heap, storm.plan(heap.waiting, heap.lately, self._rule.per_hour, self._rule.digest_s, now_us))
             for heap in found

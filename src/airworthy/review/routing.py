@@ -1,5 +1,6 @@
 """To which lanes each notice goes, as rows; after this it waits there until it is formed into a message."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from airworthy.recorder.alerts import Alert, raised
@@ -28,7 +29,7 @@ def route(tx: Tx, people: People, now_us: int) -> int:
             tx.execute(
                 "INSERT INTO notice_deliveries"
                 " (notice_key, channel, recipient, team, about, critical, over, at_us, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting')",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT (notice_key, channel, recipient) DO NOTHING",
                 (
                     notice.key, lane.channel, lane.recipient, notice.to, notice.about,
                     int(notice.severity == "critical"), int(notice.over), now_us,
@@ -36,6 +37,22 @@ def route(tx: Tx, people: People, now_us: int) -> int:
             )  # fmt: skip
         tx.execute(
             "UPDATE notices SET routed_us = ?, lanes = ? WHERE key = ?", (now_us, len(lanes), notice.key)
+        )
+    return len(rows)
+
+
+def route_strays(tx: Tx, channels: Sequence[str]) -> int:
+    """What waits for a channel that is no longer in people.toml is given to the channels of its team anew."""
+    gone = f"state = 'waiting' AND channel NOT IN ({', '.join('?' for _ in channels)})"
+    rows = tx.rows(
+        f"SELECT notice_key, channel, recipient FROM notice_deliveries WHERE {gone} LIMIT ?",
+        (*channels, ROUTED_MAX),
+    )
+    for key, channel, recipient in rows:
+        tx.execute("UPDATE notices SET routed_us = NULL WHERE key = ?", (key,))
+        tx.execute(
+            "DELETE FROM notice_deliveries WHERE notice_key = ? AND channel = ? AND recipient = ?",
+            (key, channel, recipient),
         )
     return len(rows)
 
