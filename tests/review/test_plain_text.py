@@ -1,5 +1,6 @@
 """Whatever the outside writes, a channel gets text: bounded, visible, no link, nobody mentioned, no line of its own."""
 
+import dataclasses
 import html
 import json
 import re
@@ -17,7 +18,7 @@ from airworthy.recorder.alerts import Severity
 from airworthy.review import forms
 from airworthy.review.courier_mail import letter
 from airworthy.review.couriers import Secrets
-from airworthy.review.message import Content, Message, of_many, of_one
+from airworthy.review.message import Content, Message, Sum, of_many, of_one
 from airworthy.review.plain_text import LINES_MAX, TEXT_CHARS_MAX, TITLE_CHARS_MAX, defused, is_address, lines
 from tests.review.kit import SECRET, notice
 from tests.virtual import START_US
@@ -46,7 +47,8 @@ texts = st.lists(pieces, min_size=1, max_size=6).map(" ".join)
 
 def _made(title: str, text: str, *, severity: Severity = "warning") -> Message:
     one = notice("k", title=title, text=text, severity=severity)
-    content = of_one(one, 1, lambda given: given)
+    link = f"airworthy alert show {title[:50]}"
+    content = of_one(dataclasses.replace(one, link=link), 1, lambda given: given)
     return Message("msg_1", "ops", "ann@example.com", "leads", "notice", 1, START_US, content)
 
 
@@ -157,8 +159,9 @@ def test_a_webhook_gets_the_words_as_they_are_but_bounded_and_visible(title: str
 @FEW
 @given(st.lists(texts, min_size=4, max_size=30))
 def test_a_digest_of_hostile_notices_is_as_bounded_as_one(found: list[str]) -> None:
-    many = [(notice(f"k{place}", title=text), place + 1) for place, text in enumerate(found)]
-    content = of_many(many, [("review", 9_000)], "leads", "msg_1", lambda given: given)
+    many = tuple((notice(f"k{place}", title=text), place + 1) for place, text in enumerate(found))
+    total = Sum(many, (("review", 9_000),), "warning", START_US)
+    content = of_many(total, "leads", "msg_1", lambda given: given)
 
     assert len(content.stored()) < 20_000
     assert Content.of_stored(content.stored()) == content

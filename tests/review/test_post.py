@@ -265,13 +265,13 @@ async def test_what_is_about_one_thing_is_one_message() -> None:
     town.enqueue(
         *(
             notice(f"rev:{place}", about="rev", title=f"Reminder {place}", at_us=START_US + place)
-            for place in range(40)
+            for place in range(400)
         )
     )
     await town.rounds(6)
 
     (message,) = pigeon.carried
-    assert (message.kind, message.count, message.content.title) == ("notice", 40, "Reminder 39")
+    assert (message.kind, message.count, message.content.title) == ("notice", 400, "Reminder 399")
 
 
 async def test_a_critical_one_passes_a_storm_at_once() -> None:
@@ -371,6 +371,34 @@ async def test_an_alert_is_told_once_and_its_end_to_who_can_take_it_back() -> No
     await town.rounds(6)
     assert pager.open == {"alert:a"}
     assert len(chat.carried) == 2
+
+
+async def test_the_end_of_a_thing_goes_the_way_its_beginning_went() -> None:
+    pager = Incidents()
+    town = Town(people({"pager": rule("pagerduty")}), {"pager": pager}, teams_of=lambda _: ())
+    town.enqueue(notice("one", about="rev", severity="critical"))
+    await town.round()
+    town.enqueue(notice("two", about="rev", over=True))
+    await town.round()
+
+    assert pager.open == set()
+    assert [message.kind for message in pager.carried] == ["notice", "over"]
+    (criticals,) = town.database.read_now(lambda tx: tx.rows("SELECT SUM(critical) FROM notice_messages"))
+    assert criticals[0] == 2
+
+
+async def test_a_courier_with_a_fault_of_its_own_is_tried_again_and_given_up_like_any_other() -> None:
+    def act(_: Message) -> Result:
+        raise KeyError("SECRETWORD")
+
+    pigeon = Pigeon(act)
+    town = Town(people({"ops": rule(give_up_s=600.0)}), {"ops": pigeon}, teams_of=lambda _: ())
+    town.enqueue(notice("one"))
+    await town.rounds(700)
+
+    (row,) = town.rows()
+    assert (row.state, row.error) == ("failed", "The courier failed: KeyError.")
+    assert len(pigeon.carried) < 12
 
 
 async def test_what_is_over_before_anybody_was_told_is_not_told() -> None:

@@ -1,5 +1,6 @@
 """Alerts as notices: each that stands is told once to its teams, and its end to who can take a message back."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -40,7 +41,7 @@ def tell(tx: Tx, teams_of: TeamsOf, now_us: int) -> int:
 
 def _notice(alert: AlertRow, team: str, now_us: int, *, over: bool) -> Notice:
     key, about = f"alert:{alert.key}:{alert.first_us}:{team}", f"alert:{alert.key}"
-    link = f"airworthy alert show {alert.key}"
+    link = f"airworthy alert show {shlex.quote(alert.key)}"
     if over:
         text = f"Ended by {alert.ended_by}."
         return Notice(

@@ -28,7 +28,7 @@ _NAMES: Final = {
 }
 
 
-_HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}")  # Shown in errors, so nothing else may stand there.
+_HOST: Final = re.compile(rb"[A-Za-z0-9._:-]{1,253}")  # Shown in errors, so nothing else may stand there.
 
 
 class HttpCourier:
@@ -132,7 +132,7 @@ class HttpCourier:
 
     def _where(self, url: "httpx.URL") -> str:
         """Kind and host: the rest of an address is a secret."""
-        return f"{_NAMES[self._rule.kind]} at {url.host}"
+        return f"{_NAMES[self._rule.kind]} at {url.raw_host.decode()}"
 
 
 def _checked(url: str, *, internal: bool) -> "httpx.URL":
@@ -142,7 +142,7 @@ def _checked(url: str, *, internal: bool) -> "httpx.URL":
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = httpx.URL("")
-    if parsed.scheme not in {"https", "http"} or not _HOST.fullmatch(parsed.host):
+    if parsed.scheme not in {"https", "http"} or not _HOST.fullmatch(parsed.raw_host):
         raise ChannelUnset("The address is none.", mend="Write https://, host and path.")
     if parsed.scheme == "http" and not internal:
         raise ChannelUnset(

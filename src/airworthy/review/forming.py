@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from airworthy.core.clock import US_PER_S
-from airworthy.review.message import Content, MessageKind, Redact, of_many, of_one
+from airworthy.recorder.alerts import Severity
+from airworthy.review.message import ENTRIES_MAX, Content, MessageKind, Redact, Sum, of_many, of_one
 from airworthy.review.notices import COLUMNS, Notice, of_row
 from airworthy.review.storm import BURST, HOUR_S, Lately, Plan, Singly, Together, Wait, Waiting
 from airworthy.store import Tx
 
 OVERS_MAX: Final = 50  # takings back in one transaction
 HEAPS_MAX: Final = 100  # looked at in one transaction
-_READ_MAX: Final = 200  # notices read for the entries of a digest
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 
 _NOTICE = ", ".join(f"n.{name}" for name in COLUMNS.split(", "))
 _OF_HEAP = "state = 'waiting' AND over = 0 AND channel = ? AND recipient = ? AND team = ? AND critical = ?"
+_KEYS_OF_HEAP = f"SELECT notice_key FROM notice_deliveries WHERE {_OF_HEAP}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,16 @@ class _Desk:
 
     def overs(self) -> None:
         rows = self._tx.rows(
-            f"SELECT d.recipient, d.team, {_NOTICE} FROM notice_deliveries d JOIN notices n ON n.key = d.notice_key"
+            f"SELECT d.recipient, d.team, d.critical, {_NOTICE}"
+            " FROM notice_deliveries d JOIN notices n ON n.key = d.notice_key"
             " WHERE d.state = 'waiting' AND d.channel = ? AND d.over = 1 ORDER BY d.at_us, d.notice_key LIMIT ?",
             (self._envelope.channel, OVERS_MAX),
         )
-        for recipient, team, *row in rows:
+        for recipient, team, critical, *row in rows:
             notice = of_row(tuple(row))
-            of = (recipient, team, int(notice.severity == "critical"))
-            id_ = self._insert(of, "over", 1, of_one(notice, 1, self._envelope.redact))
+            id_ = self._insert(
+                (recipient, team, critical), "over", 1, of_one(notice, 1, self._envelope.redact)
+            )
             self._tx.execute(
                 "UPDATE notice_deliveries SET state = 'formed', message_id = ?"
                 " WHERE notice_key = ? AND channel = ? AND recipient = ?",
@@ -122,45 +126,55 @@ class _Desk:
             )
 
     def singles(self, heap: Heap) -> None:
-        for notice, count in self._things(heap)[:BURST]:
-            content = of_one(notice, count, self._envelope.redact)
-            id_ = self._insert(heap.of, "notice", count, content)
+        for notice, count in self._things(heap, BURST):
+            id_ = self._insert(heap.of, "notice", count, of_one(notice, count, self._envelope.redact))
             self._tx.execute(
                 f"UPDATE notice_deliveries SET state = 'formed', message_id = ? WHERE {_OF_HEAP} AND about = ?",
-                (id_, self._envelope.channel, *heap.of, notice.about),
+                (id_, *self._where(heap), notice.about),
             )
 
     def digest(self, heap: Heap) -> None:
-        shown = self._things(heap)
-        if not shown:
+        things = self._things(heap, ENTRIES_MAX)
+        if not things:
             return
-        counts = self._tx.rows(
-            "SELECT kind, COUNT(*) FROM notices WHERE key IN"
-            f" (SELECT notice_key FROM notice_deliveries WHERE {_OF_HEAP})"
-            " GROUP BY kind ORDER BY COUNT(*) DESC, kind",
-            (self._envelope.channel, *heap.of),
+        rows = self._tx.rows(
+            f"SELECT kind, severity, COUNT(*), MIN(at_us) FROM notices WHERE key IN ({_KEYS_OF_HEAP})"
+            " GROUP BY kind, severity ORDER BY kind, severity",
+            self._where(heap),
         )
-        content = of_many(
-            shown, [(kind, count) for kind, count in counts], heap.team, self._next_id, self._envelope.redact
-        )
-        id_ = self._insert(heap.of, "digest", sum(count for _, count in counts), content)
+        counts: dict[str, int] = {}
+        for kind, _, count, _ in rows:
+            counts[kind] = counts.get(kind, 0) + count
+        worst: Severity = max((severity for _, severity, _, _ in rows), key=SEVERITIES.index)
+        most = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        total = Sum(tuple(things), tuple(most), worst, min(oldest_us for *_, oldest_us in rows))
+        content = of_many(total, heap.team, self._next_id, self._envelope.redact)
+        id_ = self._insert(heap.of, "digest", sum(counts.values()), content)
         self._tx.execute(
             f"UPDATE notice_deliveries SET state = 'formed', message_id = ? WHERE {_OF_HEAP}",
-            (id_, self._envelope.channel, *heap.of),
+            (id_, *self._where(heap)),
         )
 
-    def _things(self, heap: Heap) -> list[tuple[Notice, int]]:
-        """The newest notice of each thing among the oldest that wait, with how many there are; the oldest first."""
-        rows = self._tx.rows(
-            f"SELECT {COLUMNS} FROM notices WHERE key IN"
-            f" (SELECT notice_key FROM notice_deliveries WHERE {_OF_HEAP}) ORDER BY at_us, key LIMIT ?",
-            (self._envelope.channel, *heap.of, _READ_MAX),
+    def _things(self, heap: Heap, limit: int) -> list[tuple[Notice, int]]:
+        """Of the first things that wait the newest notice each, with how many there are of it; the oldest first."""
+        things = self._tx.rows(
+            f"SELECT about, COUNT(*) FROM notices WHERE key IN ({_KEYS_OF_HEAP})"
+            " GROUP BY about ORDER BY MIN(at_us), about LIMIT ?",
+            (*self._where(heap), limit),
         )
-        things: dict[str, tuple[Notice, int]] = {}
-        for notice in map(of_row, rows):
-            _, count = things.get(notice.about, (notice, 0))
-            things[notice.about] = (notice, count + 1)
-        return list(things.values())
+        found = []
+        for about, count in things:
+            newest = self._tx.row(
+                f"SELECT {COLUMNS} FROM notices WHERE key IN ({_KEYS_OF_HEAP} AND about = ?)"
+                " ORDER BY at_us DESC, key DESC LIMIT 1",
+                (*self._where(heap), about),
+            )
+            assert newest is not None
+            found.append((of_row(newest), count))
+        return found
+
+    def _where(self, heap: Heap) -> tuple[str, str, str, int]:
+        return (self._envelope.channel, *heap.of)
 
     @property
     def _next_id(self) -> str:

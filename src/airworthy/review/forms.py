@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from airworthy.core.clock import US_PER_S
+from airworthy.policy.chars import printable
 from airworthy.review.couriers import ChannelUnset, Secrets
 from airworthy.review.message import Content, Message, clock_text, iso_text
 from airworthy.review.plain_text import cut, defused, is_address
@@ -132,9 +133,10 @@ def webhook_document(message: Message) -> dict[str, Any]:
         "timestamp": iso_text(message.created_us),
         "data": {
             "title": content.title, "text": "\n".join(content.text), "link": content.link,
-            "severity": content.severity, "agent": content.agent, "team": message.team, "about": content.about,
-            "since": iso_text(content.at_us), "count": message.count, "counts": dict(content.counts),
-            "notices": list(content.notices),
+            "severity": content.severity, "agent": content.agent, "team": message.team,
+            "about": printable(content.about), "since": iso_text(content.at_us),
+            "count": message.count, "counts": dict(content.counts),
+            "notices": [printable(key) for key in content.notices],
             "entries": [
                 {
                     "kind": entry.kind, "agent": entry.agent, "title": entry.title, "since": iso_text(entry.at_us),

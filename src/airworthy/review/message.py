@@ -1,8 +1,9 @@
 """What goes out at once over one channel: made of one notice or of many, the same at every attempt."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from airworthy.core.clock import US_PER_S
@@ -12,7 +13,6 @@ from airworthy.review.plain_text import line, lines
 
 MessageKind = Literal["notice", "digest", "over", "test"]
 ENTRIES_MAX: Final = 10  # of many notices that one message shows; the others are counted
-CONTENT_CHARS_MAX: Final = 30_000
 
 Redact = Callable[[str], str]
 
@@ -81,39 +81,35 @@ def of_one(notice: Notice, count: int, redact: Redact) -> Content:
     )  # fmt: skip
 
 
-def of_many(
-    newest: Sequence[tuple[Notice, int]],
-    counts: Sequence[tuple[str, int]],
-    team: str,
-    message_id: str,
-    redact: Redact,
-) -> Content:
-    """`newest`: of the first things the newest notice each, and how many there are. `counts`: by kind, of all."""
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """All that waits together. `things`: of the first ones the newest notice each, with how many there are of it."""
+
+    things: tuple[tuple[Notice, int], ...]
+    counts: tuple[tuple[str, int], ...]  # kind of notice -> how many, of all
+    worst: Severity
+    oldest_us: int
+
+
+def of_many(total: Sum, team: str, message_id: str, redact: Redact) -> Content:
     entries = tuple(
         Entry(notice.kind, notice.agent, line(redact(notice.title), 120), notice.at_us, count)
-        for notice, count in newest[:ENTRIES_MAX]
+        for notice, count in total.things[:ENTRIES_MAX]
     )
-    total = sum(count for _, count in counts)
-    by_kind = ", ".join(f"{count} {_PLURAL.get(kind, kind)}" for kind, count in counts)
-    shown = sum(entry.count for entry in entries)
-    hidden = (f"... and {total - shown} more.",) if total > shown else ()
-    oldest_us = min(notice.at_us for notice, _ in newest)
-    severities = {notice.severity for notice, _ in newest}
-    worst: Severity = next(
-        (name for name in ("critical", "warning") if name in severities),
-        "info",  # type: ignore[assignment,unused-ignore]
-    )
+    notices = sum(count for _, count in total.counts)
+    by_kind = ", ".join(f"{count} {_PLURAL.get(kind, kind)}" for kind, count in total.counts)
+    hidden = notices - sum(entry.count for entry in entries)
     return Content(
-        title=line(f"{total} notices for {team}: {by_kind}"),
-        text=(*(_entry_line(entry) for entry in entries), *hidden),
+        title=line(f"{notices} notices for {team}: {by_kind}"),
+        text=(*map(_entry_line, entries), *((f"... and {hidden} more.",) if hidden else ())),
         link=f"airworthy notice show {message_id}",
-        severity=worst,
+        severity=total.worst,
         agent="",
         about=f"digest:{message_id}",
-        at_us=oldest_us,
-        notices=tuple(notice.key for notice, _ in newest[:ENTRIES_MAX]),
+        at_us=total.oldest_us,
+        notices=tuple(notice.key for notice, _ in total.things[:ENTRIES_MAX]),
         entries=entries,
-        counts=tuple(counts),
+        counts=total.counts,
     )
 
 
@@ -127,14 +123,10 @@ def of_test(channel: str, now_us: int) -> Content:
 
 def clock_text(at_us: int) -> str:
     """`2026-01-31 12:05 UTC`."""
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at_us // US_PER_S, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def iso_text(at_us: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at_us // US_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

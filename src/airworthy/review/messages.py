@@ -9,15 +9,14 @@ from airworthy.core.errors import InputError
 from airworthy.recorder.alerts import Alert, ended, raised
 from airworthy.resilience import Retry
 from airworthy.review.couriers import Later, Refused, Result, Sent
-from airworthy.review.message import Content, Message
+from airworthy.review.message import Content, Message, clock_text
 from airworthy.review.routing import failed_key, failing_key
 from airworthy.store import Tx, ids_alike
 
 State = Literal["pending", "sent", "failed"]
 STATES: Final[tuple[State, ...]] = ("pending", "sent", "failed")
-BACKOFF: Final = Retry(
-    attempts=1, wait_s=5.0, wait_s_max=900.0
-)  # How often is bounded by the channel's give_up_s.
+# How often it is tried is bounded by the channel's `give_up_s`.
+BACKOFF: Final = Retry(attempts=1, wait_s=5.0, wait_s_max=900.0)
 TELL_FROM: Final = 3  # The attempt from which on a channel's failures are an alert.
 KEPT_S: Final = 30 * 86_400.0  # How long what was sent is still listed.
 PRUNED_MAX: Final = 500  # rows in one transaction
@@ -66,17 +65,17 @@ def due(tx: Tx, channel: str, now_us: int) -> list[MessageRow]:
     return [_of_row(row) for row in found]
 
 
-def record(tx: Tx, row: MessageRow, result: Result, now_us: int, chance: float) -> State:
+def record(tx: Tx, row: MessageRow, result: Result, now_us: int, chance: float) -> None:
     """What an attempt came to; twice is once, for only a pending message is changed."""
     channel = row.message.channel
     known = tx.row("SELECT state, attempts FROM notice_messages WHERE id = ?", (row.message.id,))
     if known is None or known[0] != "pending":
-        return "sent" if known is None else known[0]
+        return
     attempts = known[1] + 1
     if isinstance(result, Sent):
         _end(tx, row.message.id, "sent", result.note, (attempts, now_us))
         ended(tx, failing_key(channel), "airworthy", now_us)
-        return "sent"
+        return
     if isinstance(result, Later):
         wait_s = max(BACKOFF.backoff_s(attempts, chance), result.wait_s or 0.0)
         if now_us < row.give_up_us:
@@ -88,10 +87,9 @@ def record(tx: Tx, row: MessageRow, result: Result, now_us: int, chance: float) 
             )
             if attempts >= TELL_FROM:
                 raised(tx, _failing(channel, result.error, row.give_up_us), now_us)
-            return "pending"
+            return
     _end(tx, row.message.id, "failed", result.error, (attempts, now_us))
     raised(tx, _failed(row, result), now_us)
-    return "failed"
 
 
 def again(tx: Tx, now_us: int, give_up_s: float, *, id_: str = "", channel: str = "") -> int:
@@ -219,8 +217,6 @@ def _end(tx: Tx, id_: str, state: State, error: str, attempts_and_time: tuple[in
 
 
 def _failing(channel: str, error: str, give_up_us: int) -> Alert:
-    from airworthy.review.message import clock_text
-
     return Alert(
         failing_key(channel), "channel", "", "warning", f"The channel {channel} does not deliver",
         f"{error}\nIts first message is tried until {clock_text(give_up_us)}; the others wait behind it.",

@@ -100,6 +100,8 @@ class PostOffice:
                 result = await self._courier.carry(row.message, self._clock.now_us())
         except TimeoutError:
             result = Later(f"The channel did not end an attempt within {self._rule.timeout_s + GRACE_S:g} s.")
+        except Exception as error:  # noqa: BLE001  # a courier's own fault must not send it round and round without a wait
+            result = Later(f"The courier failed: {type(error).__name__}.", all_alike=False)
         chance, now_us = self._ids.random(), self._clock.now_us()
         await self._database.write(lambda tx: messages.record(tx, row, result, now_us, chance))
         return not (isinstance(result, Later) and result.all_alike)

@@ -21,22 +21,23 @@ def route(tx: Tx, people: People, now_us: int) -> int:
         notice = of_row(row)
         known = lanes_of(people, notice.to)
         lanes = [lane for lane in known if not _is_about(notice, lane)]
+        urgency = dict.fromkeys(lanes, int(notice.severity == "critical"))
         if notice.over:
-            lanes = [lane for lane in lanes if _must_take_back(tx, notice, lane)]
+            urgency = {lane: told for lane in lanes if (told := _told(tx, notice, lane)) is not None}
         elif not known and people.channels:
             raised(tx, _nobody(notice), now_us)
-        for lane in lanes:
+        for lane, critical in urgency.items():
             tx.execute(
                 "INSERT INTO notice_deliveries"
                 " (notice_key, channel, recipient, team, about, critical, over, at_us, state)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT (notice_key, channel, recipient) DO NOTHING",
                 (
                     notice.key, lane.channel, lane.recipient, notice.to, notice.about,
-                    int(notice.severity == "critical"), int(notice.over), now_us,
+                    critical, int(notice.over), now_us,
                 ),
             )  # fmt: skip
         tx.execute(
-            "UPDATE notices SET routed_us = ?, lanes = ? WHERE key = ?", (now_us, len(lanes), notice.key)
+            "UPDATE notices SET routed_us = ?, lanes = ? WHERE key = ?", (now_us, len(urgency), notice.key)
         )
     return len(rows)
 
@@ -73,8 +74,11 @@ def _is_about(notice: Notice, lane: Lane) -> bool:
     return notice.about in {f"alert:{key}" for key in own}
 
 
-def _must_take_back(tx: Tx, notice: Notice, lane: Lane) -> bool:
-    """Only what was told by itself can be taken back; what nobody was told yet is not told any more."""
+def _told(tx: Tx, notice: Notice, lane: Lane) -> int | None:
+    """Whether the thing was told as critical, so that its end follows it; None when it was not told by itself.
+
+    What nobody was told yet is not told any more.
+    """
     on_lane = (notice.about, lane.channel, lane.recipient)
     tx.execute(
         "UPDATE notice_deliveries SET state = 'moot'"
@@ -82,11 +86,12 @@ def _must_take_back(tx: Tx, notice: Notice, lane: Lane) -> bool:
         on_lane,
     )
     told = tx.row(
-        "SELECT 1 FROM notice_deliveries d JOIN notice_messages m ON m.id = d.message_id"
-        " WHERE d.about = ? AND d.channel = ? AND d.recipient = ? AND m.kind = 'notice' LIMIT 1",
+        "SELECT d.critical FROM notice_deliveries d JOIN notice_messages m ON m.id = d.message_id"
+        " WHERE d.about = ? AND d.channel = ? AND d.recipient = ? AND m.kind = 'notice'"
+        " ORDER BY m.created_us DESC LIMIT 1",
         on_lane,
     )
-    return lane.takes_back and told is not None
+    return told[0] if told is not None and lane.takes_back else None
 
 
 def _nobody(notice: Notice) -> Alert:
