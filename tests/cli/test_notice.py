@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(hook.status)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002  # as the base class has it
 
 
 @pytest.fixture

@@ -30,6 +30,9 @@ TABLE = {
     (S.RUNNING, E.CANCEL): S.CANCELLED,
     (S.DEAD_LETTERED, E.REQUEUE): S.QUEUED,
     (S.ESCALATED, E.REOPEN): S.QUEUED,
+    (S.ESCALATED, E.ANSWER): S.ANSWERED,
+    (S.ESCALATED, E.DECLINE): S.DECLINED,
+    (S.DEAD_LETTERED, E.ANSWER): S.ANSWERED,
 }
 
 
@@ -61,4 +64,7 @@ def test_every_outcome_is_a_closed_state_and_has_an_event_that_leads_there() -> 
 
 
 def test_no_closed_task_moves_but_by_a_persons_word() -> None:
-    assert {event for (state, event) in TABLE if state not in OPEN} == {Event.REQUEUE, Event.REOPEN}
+    by_people = {Event.REQUEUE, Event.REOPEN, Event.ANSWER, Event.DECLINE}
+
+    assert {event for (state, event) in TABLE if state not in OPEN} == by_people
+    assert {state for (state, _) in TABLE if state not in OPEN} == {State.ESCALATED, State.DEAD_LETTERED}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
+from airworthy.app.people import load_people
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
 from airworthy.core.clock import Clock, SystemClock
@@ -23,8 +24,10 @@ from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, Policy, golive_gaps, pin_of
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
+from airworthy.review import People
 from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Agent, Desk, Operations, Worker
+from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
 from airworthy.store import Database, SQLiteDatabase, migrate
@@ -46,6 +49,7 @@ class App:
     ids: Ids
     payloads: Payloads
     operations: Operations
+    reviews: Reviews
     folder: Path | None = None  # where people.toml may be
 
 
@@ -57,7 +61,8 @@ def opened(config: Config, agents: Sequence[Agent] = (), policies: Sequence[Poli
     """
     database = SQLiteDatabase(config.database_path)
     try:
-        yield replace(assembled(database, agents, policies=policies), folder=config.folder)
+        people = load_people(config.folder)
+        yield replace(assembled(database, agents, policies=policies, people=people), folder=config.folder)
     finally:
         database.close()
 
@@ -69,6 +74,7 @@ def assembled(
     ids: Ids | None = None,
     *,
     policies: Sequence[Policy] = (),
+    people: People | None = None,
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     migrate(database, MIGRATIONS)
@@ -76,7 +82,10 @@ def assembled(
     ids = ids if ids is not None else Ids()
     rules = [rule for policy in (*(agent.policy for agent in agents), *policies) for rule in policy.models]
     payloads = Payloads(Redactor(known_keys(rules)))
-    return App(database, clock, ids, payloads, Operations(database, clock, ids, payloads))
+    operations = Operations(database, clock, ids, payloads)
+    known = {agent.name: agent for agent in agents}
+    reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
+    return App(database, clock, ids, payloads, operations, reviews)
 
 
 def worker(

@@ -75,10 +75,13 @@ def secret_in(path: Path) -> str:
             found = file.read(SECRET_CHARS_MAX + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The file {path} cannot be read: {error}.", mend="Put the secret into it, where this process may read it."
+            f"The file {path} cannot be read: {error}.",
+            mend="Put the secret into it, where this process may read it.",
         ) from error
     if len(found) > SECRET_CHARS_MAX:
-        raise ConfigError(f"The file {path} holds more than {SECRET_CHARS_MAX} characters.", mend="Name another.")
+        raise ConfigError(
+            f"The file {path} holds more than {SECRET_CHARS_MAX} characters.", mend="Name another."
+        )
     return found.strip()
 
 

@@ -12,6 +12,7 @@ from airworthy.app.config import load_config
 from airworthy.core.errors import AirworthyError, InputError
 from airworthy.gateway import reading
 from airworthy.gateway.keys.book import KeyFilter, keys
+from airworthy.review import ItemQuery, NoSuchItem, items
 from airworthy.runtime import NoSuchTask, TaskQuery, tasks
 from airworthy.store import Tx
 from airworthy.store.lease import Alive, alive, this_host
@@ -59,6 +60,17 @@ def effect_id(app: App, part: str) -> str:
     if not found:
         raise InputError(
             f"There is no effect {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy outbox list --all`."
+        )
+    return _only(found, part)
+
+
+def review_id(app: App, part: str) -> str:
+    """The same for items of the review queue, what just came onto it included. Raises: InputError, AmbiguousId."""
+    app.reviews.keep_up()
+    found = _alike(app, items.alike, part)
+    if not found:
+        raise NoSuchItem(
+            f"Nothing in the review queue is {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy review list`."
         )
     return _only(found, part)
 
@@ -111,6 +123,15 @@ def completion_effects(folder: Path, database: str | None) -> list[tuple[str, st
         folder, database,
         lambda app: [
             (row.id, f"{row.tool} {row.state.value}") for row in app.operations.outbox(OPEN_EFFECTS, COMPLETIONS_MAX)
+        ],
+    )  # fmt: skip
+
+
+def completion_items(folder: Path, database: str | None) -> list[tuple[str, str]]:
+    return _completed(
+        folder, database,
+        lambda app: [
+            (shown.item.id, shown.item.kind.value) for shown in app.reviews.listing(ItemQuery(limit=COMPLETIONS_MAX))
         ],
     )  # fmt: skip
 

@@ -44,14 +44,14 @@ def gateway_stored(folder: Path, database: str | None = None) -> contextlib.Abst
 
 
 @contextlib.contextmanager
-def existing(config: Config) -> Iterator[App]:
+def existing(config: Config, agents: Sequence[Agent] = ()) -> Iterator[App]:
     """Looking never makes a database: a mistyped folder would look like an empty one. Raises: NoDatabase."""
     if not config.database_path.exists():
         raise NoDatabase(
             f"There is no database {config.database_path} yet.",
             mend="Submit a task first with `airworthy submit`, or name the working folder: -C DIR.",
         )
-    with opened(config) as app:
+    with opened(config, agents) as app:
         yield app
 
 
@@ -63,6 +63,21 @@ def project(folder: Path, database: str | None = None, only: Sequence[str] = ())
     chosen = tuple(named(agents, name) for name in dict.fromkeys(only)) if only else tuple(agents)
     with opened(config, agents) as app:
         yield Project(config, app, chosen)
+
+
+@contextlib.contextmanager
+def stored_with_agents(folder: Path, database: str | None = None) -> Iterator[App]:
+    """The database, which must exist, with the agents' code where it can be loaded. Raises: NoDatabase.
+
+    For decisions: the code lets a changed call be checked at once, and most decisions can be taken without it.
+    """
+    config = load_config(folder, database=database)
+    try:
+        agents = agents_of(config) if config.agents else []
+    except ConfigError:
+        agents = []
+    with existing(config, agents) as app:
+        yield app
 
 
 def agents_of(config: Config) -> list[Agent]:

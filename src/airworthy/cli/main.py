@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.dead_letter",
         "Bring back tasks that could not be processed.",
     ),
+    "review": (
+        "airworthy.cli.review",
+        "Decide on what waits for a person.",
+    ),
     "outbox": (
         "airworthy.cli.outbox",
         "Decide on effects that wait or are in doubt.",

@@ -31,6 +31,13 @@ def effect_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return [(id_, text) for id_, text in completion_effects(*_folder_of(ctx)) if id_.startswith(incomplete)]
 
 
+def item_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """What waits in the review queue."""
+    from airworthy.app.lookup import completion_items
+
+    return [(id_, text) for id_, text in completion_items(*_folder_of(ctx)) if id_.startswith(incomplete)]
+
+
 Folder = Annotated[
     Path,
     typer.Option(
@@ -60,6 +67,22 @@ EffectId = Annotated[
     str,
     typer.Argument(metavar="ID", help="Effect id, or its beginning or end.", autocompletion=effect_ids),
 ]
+ItemId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Item's id, or its beginning or end.", autocompletion=item_ids),
+]
+By = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who decides; left out: AIRWORTHY_USER or your login.")
+]
+Seen = Annotated[
+    str,
+    typer.Option(
+        "--seen",
+        metavar="SEAL",
+        help="What `review show` called what you saw; if it has changed, nothing is done.",
+    ),
+]
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="A word for the record.")]
 AgentArgument = Annotated[
     str | None,
     typer.Argument(

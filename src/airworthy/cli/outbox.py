@@ -210,11 +210,15 @@ def _decide(
     from airworthy.app.lookup import effect_id
     from airworthy.app.project import stored
     from airworthy.cli import documents
+    from airworthy.review import Act
+    from airworthy.tools import EffectState
 
     with stored(*place) as found:
         id_ = effect_id(found, part)
         before = found.operations.effect(id_)
         _check(before, to, only)
+        act = Act.HAPPENED if only else Act.APPROVE if to is EffectState.APPROVED else Act.REJECT
+        found.reviews.check_may(id_, person(), act)
         row = found.operations.decide(
             id_, to, person(), show.unicode_text(note), show.unicode_text(result).encode()
         )

@@ -5,7 +5,6 @@ import enum
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from pydantic import BaseModel
 from rich.cells import cell_len
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from airworthy.core.clock import US_PER_S
+from airworthy.core.clock import iso_text, utc_text
 from airworthy.policy.chars import printable
 
 COLUMN_GAP = "  "
@@ -137,17 +136,12 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
 
 def when(at_us: int | None) -> str:
     """UTC, to the second."""
-    if at_us is None:
-        return ""
-    return datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return "" if at_us is None else utc_text(at_us)
 
 
 def iso(at_us: int | None) -> str | None:
     """For JSON: RFC 3339 in UTC, to the microsecond."""
-    if at_us is None:
-        return None
-    seconds, micros = divmod(at_us, US_PER_S)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return iso_text(at_us)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

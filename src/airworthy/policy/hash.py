@@ -7,6 +7,7 @@ from airworthy.core.canonical import encode
 from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.review_rule import ReviewRules
 
 # Lists whose order says nothing. The order of models (fallbacks), stops (first match) and checks (as they
 # run) does say something, so it counts.
@@ -41,6 +42,8 @@ def policy_hash(policy: Policy) -> str:
         del meaning["gateway"]
     if not policy.dependencies:
         del meaning["dependencies"]
+    if policy.review == ReviewRules():
+        del meaning["review"]
     for model, rule in zip(meaning["models"], policy.models, strict=True):
         for key in _LATER:
             if getattr(rule, key) == ModelRule.model_fields[key].default:

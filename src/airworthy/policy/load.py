@@ -4,14 +4,17 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from airworthy.policy.errors import PolicyError, Problem
+from airworthy.policy.kinds import Section
 from airworthy.policy.lines import Position, nearest, positions
 from airworthy.policy.model import Policy
 from airworthy.policy.wording import Finding, findings, key_text, value_text
+
+T = TypeVar("T", bound=Section)
 
 FILE_BYTES_MAX: Final = 1_048_576
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -22,10 +25,16 @@ def load_policy(path: Path) -> Policy:
     return parse_policy(_text(path), name=str(path))
 
 
-def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """The text of any TOML file of ours, and what it says. Raises: PolicyError."""
-    text = _text(path)
-    return text, _toml(text, str(path))
+def load_toml(path: Path, model: type[T]) -> T:
+    """Another of the project's TOML files, held against its own model. Raises: PolicyError, as `load_policy`."""
+    name, text = str(path), _text(path)
+    raw = _toml(text, name)
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise PolicyError(name, _problems(findings(error, model), text, raw)) from error
+    except RecursionError as error:
+        raise _unreadable(name, "is nested too deeply.", "Write it flat, as the reference shows.") from error
 
 
 def _text(path: Path) -> str:

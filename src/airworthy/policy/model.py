@@ -12,6 +12,7 @@ from airworthy.policy.flaws import Flaw
 from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, Word
 from airworthy.policy.model_rule import ModelRule
+from airworthy.policy.review_rule import ReviewRules, defaults_are_safe
 from airworthy.policy.sections import (
     ChecksRule,
     Escalation,
@@ -60,6 +61,7 @@ class Policy(Section):
     )
     stop: Annotated[tuple[StopRule, ...], Field(strict=False, max_length=ENTRIES_MAX)] = ()
     checks: ChecksRule = ChecksRule()
+    review: ReviewRules = ReviewRules()
 
     @property
     def live(self) -> bool:
@@ -96,6 +98,8 @@ class Policy(Section):
             flaws += across.limits_fit_budgets(self.limits, self.budgets)
         if {"stop", "escalation"} <= known:
             flaws += across.stops_have_places(self.stop, self.escalation)
+        if {"review", "tools"} <= known:
+            flaws += defaults_are_safe(self.review, self.tools)
         if {"output", "refuse"} <= known:
             flaws += across.answers_fit_refusals(self.output, self.refuse)
         return flaws

@@ -11,6 +11,7 @@ from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.plain_words import size
+from airworthy.policy.review_rule import WaitRule
 from airworthy.policy.sections import StopRule
 from airworthy.policy.tool_rule import ToolRule
 
@@ -94,6 +95,9 @@ def sections() -> list[tuple[str, str, list[Key]]]:
             raise TypeError(f"{name} is neither a section nor listed here")
         about = (model.__doc__ or "").splitlines()[0]
         tables.append((header, about, _keys(model)))
+        if name == "review":
+            header = "[review.approvals], [review.tools.<name>] and the others"
+            tables.append((header, (WaitRule.__doc__ or "").splitlines()[0], _keys(WaitRule)))
     return tables
 
 
@@ -142,7 +146,7 @@ def _default(name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default: Any = field.default
-    if default is None:
+    if default is None or field.default_factory is not None:
         return "none"
     if isinstance(default, BaseModel):
         return "as below"

@@ -39,8 +39,8 @@ class Finding:
     secret: bool = False
 
 
-def findings(error: ValidationError) -> list[Finding]:
-    """All problems of a failed validation, contradictions of a section unpacked."""
+def findings(error: ValidationError, model: type[BaseModel] = Policy) -> list[Finding]:
+    """All problems of a failed validation of `model`, contradictions of a section unpacked."""
     found: list[Finding] = []
     for detail in error.errors(include_url=False):
         path = _plain_path(detail["loc"])
@@ -49,7 +49,7 @@ def findings(error: ValidationError) -> list[Finding]:
             flaws: tuple[Flaw, ...] = context["flaws"]
             found += [_finding((*path, *flaw.key), flaw.says, flaw.mend) for flaw in flaws]
         elif detail["type"] == "extra_forbidden":
-            found.append(Finding(path, "is not a known key.", _nearest_key(path), secret=True))
+            found.append(Finding(path, "is not a known key.", _nearest_key(path, model), secret=True))
         elif detail["type"] == "missing":
             found.append(_finding(path, "is missing.", f"Add it: {path[-1]} = ..."))
         else:
@@ -167,11 +167,11 @@ def _spelling(loc: tuple[int | str, ...]) -> str:
     return 'Use small letters, digits, "_" and "-", a letter first.'
 
 
-def _nearest_key(path: KeyPath) -> str:
-    known = _known_keys(path[:-1])
+def _nearest_key(path: KeyPath, model: type[BaseModel]) -> str:
+    known = _known_keys(path[:-1], model)
     wrong = str(path[-1])
     nearest = difflib.get_close_matches(wrong[:80], known, n=1, cutoff=0.6)
-    homes = sorted({f"[{section}]" for section in Policy.model_fields if wrong in _known_keys((section,))})
+    homes = sorted({f"[{part}]" for part in model.model_fields if wrong in _known_keys((part,), model)})
     if homes:
         return f"It belongs in {' or '.join(homes)}."  # A key spelled right beats one spelled alike.
     if nearest:
@@ -179,9 +179,9 @@ def _nearest_key(path: KeyPath) -> str:
     return f"Delete it, or use one of: {', '.join(known)}."
 
 
-def _known_keys(path: KeyPath) -> list[str]:
+def _known_keys(path: KeyPath, model: type[BaseModel]) -> list[str]:
     """The keys of the section at a path, by walking the model's annotations."""
-    kind: Any = Policy
+    kind: Any = model
     for part in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             field = kind.model_fields.get(str(part))

@@ -69,7 +69,16 @@ def _alerts(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _touched(dialect: str) -> Sequence[str]:
+    from sqlalchemy import Column, MetaData, String, Table
+
+    metadata = MetaData()
+    Table("touched", metadata, Column("task_id", String, primary_key=True), sqlite_with_rowid=False)
+    return create_all(metadata, dialect)
+
+
 MIGRATIONS = (
     Migration("recorder", 1, "steps and payloads", _first),
     Migration("recorder", 2, "alerts", _alerts),
+    Migration("recorder", 4, "tasks that people may have to know of", _touched),
 )

@@ -1,6 +1,27 @@
 """The human queue: what waits for a person, who that is, what was decided, and how they are told."""
 
+from airworthy.review.item import ACTS, Act, Item, Kind, Record, Status
+from airworthy.review.items import ItemQuery, NoSuchItem
+from airworthy.review.may import NotAllowed
 from airworthy.review.notices import Notice, enqueue
-from airworthy.review.people import People, PersonRule, TeamRule
+from airworthy.review.people import HoursRule, People, PersonRule, TeamRule
+from airworthy.review.questions import Question
 
-__all__ = ["Notice", "People", "PersonRule", "TeamRule", "enqueue"]
+__all__ = [
+    "ACTS",
+    "Act",
+    "HoursRule",
+    "Item",
+    "ItemQuery",
+    "Kind",
+    "NoSuchItem",
+    "NotAllowed",
+    "Notice",
+    "People",
+    "PersonRule",
+    "Question",
+    "Record",
+    "Status",
+    "TeamRule",
+    "enqueue",
+]

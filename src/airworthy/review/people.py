@@ -2,14 +2,24 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
+from airworthy.policy.dependency_rule import DAYS, Day, TimeOfDay, ZoneName
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import ENTRIES_MAX, Place, Seconds, Section, Sentence, Word
 from airworthy.review.channel_rule import CHANNELS_MAX, ChannelRule, Mailbox
 
 Role = Literal["viewer", "reviewer", "operator", "admin"]
+
+
+def is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 class PersonRule(Section):
@@ -24,6 +34,21 @@ class PersonRule(Section):
         description="viewer looks; reviewer decides for their teams; operator also pauses, cancels and requeues; "
         "admin may do all.",
     )
+
+
+class HoursRule(Section):
+    """One `[[teams.<name>.hours]]`: when somebody of the team looks."""
+
+    days: Annotated[tuple[Day, ...], Field(strict=False, min_length=1, max_length=7)] = Field(
+        default=DAYS, description="Weekdays on which the hours begin."
+    )
+    begin: TimeOfDay = Field(description="When they begin, as 09:00, in the team's zone.")
+    end: TimeOfDay = Field(description="When they end; before `begin`: the next day.")
+
+    def contradictions(self) -> list[Flaw]:
+        if self.begin == self.end:
+            return [Flaw(("end",), "is `begin` too, so these hours have no length.", "Write when they end.")]
+        return []
 
 
 class TeamRule(Section):
@@ -41,6 +66,28 @@ class TeamRule(Section):
     remind_s: Annotated[tuple[Seconds, ...], Field(strict=False, max_length=10)] = Field(
         default=(), description="How long before the deadline the team is reminded."
     )
+    zone: ZoneName = Field(default="UTC", description="The time zone of the hours, as Europe/Berlin.")
+    hours: Annotated[tuple[HoursRule, ...], Field(strict=False, max_length=50)] = Field(
+        default=(), description="When somebody looks; none: always."
+    )
+    out_of_hours: Annotated[str, Field(pattern=r"^(wait|count|to:.{1,100})$")] = Field(
+        default="wait",
+        description="Outside the hours a deadline's clock stands still (`wait`) or goes on (`count`), or what comes "
+        'then goes to another team ("to:on-call").',
+    )
+
+    def contradictions(self) -> list[Flaw]:
+        if not is_zone(self.zone):
+            return [Flaw(("zone",), "is no time zone.", "Write one of the IANA database, as Europe/Berlin.")]
+        if self.says("out_of_hours") and not self.hours:
+            return [Flaw(("out_of_hours",), "has no meaning without hours.", "Add [[teams.<name>.hours]].")]
+        return []
+
+    @property
+    def stand_in(self) -> str:
+        """The team that is asked outside the hours; empty: this one."""
+        kind, _, name = self.out_of_hours.partition(":")
+        return name.strip() if kind == "to" else ""
 
 
 class People(Section):
@@ -58,6 +105,9 @@ class People(Section):
     def contradictions(self) -> list[Flaw]:
         flaws = []
         for team, rule in self.teams.items():
+            if rule.stand_in and rule.stand_in not in self.teams:
+                says = f"names {rule.stand_in!r}, which is no team."
+                flaws.append(Flaw(("teams", team, "out_of_hours"), says, "Declare it, or name another."))
             for key, names, known in (
                 ("members", rule.members, self.people),
                 ("notify", rule.notify, self.channels),

@@ -10,6 +10,7 @@ from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import budget
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
+from airworthy.review import items, questions
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, State
@@ -29,6 +30,7 @@ class Claimed:
     task: TaskRow
     fence: Fence
     recorded: tuple[Recorded, ...]
+    words: tuple[str, ...] = ()  # What people said when they opened it again, in order.
 
     @property
     def input(self) -> Any:
@@ -88,7 +90,8 @@ class Lifecycle:
             "wake_us": None,
         }
         state = tasks.move(tx, task, event, now_us, **changes)
-        return Claimed(replace(task, state=state, **changes), fence, recorded)
+        words = items.words_of_task(tx, task.id) if task.counted_from else []
+        return Claimed(replace(task, state=state, **changes), fence, recorded, tuple(words))
 
     def cancelled_meanwhile(self, tx: Tx, claimed: Claimed, now_us: int, active_us: int) -> bool:
         """Closes a task whose cancellation was asked for while its run was on the way to being parked."""
@@ -109,8 +112,8 @@ class Lifecycle:
     ) -> None:
         """Waiting or paused from now on, unless what people did meanwhile says otherwise: no word of theirs is lost.
 
-        They may have lifted the pause, or decided on one of the effects that this run found `awaited`, while the run
-        was still on its way here.
+        They may have lifted the pause, or decided on one of the effects or questions that this run found `awaited`,
+        while the run was still on its way here.
         """
         task = tasks.get(tx, claimed.task.id)
         paused = suspend.paused and (task.pause_asked or switches.paused(tx, task.agent) is not None)
@@ -187,6 +190,15 @@ class Lifecycle:
             failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
         )  # fmt: skip
         self._schedule(tx, task, now_us)
+
+    def settle(
+        self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int
+    ) -> None:
+        """A person ends what was handed to them. Calls that only another run could carry out are called off."""
+        outbox.cancel_unreached(tx, task.id, now_us, reason.text)
+        self._end(tx, task, outcome, reason, answer, now_us, task.active_us)
+        self.engine.forget(tx, task.id)
+        leases.forget(tx, task.id)
 
     def cancel(self, tx: Tx, task: TaskRow, by: str, why: str, now_us: int) -> bool:
         """True when the task is cancelled now; False when a worker has it and will stop before its next step."""
@@ -283,8 +295,15 @@ def _worked_before_death(task: TaskRow, recorded: tuple[Recorded, ...]) -> int:
 
 
 def _decided(tx: Tx, awaited: Iterable[str]) -> bool:
-    rows = (outbox.find(tx, effect_id) for effect_id in awaited)
-    return any(row is None or row.state is not EffectState.HELD for row in rows)
+    return any(not _still_asks(tx, each) for each in awaited)
+
+
+def _still_asks(tx: Tx, awaited: str) -> bool:
+    if awaited.startswith(questions.ID_PREFIX):
+        question = questions.find(tx, awaited)
+        return question is not None and question.open
+    row = outbox.find(tx, awaited)
+    return row is not None and row.state is EffectState.HELD
 
 
 def _cancelled(by: str = "", why: str = "") -> Reason:

@@ -61,6 +61,9 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.RUNNING, Event.CANCEL): State.CANCELLED,
     (State.DEAD_LETTERED, Event.REQUEUE): State.QUEUED,
     (State.ESCALATED, Event.REOPEN): State.QUEUED,
+    (State.ESCALATED, Event.ANSWER): State.ANSWERED,  # By hand, in the review queue.
+    (State.ESCALATED, Event.DECLINE): State.DECLINED,
+    (State.DEAD_LETTERED, Event.ANSWER): State.ANSWERED,
 }
 
 ENDING: dict[Outcome, Event] = {

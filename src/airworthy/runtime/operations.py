@@ -13,6 +13,7 @@ from airworthy.policy import Approval, Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
 from airworthy.runtime import switches, tasks
+from airworthy.runtime.deciding import effect_decided
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
@@ -159,7 +160,7 @@ class Operations:
                     f"Task {task_id} is {task.state.value}, not a dead letter.",
                     mend="Only dead letters are discarded.",
                 )
-            tasks.update(tx, task.id, discarded_us=now_us)
+            tasks.discard(tx, task.id, now_us)
 
         self._change(op)
 
@@ -221,19 +222,7 @@ class Operations:
             if result:
                 kept = encode(decode(result))
                 sets.append(("result", self._payloads.redactor.redact_bytes(kept)[0].decode()))
-            row = outbox.decide(tx, effect_id, to, sets=sets)
-            from_outbox = row.due_us is not None
-            if from_outbox and to is EffectState.APPROVED:
-                # Its run had handed it over before it was held or in doubt: no run asks for it, so its time is now.
-                outbox.move(tx, effect_id, EffectState.SCHEDULED, sets=(("due_us", now_us),))
-            task = tasks.get(tx, row.task_id)
-            if task.state is State.ESCALATED and row.state is EffectState.IN_DOUBT and not from_outbox:
-                self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
-            else:
-                self._lifecycle.wake(tx, task.id, now_us)
-            found = outbox.find(tx, effect_id)
-            assert found is not None
-            return found
+            return effect_decided(tx, self._lifecycle, effect_id, to, sets, now_us)
 
         return self._change(op)
 

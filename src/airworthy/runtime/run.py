@@ -15,6 +15,7 @@ from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.core.task import TaskRef
 from airworthy.gateway import Gateway, ModelReply, ModelRequest
 from airworthy.recorder import Journal, StepState
+from airworthy.runtime.asking import NO_DEFAULT, ask, asking
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
@@ -55,6 +56,7 @@ class Run:
         self._tools = tools
         self._ids = ids
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.words: tuple[str, ...] = ()  # Set by the runner.
 
     @property
     def task(self) -> TaskRef:
@@ -151,6 +153,33 @@ class Run:
         return await self._guarded(
             lambda: self._step("step", name, encode(arguments), lambda: function(*arguments))
         )
+
+    @overload
+    async def ask(
+        self, question: str, /, *, to: str = ..., choices: Sequence[str] = ..., output: None = ...,
+        deadline_s: float | None = ..., default: Any = ...,
+    ) -> str: ...  # fmt: skip
+    @overload
+    async def ask(
+        self, question: str, /, *, to: str = ..., choices: Sequence[str] = ..., output: type[T],
+        deadline_s: float | None = ..., default: Any = ...,
+    ) -> T: ...  # fmt: skip
+    async def ask(
+        self, question: str, /, *, to: str = "", choices: Sequence[str] = (), output: type[Any] | None = None,
+        deadline_s: float | None = None, default: Any = NO_DEFAULT,
+    ) -> Any:  # fmt: skip
+        """Asks people and waits, as a row, until somebody answers in the review queue.
+
+        `to`: a team; left out, the policy says whom. `output`: the answer's type; text when left out. `default`: the
+        answer once the deadline has passed; without one the policy says what happens then. Raises: InputError.
+        """
+        asked = asking(question, to, choices, output, deadline_s, default)
+        return await self._guarded(lambda: ask(self._journal, self._gate, self._tools, asked), shield=True)
+
+    @property
+    def word(self) -> str:
+        """What a person said when they opened this task again, the last of them; empty if nobody did."""
+        return self.words[-1] if self.words else ""
 
     async def now(self) -> datetime:
         """The time (UTC), the same on every replay."""
@@ -269,6 +298,11 @@ class SyncRun:
         self.input = run.input
         self.text = run.text
         self.task = run.task
+        self.words = run.words
+
+    @property
+    def word(self) -> str:
+        return self._run.word
 
     @property
     def seconds_left(self) -> float:
@@ -292,6 +326,9 @@ class SyncRun:
 
     def step(self, name: str, function: Callable[..., Any], /, *arguments: Any) -> Any:
         return self._wait(self._run.step(name, function, *arguments))
+
+    def ask(self, question: str, /, **options: Any) -> Any:
+        return self._wait(self._run.ask(question, **options))
 
     def now(self) -> datetime:
         return self._wait(self._run.now())

@@ -90,6 +90,7 @@ class Runner:
             value=claimed.input, journal=self.journal, gate=self.gate, gateway=desk.gateway, toolbox=desk.toolbox,
             tools=tools, ids=ids,
         )  # fmt: skip
+        self._run.words = tuple(str(decode(word.encode())) for word in claimed.words)
 
     async def run(self) -> Ended:
         """Never raises for what the agent does. Nobody cancels this: whoever wants the run to end calls `interrupt`."""

@@ -92,4 +92,17 @@ def _tasks(metadata: "MetaData") -> None:
     Index("tasks_by_time", tasks.c.created_us)
 
 
-MIGRATIONS = (Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),)
+def _touch_what_waits(dialect: str) -> Sequence[str]:  # noqa: ARG001  # the same words in both
+    """What waited for people before there was a list of it."""
+    statement = (
+        "INSERT INTO touched (task_id) SELECT id FROM tasks WHERE discarded_us IS NULL AND"
+        " state IN ('escalated', 'dead_lettered') UNION SELECT task_id FROM effects WHERE"
+        " state IN ('held', 'scheduled', 'in_doubt')"
+    )
+    return [statement]
+
+
+MIGRATIONS = (
+    Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
+    Migration("runtime", 3, "what waits for people goes on their list", _touch_what_waits),
+)

@@ -7,6 +7,7 @@ from typing import Any
 from airworthy.core.errors import InputError
 from airworthy.core.outcome import Outcome, Reason
 from airworthy.core.task import TaskRef
+from airworthy.recorder.touched import touch
 from airworthy.runtime.machine import OPEN, Event, State, after
 from airworthy.store import Tx, ids_alike
 
@@ -69,6 +70,10 @@ _STATE = _FIELDS.index("state")
 _FLAGS = (_FIELDS.index("cancel_asked"), _FIELDS.index("pause_asked"))
 
 
+# A task that is answered by its run, or goes on, changes nothing that waits for people.
+_FOR_PEOPLE = frozenset({State.ESCALATED, State.DEAD_LETTERED, State.CANCELLED, State.DECLINED})
+
+
 class NoSuchTask(InputError):
     """No task has this id."""
 
@@ -108,6 +113,8 @@ def move(tx: Tx, row: TaskRow, event: Event, now_us: int, **sets: Any) -> State:
         (state.value, now_us, *sets.values(), row.id, row.state.value),
     )
     assert changed == 1, "a transaction saw two states of one task"
+    if row.state in _FOR_PEOPLE or state in _FOR_PEOPLE:
+        touch(tx, row.id)
     return state
 
 
@@ -116,6 +123,11 @@ def update(tx: Tx, task_id: str, **sets: Any) -> None:
     assert "state" not in sets
     columns = ", ".join(f"{name} = ?" for name in sets)
     tx.execute(f"UPDATE tasks SET {columns} WHERE id = ?", (*sets.values(), task_id))
+
+
+def discard(tx: Tx, task_id: str, now_us: int) -> None:
+    update(tx, task_id, discarded_us=now_us)
+    touch(tx, task_id)
 
 
 @dataclass(frozen=True, slots=True)

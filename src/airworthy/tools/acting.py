@@ -15,11 +15,13 @@ from airworthy.policy.stops import stop
 from airworthy.recorder import StepFacts, StepState
 from airworthy.store import Tx
 from airworthy.tools import outbox
+from airworthy.tools.amended import as_amended
 from airworthy.tools.errors import error_from
 from airworthy.tools.guard import Tried
 from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState, TransitionRefused
 from airworthy.tools.resource import bump
 from airworthy.tools.rules import needs_approval, no_longer, recipient_of, refusal, storable
+from airworthy.tools.tool import SchemaBroken
 
 if TYPE_CHECKING:
     from airworthy.tools.toolbox import Call, Toolbox
@@ -30,6 +32,11 @@ async def act(box: "Toolbox", call: "Call") -> Any:
     recorded = call.slot.recorded
     if recorded is None:
         return await _new(box, call)
+    if recorded.state in (StepState.HELD, StepState.STARTED, StepState.IN_DOUBT):
+        try:
+            call = await as_amended(call)
+        except SchemaBroken as error:
+            return await _unreadable(box, call, error)
     match recorded.state:
         case StepState.HELD:
             return await _decided(box, call)
@@ -60,6 +67,18 @@ async def _new(box: "Toolbox", call: "Call") -> Any:
     if call.rule.delay_s > 0:
         return await _schedule(box, call)
     return await _carry_out(box, call)
+
+
+async def _unreadable(box: "Toolbox", call: "Call", error: SchemaBroken) -> Any:
+    """The arguments that a person gave the call are none of today's code; what was begun with them stays in doubt."""
+    recorded = call.slot.recorded
+    assert recorded is not None
+    if recorded.state is StepState.HELD:
+        text = f"The changed arguments break the schema of {call.tool.name} now: {error}."
+        return await _refuse(box, call, text, "ToolArgumentsInvalid")
+    if recorded.state is StepState.STARTED:
+        raise await _leave_in_doubt(box, call, Tried(attempts=0), recorded.facts)
+    raise _in_doubt_stop(box, call)
 
 
 async def _approved_before(call: "Call") -> bool:
@@ -133,7 +152,7 @@ async def _rehearse(box: "Toolbox", call: "Call") -> Any:
 async def _schedule(box: "Toolbox", call: "Call") -> Any:
     """Accepted into the outbox; carried out at its time unless it is cancelled before."""
     row = _row(box, call)
-    if orjson.loads(call.slot.arguments) != call.arguments:
+    if not call.amended and orjson.loads(call.slot.arguments) != call.arguments:
         return await box.refuse(
             call, f"{call.tool.name} cannot wait in the outbox, because its arguments hold a secret."
         )
@@ -155,7 +174,7 @@ async def _schedule(box: "Toolbox", call: "Call") -> Any:
             outbox.move(tx, waiting.id, EffectState.SCHEDULED, sets=sets)
 
     try:
-        facts = StepFacts(notes=({"as_is": True, "delayed_s": call.rule.delay_s},))
+        facts = StepFacts(notes=({"as_is": True, "delayed_s": call.rule.delay_s}, *call.notes))
         await call.run.journal.record(call.slot, StepState.DONE, result=result, facts=facts, also=accept)
     except CapReached as error:
         return await _refuse(box, call, error.message)
@@ -312,7 +331,7 @@ def _row(box: "Toolbox", call: "Call") -> EffectRow:
         arguments=call.slot.arguments.decode(),
         recipient=storable(
             recipient_of(call.rule, call.arguments),
-            recipient_of(call.rule, orjson.loads(call.slot.arguments)),
+            recipient_of(call.rule, call.arguments if call.amended else orjson.loads(call.slot.arguments)),
         ),
         day=datetime.fromtimestamp(now_us / US_PER_S, UTC).strftime("%Y-%m-%d"),
         created_us=now_us,

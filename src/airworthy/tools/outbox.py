@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from airworthy.core.errors import AirworthyError
+from airworthy.recorder.touched import touch
 from airworthy.store import Tx, ids_alike
 
 
@@ -43,6 +44,8 @@ DECISIONS: dict[EffectState, frozenset[EffectState]] = {
     _S.SCHEDULED: frozenset({_S.CANCELLED, _S.HELD}),
     _S.IN_DOUBT: frozenset({_S.DONE, _S.FAILED, _S.APPROVED}),
 }
+# What a person can decide, so that their list has to follow.
+FOR_PEOPLE = frozenset({_S.HELD, _S.SCHEDULED, _S.IN_DOUBT})
 # What counts against a daily cap: everything that happened, may have happened or is going to.
 COUNTED = (_S.APPROVED, _S.SCHEDULED, _S.STARTED, _S.DONE, _S.IN_DOUBT)
 
@@ -111,6 +114,8 @@ def insert(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
             row.decided_us, row.note, row.result,
         ),
     )  # fmt: skip
+    if row.state in FOR_PEOPLE:
+        touch(tx, row.task_id)
 
 
 def begin(tx: Tx, row: EffectRow, caps: Caps = Caps()) -> None:
@@ -172,6 +177,8 @@ def move(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str, A
         (to, *(value for _, value in sets), effect_id, row.state),
     )
     assert changed == 1, "a transaction saw two states of one row"
+    if row.state in FOR_PEOPLE or to in FOR_PEOPLE:
+        touch(tx, row.task_id)
     return row
 
 
@@ -184,6 +191,19 @@ def decide(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str,
             mend=f"Look at it with `airworthy outbox show {effect_id}`.",
         )
     return move(tx, effect_id, to, sets=sets)
+
+
+def amend(tx: Tx, effect_id: str, arguments: str, recipient: str | None) -> None:
+    """A person changed the arguments of a held call; the agent's own stay in its step. See `tools.amended`."""
+    changed = tx.execute(
+        "UPDATE effects SET arguments = ?, recipient = ? WHERE id = ? AND state = 'held'",
+        (arguments, recipient, effect_id),
+    )
+    if changed != 1:
+        raise TransitionRefused(
+            f"Effect {effect_id} is held no more, so its arguments stand.",
+            mend=f"Look at it with `airworthy outbox show {effect_id}`.",
+        )
 
 
 def find(tx: Tx, effect_id: str) -> EffectRow | None:
@@ -245,6 +265,13 @@ def cancel_unsent(tx: Tx, task_id: str, now_us: int, by: str) -> int:
             move(tx, row.id, EffectState.CANCELLED, sets=(("decided_by", by), ("decided_us", now_us)))
             count += 1
     return count
+
+
+def cancel_unreached(tx: Tx, task_id: str, now_us: int, by: str) -> None:
+    """For a task that no run goes on with: calls that a run would have carried out after a person's yes."""
+    for row in of_task(tx, task_id):
+        if row.state in (EffectState.HELD, EffectState.APPROVED) and row.due_us is None:
+            move(tx, row.id, EffectState.CANCELLED, sets=(("decided_by", by), ("decided_us", now_us)))
 
 
 def doubt_started(tx: Tx, task_id: str, now_us: int) -> int:

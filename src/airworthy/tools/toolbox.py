@@ -60,6 +60,12 @@ class Call:
     slot: Slot
     fact: CallFact
     resource: str | None
+    amended: bool = False  # A person changed its arguments while it was held; see `tools.amended`.
+
+    @property
+    def notes(self) -> tuple[dict[str, Any], ...]:
+        """For the step's record, which keeps the arguments that the agent gave."""
+        return ({"amended": dict(self.arguments)},) if self.amended else ()
 
     @property
     def effect_id(self) -> str:
@@ -192,7 +198,7 @@ class Toolbox:
             attempts=tried.attempts,
             resource=call.resource if version is not None else None,
             resource_version=version,
-            notes=tuple(tried.notes),
+            notes=(*tried.notes, *call.notes),
         )
 
     def failure(self, call: Call, tried: Tried) -> ErrorFact:
