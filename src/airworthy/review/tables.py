@@ -50,13 +50,13 @@ def _notices(dialect: str) -> Sequence[str]:
     Index("notice_deliveries_waiting", deliveries.c.state, deliveries.c.channel, deliveries.c.recipient)
     Index("notice_deliveries_of_message", deliveries.c.message_id)
     Index("notice_deliveries_about", deliveries.c.about)
+    _messages(metadata)
     return create_all(metadata, dialect)
 
 
-def _messages(dialect: str) -> Sequence[str]:
-    from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+def _messages(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
-    metadata = MetaData()
     Table(
         "notice_alerts",  # which alerts were told
         metadata,
@@ -88,7 +88,6 @@ def _messages(dialect: str) -> Sequence[str]:
     Index("notice_messages_pending", messages.c.state, messages.c.channel, messages.c.created_us)
     Index("notice_messages_old", messages.c.state, messages.c.created_us)
     Index("notice_messages_recent", messages.c.channel, messages.c.recipient, messages.c.created_us)
-    return create_all(metadata, dialect)
 
 
 def _items(dialect: str) -> Sequence[str]:
@@ -177,5 +176,4 @@ def _questions(metadata: "MetaData") -> None:
 MIGRATIONS = (
     Migration("review", 1, "notices", _notices),
     Migration("review", 2, "items, records and questions", _items),
-    Migration("review", 3, "messages", _messages),
 )
