@@ -10,8 +10,9 @@ import pytest
 
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder.alerts import Alert, ended, find, raised
-from airworthy.review import messages
+from airworthy.review import items, messages
 from airworthy.review.couriers import Later, Refused, Result, Sent
+from airworthy.review.item import Item, Kind, Status
 from airworthy.review.message import Message
 from airworthy.review.notices import Notice
 from airworthy.review.post_office import Sorting
@@ -385,6 +386,28 @@ async def test_the_end_of_a_thing_goes_the_way_its_beginning_went() -> None:
     assert [message.kind for message in pager.carried] == ["notice", "over"]
     (criticals,) = town.database.read_now(lambda tx: tx.rows("SELECT SUM(critical) FROM notice_messages"))
     assert criticals[0] == 2
+
+
+async def test_an_item_that_is_decided_resolves_the_incident_it_was() -> None:
+    pager = Incidents()
+    town = Town(people({"pager": rule("pagerduty")}), {"pager": pager}, teams_of=lambda _: ())
+    item = town.database.write_now(
+        lambda tx: items.insert(
+            tx, Item("", Kind.APPROVAL, Status.OPEN, "eff_1", "tsk_1", "support", "leads", START_US)
+        )
+    )
+    for place, kind in enumerate(("review", "reminder")):
+        town.enqueue(notice(f"{item.id}:{place}", kind=kind, about=item.id, at_us=START_US + place))
+    await town.rounds(4)
+    assert pager.open == {item.id}
+    for _ in range(2):
+        town.database.write_now(
+            lambda tx: items.update(tx, item.id, status=Status.GONE, decided_us=town.clock.now_us())
+        )
+        await town.rounds(4)
+
+    assert pager.open == set()
+    assert [message.kind for message in pager.carried] == ["notice", "over"]
 
 
 async def test_a_courier_with_a_fault_of_its_own_is_tried_again_and_given_up_like_any_other() -> None:

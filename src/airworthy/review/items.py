@@ -6,6 +6,7 @@ from typing import Any
 
 from airworthy.core.canonical import digest
 from airworthy.core.errors import InputError
+from airworthy.review import notices
 from airworthy.review.item import Act, Item, Kind, Record, Status
 from airworthy.store import Tx, ids_alike
 
@@ -64,6 +65,8 @@ def update(tx: Tx, item_id: str, **sets: Any) -> bool:
         f"UPDATE review_items SET {columns} WHERE id = ? AND status = 'open'",
         (*(_plain(value) for value in sets.values()), item_id),
     )
+    if changed == 1 and sets.get("status", Status.OPEN) is not Status.OPEN:
+        notices.over(tx, item_id, sets["decided_us"])
     return changed == 1
 
 

@@ -1,14 +1,15 @@
 """What people are to be told, as rows: written with the fact that causes it, sent later by whoever can."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from airworthy.recorder.alerts import Severity
 from airworthy.store import Tx
 
 NoticeKind = Literal["review", "reminder", "overdue", "alert"]
 
-COLUMNS = "key, kind, agent, to_team, title, text, link, at_us, about, severity, over"
+TEAMS_MAX: Final = 100  # told of one thing
+COLUMNS: Final = "key, kind, agent, to_team, title, text, link, at_us, about, severity, over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,25 @@ def enqueue(tx: Tx, notice: Notice) -> bool:
         ),
     )  # fmt: skip
     return changed == 1
+
+
+def over(tx: Tx, about: str, now_us: int) -> int:
+    """Tells every team that was told of a thing that it needs nobody any more; how many notices that made."""
+    rows = tx.rows(
+        f"SELECT {COLUMNS} FROM notices n WHERE about = ? AND over = 0 AND NOT EXISTS (SELECT 1 FROM notices later"
+        " WHERE later.about = n.about AND later.to_team = n.to_team AND later.over = 0"
+        " AND (later.at_us > n.at_us OR (later.at_us = n.at_us AND later.key > n.key))) LIMIT ?",
+        (about, TEAMS_MAX),
+    )
+    made = 0
+    for last in map(of_row, rows):
+        made += enqueue(
+            tx,
+            replace(
+                last, key=f"{last.key}:over", text="Nobody need look at it any more.", at_us=now_us, over=True
+            ),
+        )
+    return made
 
 
 def of_row(row: tuple[object, ...]) -> Notice:

@@ -32,6 +32,7 @@ def _notices(dialect: str) -> Sequence[str]:
         sqlite_with_rowid=False,
     )
     Index("notices_unrouted", notices.c.routed_us, notices.c.at_us)
+    Index("notices_about", notices.c.about)
     deliveries = Table(
         "notice_deliveries",
         metadata,
