@@ -5,12 +5,14 @@ import smtplib
 import socket
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from airworthy.core.clock import US_PER_S
 from airworthy.resilience import TimedOut, bounded, bounded_in_thread
 from airworthy.resilience.egress import Egress, EgressRefused, ResolveAsync, checked_addresses_async
 from airworthy.review.channel_rule import ChannelRule
@@ -87,13 +89,11 @@ class MailCourier:
 
 def letter(message: Message, sender: str, now_us: int) -> EmailMessage:
     """Plain text. The same Message-ID at every attempt, so that mail programs show a repeat once."""
-    from datetime import UTC, datetime
-
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = cut(defused(message.content.title), 200)
     mail["From"] = Address("airworthy", addr_spec=sender)
     mail["To"] = Address(addr_spec=message.recipient)
-    mail["Date"] = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    mail["Date"] = datetime.fromtimestamp(now_us // US_PER_S, UTC)
     mail["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content("\n".join(plain_lines(message)) + "\n")
@@ -123,17 +123,19 @@ class _Session:
 
     def __init__(self, server: Server, ssl_context: ssl.SSLContext | None, timeout_s: float) -> None:
         self._server = server
-        self._context = ssl_context or ssl.create_default_context()
+        self._context = ssl_context
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._over = False
 
     def sent(self, addresses: tuple[str, ...], mail: EmailMessage, where: str, secrets: Secrets) -> Result:
         recipient = str(mail["To"])
+        # Reading the roots of trust takes tens of milliseconds, so it is done in this thread.
+        context = self._context or ssl.create_default_context()
         try:
-            with contextlib.closing(_Smtp(self._connected(addresses), self._server, self._timeout_s)) as smtp:
+            with contextlib.closing(self._greeted(addresses, context)) as smtp:
                 if self._server.mode == "smtp":
-                    smtp.starttls(context=self._context)
+                    smtp.starttls(context=context)
                     self._socket = smtp.sock
                 if self._server.user:
                     smtp.login(self._server.user, self._server.password)
@@ -154,7 +156,10 @@ class _Session:
                 self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
 
-    def _connected(self, addresses: tuple[str, ...]) -> socket.socket:
+    def _greeted(self, addresses: tuple[str, ...], context: ssl.SSLContext) -> "_Smtp":
+        return _Smtp(self._connected(addresses, context), self._server, self._timeout_s)
+
+    def _connected(self, addresses: tuple[str, ...], context: ssl.SSLContext) -> socket.socket:
         failed: OSError | None = None
         for address in addresses:
             try:
@@ -165,7 +170,7 @@ class _Session:
             self._socket = raw
             raw.settimeout(self._timeout_s)
             if self._server.mode == "smtps":
-                self._socket = self._context.wrap_socket(raw, server_hostname=self._server.host)
+                self._socket = context.wrap_socket(raw, server_hostname=self._server.host)
             if self._over:
                 self.abort()
             return self._socket
