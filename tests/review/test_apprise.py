@@ -4,6 +4,7 @@ import asyncio
 import builtins
 import logging
 import threading
+import warnings
 from typing import Any
 
 import pytest
@@ -17,6 +18,16 @@ pytestmark = [
     pytest.mark.slow,  # apprise reads a hundred modules at its first use.
     pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _read() -> None:
+    """Its modules are read before virtual time begins, which would not wait for a busy machine to do it."""
+    import apprise
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # imghdr, by apprise
+        assert apprise.Apprise().add("json://127.0.0.1:1")
 
 
 def _courier(address: str, **keys: Any) -> AppriseCourier:
