@@ -177,7 +177,7 @@ class ShapeWatch:
         seen = of_value(value, size)
         found = differences(watched.row.shape, seen)
         if found or watched.changed:
-            watched.since = _together(watched.since, seen)
+            watched.since = added(watched.since if watched.since is not None else Shape(), value, size)
         self._tell(watched, found, task_id, now_us)
 
     def _refused(self, watched: _Watched, task_id: str, error: Exception | None) -> None:
@@ -207,12 +207,11 @@ class ShapeWatch:
         if not self._tools:
             return
         now_us = self._clock.now_us()
+        known = {name: each for name, each in self._tools.items() if each.row is not None and not each.fault}
         restate = last or now_us - self._synced_us >= RESTATE_S * US_PER_S
-        batches = {
-            name: each.batch()
-            for name, each in self._tools.items()
-            if each.row is not None and not each.fault and (each.urgent or (restate and each.dirty))
-        }
+        batches: dict[str, Batch] = {}
+        if restate or any(each.urgent for each in known.values()):
+            batches = {name: each.batch() for name, each in known.items() if each.dirty}
         faults = [each for each in self._tools.values() if each.has_fault]
         stale = now_us - self._read_us >= REFRESH_S * US_PER_S or any(
             each.row is None and not each.fault for each in self._tools.values()
@@ -239,9 +238,7 @@ class ShapeWatch:
             each.fault_told = True
         for row in rows:
             self._adopt(self._tools[row.tool], row)
-        if last and any(
-            each.dirty and each.row is not None and not each.fault for each in self._tools.values()
-        ):
+        if last and any(each.dirty for each in self._tools.values() if not each.fault):
             await self.sync(database)  # What the results that waited for their shape came to.
 
     def _adopt(self, watched: _Watched, row: ShapeRow) -> None:
