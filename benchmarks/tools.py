@@ -45,7 +45,9 @@ from benchmarks._ours_suspended import WARM_TASKS
 T = TypeVar("T")
 
 PEER = Peer("jsonschema", "benchmarks._peers.jsonschema_validation", ("jsonschema==4.26.0",))
-CALLS_A_RUN = 15  # Under the default limits; a new run begins after them, outside the measured time.
+CALLS_A_RUN = (
+    5  # Few, so that some rounds pass without a turn of another process; a new run begins after them.
+)
 RECORDED_BYTES = (1_800, 2_300)
 # The calls of a run differ in their arguments alone, and all bring the same.
 LIMITS = Limits(tool_calls=20, steps=20, no_progress=20, off_track=20)
@@ -67,7 +69,7 @@ class Plan:
     approvals: int
 
 
-FULL, QUICK = Plan(rounds=150, approvals=10_000), Plan(rounds=20, approvals=500)
+FULL, QUICK = Plan(rounds=500, approvals=10_000), Plan(rounds=20, approvals=500)
 
 
 class Quiet:

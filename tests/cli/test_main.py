@@ -47,9 +47,15 @@ def _every_command() -> list[tuple[str, ...]]:
     paths: list[tuple[str, ...]] = []
     for name in OURS:
         found = root.get_command(typer.Context(root), name)
-        inner = getattr(found, "commands", None)
-        paths += [(name, each) for each in inner] if inner else [(name,)]
+        paths += _under((name,), found)
     return paths
+
+
+def _under(path: tuple[str, ...], found: object) -> list[tuple[str, ...]]:
+    inner = getattr(found, "commands", None)
+    if not inner:
+        return [path]
+    return [each for name, command in inner.items() for each in _under((*path, name), command)]
 
 
 @pytest.mark.parametrize("path", _every_command(), ids=" ".join)

@@ -448,6 +448,20 @@ async def test_a_fault_of_the_watch_itself_is_an_alert_and_no_call_fails(
     assert alert.count == 1
 
 
+async def test_a_row_that_cannot_be_read_is_an_alert_and_stops_no_worker() -> None:
+    made = shop()
+    await made.process().call(ORDER, times=3)
+    made.kit.database.write_now(lambda tx: tx.execute("UPDATE tool_shapes SET shape = ?", ("{",)))
+    process = made.process()
+
+    await process.sync()
+    await process.sync(last=True)
+    await process.sync(last=True)
+
+    (alert,) = made.alerts()
+    assert (alert.key, alert.text, alert.count) == ("shape-watch:support:look", "JSONDecodeError", 1)
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_storm_of_changed_tools_is_one_message(together: bool) -> None:
     """All at once: one alert. One after the other: the first ones by themselves, then one for all."""

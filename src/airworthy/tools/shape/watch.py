@@ -177,7 +177,7 @@ class ShapeWatch:
         seen = of_value(value, size)
         found = differences(watched.row.shape, seen)
         if found or watched.changed:
-            watched.since = _together(watched.since, seen)
+            watched.since = added(watched.since if watched.since is not None else Shape(), value, size)
         self._tell(watched, found, task_id, now_us)
 
     def _refused(self, watched: _Watched, task_id: str, error: Exception | None) -> None:
@@ -204,16 +204,17 @@ class ShapeWatch:
 
         `last`: nothing follows, so nothing is left for later.
         """
+        if not self._tools:
+            return
         now_us = self._clock.now_us()
+        known = {name: each for name, each in self._tools.items() if each.row is not None and not each.fault}
         restate = last or now_us - self._synced_us >= RESTATE_S * US_PER_S
-        batches = {
-            name: each.batch()
-            for name, each in self._tools.items()
-            if each.row is not None and (each.urgent or (restate and each.dirty))
-        }
+        batches: dict[str, Batch] = {}
+        if restate or any(each.urgent for each in known.values()):
+            batches = {name: each.batch() for name, each in known.items() if each.dirty}
         faults = [each for each in self._tools.values() if each.has_fault]
         stale = now_us - self._read_us >= REFRESH_S * US_PER_S or any(
-            each.row is None for each in self._tools.values()
+            each.row is None and not each.fault for each in self._tools.values()
         )
         if not (batches or faults or stale):
             return
@@ -228,12 +229,16 @@ class ShapeWatch:
             for name, batch in batches.items():
                 self._tools[name].give_back(batch)
             return
+        except Exception as error:  # noqa: BLE001  # as in `saw`: no worker stops because its watch cannot go on
+            for each in self._tools.values():
+                each.fault = each.fault or type(error).__name__
+            return
         self._read_us = now_us
         for each in faults:
             each.fault_told = True
         for row in rows:
             self._adopt(self._tools[row.tool], row)
-        if last and any(each.dirty and each.row is not None for each in self._tools.values()):
+        if last and any(each.dirty for each in self._tools.values() if not each.fault):
             await self.sync(database)  # What the results that waited for their shape came to.
 
     def _adopt(self, watched: _Watched, row: ShapeRow) -> None:
@@ -266,5 +271,5 @@ class ShapeWatch:
         return [
             book.current(tx, agent, name, self._release, now_us)
             for name, watched in self._tools.items()
-            if watched.row is None or watched.row.version != stored.get(name, 0)
+            if not watched.fault and (watched.row is None or watched.row.version != stored.get(name, 0))
         ]
