@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from airworthy.app.build import MIGRATIONS
 from airworthy.core.redact import Redactor
 from airworthy.core.task import TaskRef
@@ -28,7 +30,7 @@ class Kit:
     resources: Resources
     runs: int = 0
 
-    def run(self, task: str = "tsk_1", seconds_used: float = 0.0) -> RunTools:
+    def run(self, task: str = "tsk_1", seconds_used: float = 0.0, user: str = "") -> RunTools:
         """A new run of the task, after a crash, a decision or at first: it knows what is recorded."""
         self.runs += 1
         now_us = self.clock.now_us()
@@ -39,7 +41,7 @@ class Kit:
             self.database,
             self.clock,
             Payloads(Redactor()),
-            TaskRef(task, self.policy.agent, "0" * 32),
+            TaskRef(task, self.policy.agent, "0" * 32, user=user),
             fence,
             self.runs,
             recorded,
@@ -90,7 +92,12 @@ class Kit:
         return Kit(self.database, self.clock, self.policy, box, Resources(), self.runs)
 
 
-def kit(*tools: Tool, rules: Mapping[str, ToolRule] | None = None, **policy: Any) -> Kit:
+def kit(
+    *tools: Tool,
+    rules: Mapping[str, ToolRule] | None = None,
+    credentials: Mapping[str, httpx.Auth] | None = None,
+    **policy: Any,
+) -> Kit:
     """Call it inside a test: the clock is the running loop's."""
     database = MemoryDatabase()
     migrate(database, MIGRATIONS)
@@ -98,7 +105,8 @@ def kit(*tools: Tool, rules: Mapping[str, ToolRule] | None = None, **policy: Any
     clock = LoopClock()
     made = Policy(agent="support", purpose="tests of tools", tools=dict(rules or {}), **policy)
     resources = Resources()
-    return Kit(database, clock, made, Toolbox(made, tools, clock, resources=resources), resources)
+    box = Toolbox(made, tools, clock, resources=resources, credentials=credentials)
+    return Kit(database, clock, made, box, resources)
 
 
 class Script:

@@ -11,6 +11,7 @@ from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
+from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.core.ids import Ids, process_nonce
@@ -33,7 +34,7 @@ from airworthy.tools import Toolbox
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,11 @@ def cautions(agent: Agent) -> list[str]:
         for name, rule in agent.policy.tools.items()
         if rule.server is None and name not in {tool.name for tool in agent.tools}
     ]
+    found += [
+        f"The policy of {agent.name} declares the dependency {name!r}, and no tool names it."
+        for name in agent.policy.dependencies
+        if name not in {tool.dependency for tool in agent.tools}
+    ]
     return found
 
 
@@ -141,7 +147,8 @@ def desk(app: App, agent: Agent, resources: Resources | None = None, places: Pla
     elif clients is None:
         clients = {place_of(rule): upstream_of(rule) for rule in agent.policy.models}
     gateway = Gateway(agent.policy, clients, app.clock)
-    toolbox = Toolbox(agent.policy, agent.tools, app.clock, resources=resources)
+    dependencies = places.dependencies if places is not None else None
+    toolbox = Toolbox(agent.policy, agent.tools, app.clock, resources=resources, dependencies=dependencies)
     input_checks, output_checks = checks_of(agent)
     return Desk(agent, gateway, toolbox, input_checks, output_checks)
 

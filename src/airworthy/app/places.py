@@ -1,4 +1,4 @@
-"""Models at their addresses with their breakers: one set for a process, whoever in it calls a model."""
+"""Models and dependencies with their breakers: one set for a process, whoever in it calls them."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -12,6 +12,7 @@ from airworthy.policy import ModelRule, Policy
 from airworthy.resilience.shared import Circuits
 from airworthy.store import Database
 from airworthy.store.lease import Owner
+from airworthy.tools import Dependencies
 
 
 class Places:
@@ -24,6 +25,7 @@ class Places:
         self.owner = owner
         self.circuits = circuits
         self.all: list[Place] = []
+        self.dependencies = Dependencies(clock, circuits.circuit)
         self._clock = clock
 
     def of(
@@ -59,3 +61,4 @@ async def shared_places(database: Database, clock: Clock, owner: Owner) -> Async
         await circuits.tick()
         for place in places.all:
             await place.upstream.aclose()
+        await places.dependencies.aclose()

@@ -88,13 +88,15 @@ def open_(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Cut a dependency off: no call goes there until the breaker is closed by hand.
+    """Cut a model or a dependency off: no call goes there until the breaker is closed by hand.
 
-    Every process obeys within a second; calls under way are not broken off. A model's calls go to its fallbacks.
+    Every process obeys within a second; calls under way are not broken off. A model's calls go to its fallbacks; tools
+    of a dependency follow theirs, or their tasks wait.
 
     \b
     Examples:
       airworthy breaker open gpt-5-mini --reason "wrong answers since noon"
+      airworthy breaker open dependency:crm --reason "moved to another house until Monday"
     """
     if not reason.strip():
         raise typer.BadParameter(

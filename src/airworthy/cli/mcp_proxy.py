@@ -188,12 +188,12 @@ class OnHttp(Part):
     """Any number of clients, over HTTP."""
 
     def __init__(self, proxy: "Proxy", host: str, listener: "socket.socket", *, as_json: bool) -> None:
-        from airworthy.gateway.server import GatewayServer
+        from airworthy.gateway.server import HttpServer
 
         self._front = proxy.front(host)
         self._listener = listener
         self._as_json = as_json
-        self._server: GatewayServer = GatewayServer(self._front, DRAIN_S)
+        self._server: HttpServer = HttpServer(self._front, DRAIN_S)
         proxy.doorman.on_broken = self._server.hurry
 
     async def run(self) -> None:

@@ -62,8 +62,8 @@ def show_one(
     """
     from airworthy.app.lookup import effect_id
     from airworthy.app.project import stored
-    from airworthy.cli import documents
     from airworthy.cli.next_step import about_effects
+    from airworthy.runtime import documents
 
     with stored(folder, database) as found:
         row = found.operations.effect(effect_id(found, effect))
@@ -209,7 +209,7 @@ def _decide(
     from airworthy.app.config import person
     from airworthy.app.lookup import effect_id
     from airworthy.app.project import stored
-    from airworthy.cli import documents
+    from airworthy.runtime import documents
 
     with stored(*place) as found:
         id_ = effect_id(found, part)

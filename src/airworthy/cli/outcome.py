@@ -4,11 +4,11 @@ import time
 
 from airworthy.app.build import App
 from airworthy.app.lookup import workers
-from airworthy.cli import documents, show
+from airworthy.cli import show
 from airworthy.cli.exits import Exit
 from airworthy.cli.task_view import View
 from airworthy.core.outcome import Outcome
-from airworthy.runtime import State, TaskRow
+from airworthy.runtime import State, TaskRow, documents
 
 POLL_S = 0.1
 POLL_S_MAX = 1.0
@@ -23,6 +23,8 @@ def awaited(app: App, task_id: str, timeout_s: float | None, *, as_json: bool) -
         show.emit({**document, "answer": documents.answer_of(view.steps), "next": view.next})
     elif task.outcome is Outcome.ANSWERED:
         show.say_lines(show.readable(documents.answer_of(view.steps), indent=2))
+        for gap in documents.gaps_of(task):
+            show.note(f"Missing: {gap['text']}.", style="yellow")
     elif task.outcome is not None:
         show.say(f"{task.outcome.value}: {task.why.text if task.why is not None else ''}", style="yellow")
     if task.outcome is None:

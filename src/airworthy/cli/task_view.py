@@ -2,13 +2,13 @@
 
 from airworthy.app.build import App
 from airworthy.app.lookup import workers
-from airworthy.cli import documents, show
+from airworthy.cli import show
 from airworthy.cli.next_step import Surroundings, next_steps
 from airworthy.cli.step_view import PAYLOAD_CHARS_MAX, is_clipped, show_step
 from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome
 from airworthy.recorder import summarise
-from airworthy.runtime import TaskRow
+from airworthy.runtime import TaskRow, documents
 from airworthy.runtime.switches import ALL, of_agent
 
 
@@ -86,6 +86,7 @@ class View:
                 ("Error", why.error.message if why is not None and why.error is not None else ""),
                 ("Input", shown_input if full else show.clipped(shown_input, PAYLOAD_CHARS_MAX)),
                 ("Answer", show.readable(answer, indent=2) if answer is not None else ""),
+                ("Missing", "\n".join(str(gap["text"]) for gap in documents.gaps_of(task))),
                 ("Session", task.session),
                 ("User", task.user_id),
                 ("Feature", task.feature),

@@ -40,6 +40,8 @@ def policy_hash(policy: Policy) -> str:
         tool["recipients"] = sorted(tool["recipients"])
     if policy.gateway == GatewayRules():
         del meaning["gateway"]
+    if not policy.manual:
+        del meaning["manual"]
     if not policy.dependencies:
         del meaning["dependencies"]
     if policy.preconditions == Preconditions():

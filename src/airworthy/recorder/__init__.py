@@ -2,11 +2,10 @@
 
 from airworthy.recorder.journal import Diverged, Journal, Slot
 from airworthy.recorder.payload import Payloads
-from airworthy.recorder.steps import NO_FACTS, Recorded, StepFacts, StepState, read_steps
+from airworthy.recorder.steps import Recorded, StepFacts, StepState, read_steps
 from airworthy.recorder.summary import summarise
 
 __all__ = [
-    "NO_FACTS",
     "Diverged",
     "Journal",
     "Payloads",

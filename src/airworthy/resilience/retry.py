@@ -136,8 +136,6 @@ class Retrier:
 
         Nothing runs or waits past `deadline_us`. Cancellation and halts pass through at once.
         """
-        import stamina  # Late: costs 40 ms that a program which only prints its help should not pay.
-
         progress = _Progress()
         if self._account is not None:
             self._account.call()
@@ -153,7 +151,19 @@ class Retrier:
             return wait_s
 
         try:
-            async for attempt in stamina.retry_context(on=again, attempts=self.policy.attempts, timeout=None):
+            progress.attempt += 1
+            try:
+                # Without the loop, whose setting up costs more than the rest of a call that goes well at once.
+                return await self._attempt(call, deadline_us)
+            except Exception as error:
+                wait_s = again(error)
+                if wait_s is False:
+                    raise
+            await asyncio.sleep(wait_s)
+            import stamina  # Late: costs 40 ms that a program whose calls go well should not pay.
+
+            left = self.policy.attempts - 1
+            async for attempt in stamina.retry_context(on=again, attempts=left, timeout=None):
                 with attempt:
                     progress.attempt += 1
                     return await self._attempt(call, deadline_us)

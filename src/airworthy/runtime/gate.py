@@ -91,6 +91,10 @@ class RunGate:
     def seconds_left(self) -> float:
         return self.policy.limits.seconds - self.active_us() / US_PER_S
 
+    def begin(self) -> None:
+        """The task's own work begins now; what had to be looked at before it is no work of its."""
+        self._started_us = self._clock.now_us()
+
     def active_us(self) -> int:
         """How long the task has been worked on, over all its runs; waiting for people does not count."""
         return self._active_us_before + self._clock.now_us() - self._started_us

@@ -57,7 +57,7 @@ class Lifecycle:
         if task.state is State.RUNNING and leases.holder(tx, task.id) is not None:
             return None  # A wake-up too many; somebody is at it.
         if task.cancel_asked:
-            self.close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
+            self.end_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
             return None
         if task.pause_asked:
             tasks.move(tx, task, Event.PAUSE, now_us)
@@ -68,14 +68,14 @@ class Lifecycle:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  # one damaged record must not hold up every other task
-            self.close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _unreadable(error), now_us)
+            self.end_unclaimed(tx, task, Outcome.DEAD_LETTERED, _unreadable(error), now_us)
             return None
         seq = recorded[-1].seq
         attempts = 1
         if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
             attempts = task.attempts + 1 if seq == task.seq_claimed else 1
             if attempts > attempts_max[task.agent]:
-                self.close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
+                self.end_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
                 return None
         fence = leases.take(tx, task.id, owner_id, now_us)
         event = Event.TAKE_OVER if task.state is State.RUNNING else Event.CLAIM
@@ -164,7 +164,7 @@ class Lifecycle:
         leases.forget(tx, task.id)
 
     def decline_at_the_door(self, tx: Tx, task: TaskRow, reason: Reason, now_us: int) -> None:
-        self.close_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
+        self.end_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
 
     def wake(self, tx: Tx, task_id: str, now_us: int) -> bool:
         """After a decision. False when the task does not wait (it is running, paused or closed), or is a session."""
@@ -204,7 +204,7 @@ class Lifecycle:
         if task.state is State.RUNNING:
             tasks.update(tx, task.id, cancel_asked=1)
             return False
-        self.close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
+        self.end_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
         return True
 
     @staticmethod
@@ -241,7 +241,8 @@ class Lifecycle:
     def _schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
         self.engine.schedule(tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us)
 
-    def close_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
+    def end_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
+        """A task that no run of this moment holds."""
         self._end(tx, task, outcome, reason, None, now_us, task.active_us)
         self.engine.forget(tx, task.id)
         leases.forget(tx, task.id)

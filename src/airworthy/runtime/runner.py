@@ -25,6 +25,7 @@ from airworthy.runtime.agent import Agent
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.lifecycle import Claimed, Lifecycle
 from airworthy.runtime.loop import NoAnswer
+from airworthy.runtime.preconditions import held_up
 from airworthy.runtime.run import Run, SyncRun
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.tools import RunTools, Toolbox, ToolError
@@ -121,6 +122,7 @@ class Runner:
         answer: bytes | None = None
         try:
             await self._check_input()
+            await self._check_preconditions()
             answer = await self._agent_answer()
             await self._check_output(answer)
             halt: Halt = Stop(Outcome.ANSWERED, Reason(code=ReasonCode.DONE, text="Answered."))
@@ -148,6 +150,16 @@ class Runner:
         blocked = verdicts.stop_for(policy, report, "blocked_input")
         if blocked is not None:
             raise blocked
+
+    async def _check_preconditions(self) -> None:
+        agent = self._desk.agent
+        held = await held_up(
+            agent.policy, self._desk.toolbox, self.journal, self._claimed.recorded, self._clock
+        )
+        if agent.policy.preconditions.dependencies:
+            self.gate.begin()
+        if held is not None:
+            raise held
 
     async def _agent_answer(self) -> bytes:
         agent = self._desk.agent

@@ -102,7 +102,7 @@ def close(lifecycle: "Lifecycle", tx: Tx, task: TaskRow, how: Close, now_us: int
     for row in outbox.of_task(tx, task.id):
         if row.state in (EffectState.HELD, EffectState.APPROVED) and how.outcome is not Outcome.CANCELLED:
             outbox.move(tx, row.id, EffectState.CANCELLED, sets=(("note", "its session ended"),))
-    lifecycle.close_unclaimed(tx, task, how.outcome, how.reason, now_us)
+    lifecycle.end_unclaimed(tx, task, how.outcome, how.reason, now_us)
 
 
 def _team(tx: Tx, task: TaskRow) -> str:

@@ -96,7 +96,12 @@ def _sessions(_: str) -> Sequence[str]:
     return ("ALTER TABLE tasks ADD COLUMN kind VARCHAR NOT NULL DEFAULT 'run'",)
 
 
+def _manual(dialect: str) -> Sequence[str]:  # noqa: ARG001  # the same for every engine
+    return ("ALTER TABLE switches ADD COLUMN manual INTEGER NOT NULL DEFAULT 0",)
+
+
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
-    Migration("runtime", 4, "tasks that are a session of an agent elsewhere", _sessions),
+    Migration("runtime", 4, "switches that hand tasks to people", _manual),
+    Migration("runtime", 5, "tasks that are a session of an agent elsewhere", _sessions),
 )

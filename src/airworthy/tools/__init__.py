@@ -1,5 +1,6 @@
 """The one door to the world: declared tools, guarded calls, effects that are never made twice, the outbox."""
 
+from airworthy.tools.dependencies import Dependencies, Dependency
 from airworthy.tools.errors import (
     LockedOut,
     Permanent,
@@ -21,6 +22,8 @@ from airworthy.tools.toolbox import Answer, RunTools, Toolbox
 
 __all__ = [
     "Answer",
+    "Dependencies",
+    "Dependency",
     "EffectRow",
     "EffectState",
     "Gap",

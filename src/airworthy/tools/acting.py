@@ -208,7 +208,7 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
     row = _row(box, call)
     if version is not None and not again:
         version += 1
-    intent = StepFacts(resource=resource, resource_version=version)
+    intent = StepFacts(resource=resource, resource_version=version, notes=call.run.notes)
 
     def begin(tx: Tx) -> None:
         outbox.begin(tx, row, _caps(call))

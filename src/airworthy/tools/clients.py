@@ -1,8 +1,10 @@
 """The HTTP clients that tools are handed: bound to one dependency, guarded, and with errors that say what happened."""
 
 import asyncio
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -127,7 +129,10 @@ class DependencyClient(httpx.AsyncClient):
     """An `httpx.AsyncClient` whose requests raise Transient or Permanent where httpx's own would raise or return."""
 
     def __init__(self, terms: Terms, clock: Clock) -> None:
-        super().__init__(transport=async_transport(terms.egress, limits=terms.limits()), **terms.settings())
+        super().__init__(
+            transport=async_transport(terms.egress, limits=terms.limits(), ssl_context=_tls()),
+            **terms.settings(),
+        )
         self._terms = terms
         self._clock = clock
 
@@ -149,7 +154,10 @@ class DependencySyncClient(httpx.Client):
     """The same for plain tools, which run in threads."""
 
     def __init__(self, terms: Terms, clock: Clock) -> None:
-        super().__init__(transport=sync_transport(terms.egress, limits=terms.limits()), **terms.settings())
+        super().__init__(
+            transport=sync_transport(terms.egress, limits=terms.limits(), ssl_context=_tls()),
+            **terms.settings(),
+        )
         self._terms = terms
         self._clock = clock
 
@@ -164,6 +172,12 @@ class DependencySyncClient(httpx.Client):
         except Exception as error:
             raise meaning.failed(error) from error
         return meaning.judged(_read(response, body), body)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for a process: it takes tens of milliseconds to read all authorities."""
+    return httpx.create_ssl_context()
 
 
 async def _whole_async(response: httpx.Response) -> bytes:

@@ -10,7 +10,7 @@ from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import AirworthyError
 from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact
-from airworthy.recorder import NO_FACTS, StepFacts, StepState
+from airworthy.recorder import StepFacts, StepState
 from airworthy.store import Tx
 from airworthy.tools import last_good
 from airworthy.tools.errors import ToolError, error_from
@@ -75,11 +75,11 @@ async def hold_back(box: "Toolbox", call: "Call") -> None:
         return
     if call.slot.recorded is not None:
         raise _suspended(call, outage)
-    failure = box.failure(call, Tried(error=away(call, outage), attempts=0))
+    tried = Tried(error=away(call, outage), attempts=0)
+    failure = box.failure(call, tried)
+    facts = told(call, failure, box.facts(call, tried, None))
     call.run.gate.observe(call.fact, None)
-    await call.run.journal.record(
-        call.slot, StepState.FAILED, error=failure, facts=told(call, failure, NO_FACTS)
-    )
+    await call.run.journal.record(call.slot, StepState.FAILED, error=failure, facts=facts)
     raise error_from(failure, call.slot.seq)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError
-from airworthy.policy import BreakerRule, DependencyRule
+from airworthy.policy import BreakerRule, DependencyRule, OutageRule
 from airworthy.resilience import (
     Breaker,
     Bulkhead,
@@ -50,6 +50,7 @@ class Dependency:
         self.circuit = circuit
         self.account = RetryAccount(RetryBudget(), clock)
         self.auth = auth
+        self.windows: tuple[OutageRule, ...] = rule.outages if rule is not None else ()
         self.places: Compartment | None = None
         self.pacer: Pacer | None = None
         self._clock = clock
@@ -62,10 +63,8 @@ class Dependency:
             self.pacer = Pacer(Pace(f"{rule.rate.calls}/{round(rule.rate.per_s)}s"), clock, name=name)
 
     def outage(self) -> Outage | None:
-        """The declared window that is open now."""
-        if self.rule is None or not self.rule.outages:
-            return None
-        return in_outage(self.rule.outages, self._clock.now_us())
+        """The window that is open now."""
+        return in_outage(self.windows, self._clock.now_us()) if self.windows else None
 
     def client(self) -> "DependencyClient":
         """With its connections; the same for every call until `aclose`."""

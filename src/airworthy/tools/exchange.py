@@ -91,16 +91,18 @@ def of_status(
     if status < 300 or exchange.accepts is None or status in exchange.accepts:
         return None
     if status < 400:
+        # A 307 or 308 asks for the same request elsewhere; any other is what many answer after they have done it.
+        request: Happened = "no" if status in (307, 308) else "maybe"
         to = headers.get("location", "")[:_REDIRECTS_TO_CHARS_MAX]
-        failure: Transient | Permanent | None = Permanent(
+        redirected = Permanent(
             f"HTTP {status}: it redirects to {to!r}, which is not followed.",
             mend="Name the right address in the policy, or let the tool read it: @tool(accepts=...).",
         )
-    else:
-        failure = http_error(status, wait_s, detail)
+        redirected.happened = exchange.happened(method, request)
+        return redirected
+    failure = http_error(status, wait_s, detail)
     assert failure is not None
-    request: Happened = failure.happened
-    failure.happened = exchange.happened(method, request)
+    failure.happened = exchange.happened(method, failure.happened)
     return failure
 
 

@@ -1,7 +1,7 @@
 """The layers between a decision to call a tool and the call: bulkhead, pace, breaker, retry, timeout."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ from airworthy.tools.dependencies import QUEUE_MAX, Dependency
 from airworthy.tools.errors import Happened, LockedOut, Permanent, Transient, happened, is_transient
 from airworthy.tools.exchange import Exchange, exchanging
 from airworthy.tools.tool import KEY_PARAMETER, SchemaBroken, Tool
+
+_FREE = nullcontext()
 
 
 class ResultTooLarge(AirworthyError):
@@ -84,6 +86,7 @@ class Guards:
         self._on_abandoned = on_abandoned
         self._places: dict[str, Compartment] = {}
         self._pacers: dict[str, Pacer] = {}
+        self._retriers: dict[str, Retrier] = {}
 
     async def run(
         self,
@@ -117,22 +120,18 @@ class Guards:
             tried.doubtful = tried.doubtful or happened(error) == "maybe"
             tried.notes.append({"attempt": attempt, "error": _shown(error), "wait_s": round(wait_s, 3)})
 
-        retry = Retry(rule.attempts, rule.retry_wait_s, max(rule.retry_wait_s_max, rule.retry_wait_s))
-        retrier = Retrier(retry, self._clock, account=dependency.account)
         try:
             self._check_open(dependency)
-            async with AsyncExitStack() as layers:
-                await layers.enter_async_context(self._place(tool, rule).hold(deadline_us))
-                if dependency.places is not None:
-                    await layers.enter_async_context(dependency.places.hold(deadline_us))
+            shared_places = dependency.places.hold(deadline_us) if dependency.places is not None else _FREE
+            async with self._place(tool, rule).hold(deadline_us), shared_places:
                 if rule.rate is not None:
                     await self._pacer(tool, rule).wait(deadline_us)
                 if dependency.pacer is not None:
                     await dependency.pacer.wait(deadline_us)
-                await layers.enter_async_context(dependency.circuit.guard(_judge))
-                tried.result, tried.value = await retrier.run(
-                    attempt, classify=_classifier(tool), deadline_us=deadline_us, on_retry=note
-                )
+                async with dependency.circuit.guard(_judge):
+                    tried.result, tried.value = await self._retrier(tool, rule, dependency).run(
+                        attempt, classify=_classifier(tool), deadline_us=deadline_us, on_retry=note
+                    )
         except GaveUp as gave_up:
             tried.error = gave_up.error
             tried.notes.append({"gave_up": gave_up.why})
@@ -175,6 +174,12 @@ class Guards:
             bulkhead = Bulkhead(rule.concurrency, QUEUE_MAX)
             self._places[tool.name] = Compartment(bulkhead, self._clock, name=tool.name)
         return self._places[tool.name]
+
+    def _retrier(self, tool: Tool, rule: ToolRule, dependency: Dependency) -> Retrier:
+        if tool.name not in self._retriers:
+            retry = Retry(rule.attempts, rule.retry_wait_s, max(rule.retry_wait_s_max, rule.retry_wait_s))
+            self._retriers[tool.name] = Retrier(retry, self._clock, account=dependency.account)
+        return self._retriers[tool.name]
 
     def _pacer(self, tool: Tool, rule: ToolRule) -> Pacer:
         if tool.name not in self._pacers:

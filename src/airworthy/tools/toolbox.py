@@ -17,7 +17,7 @@ from airworthy.core.halt import TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
-from airworthy.recorder import NO_FACTS, Journal, Recorded, Slot, StepFacts, StepState
+from airworthy.recorder import Journal, Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
 from airworthy.tools import degrade
@@ -25,6 +25,7 @@ from airworthy.tools.dependencies import Dependencies, Dependency, breaker_of
 from airworthy.tools.errors import ToolError, ToolFailed, ToolResultInvalid, ToolUnavailable, error_from
 from airworthy.tools.gaps import Gap, Gaps, noted
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
+from airworthy.tools.readiness import Readiness
 from airworthy.tools.resource import Resources
 from airworthy.tools.rules import storable
 from airworthy.tools.terms import NO_RULE, check, terms_of
@@ -47,6 +48,7 @@ class RunTools:
     seen: dict[str, int] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.
     gaps: Gaps = field(default_factory=Gaps)  # What the run went without.
+    notes: tuple[dict[str, Any], ...] = ()  # What every call of it is recorded with.
 
     def recall(self, recorded: Iterable[Recorded]) -> None:
         """The versions of resources that earlier runs of the task have seen."""
@@ -111,6 +113,7 @@ class Toolbox:
         self._owns_dependencies = dependencies is None
         self._credentials = credentials or {}
         self._by_tool: dict[str, Dependency] = {}
+        self.readiness = Readiness(clock, self.named_dependency)
         self.resources = resources if resources is not None else Resources()
         for tool in tools:
             if tool.name in self.tools:
@@ -124,6 +127,10 @@ class Toolbox:
             self.tools[tool.name] = tool
         self._rules = {name: terms_of(tool, policy) for name, tool in self.tools.items()}
         check(self.tools, self._rules, policy)
+        for name in self.tools:
+            self.dependency(
+                name
+            )  # Now, so that people see its breaker, and what other processes know of it counts.
 
     def replace(self, tools: Iterable[Tool]) -> None:
         """In place of those it has: what an MCP server offers changes while it runs. What is known of what they talk to
@@ -219,10 +226,9 @@ class Toolbox:
             call.run.gate.admit(call.fact)
         outage = self.dependency(call.tool.name).outage()
         if outage is not None:
-            away = degrade.away(call, outage)
-            return await degrade.without(
-                self, call, self.failure(call, Tried(error=away, attempts=0)), NO_FACTS
-            )
+            tried = Tried(error=degrade.away(call, outage), attempts=0)
+            facts = self.facts(call, tried, None)
+            return await degrade.without(self, call, self.failure(call, tried), facts)
         async with self.holding(call) as version:
             call.run.gate.check_halted()
             tried = await self.try_call(call, key=None)
@@ -286,7 +292,7 @@ class Toolbox:
             attempts=tried.attempts,
             resource=call.resource if version is not None else None,
             resource_version=version,
-            notes=tuple(tried.notes),
+            notes=(*call.run.notes, *tried.notes),
         )
 
     def failure(self, call: Call, tried: Tried) -> ErrorFact:

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from airworthy.gateway.server.presence import HANG_UP
+from airworthy.gateway.server.reading import Receive, Scope, Send
 
 # Longer than the clients keep an idle connection, so that none picks one that is just being closed.
 KEEP_ALIVE_S: Final = 120
@@ -20,7 +21,7 @@ CLOSING_S_MAX: Final = 1.0
 CLOSING_POLL_S: Final = 0.01
 
 
-Application = Callable[[Any, Any, Any], Awaitable[None]]  # As ASGI has it.
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -79,8 +80,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._waiting = None
 
 
-class GatewayServer(uvicorn.Server):
-    """Serves until told to stop, and leaves the process's signal handlers to whoever started it."""
+class HttpServer(uvicorn.Server):
+    """Serves an ASGI application until told to stop, and leaves the process's signal handlers to whoever started it."""
 
     def __init__(self, app: Application, drain_s: float) -> None:
         super().__init__(

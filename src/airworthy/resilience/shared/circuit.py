@@ -6,7 +6,7 @@ from airworthy.core.clock import Clock
 from airworthy.resilience import breaker
 from airworthy.resilience._window import Window
 from airworthy.resilience.breaker import Breaker, BreakerState, Mode, Permit, Refusal, Result
-from airworthy.resilience.circuit import Change, Guarding
+from airworthy.resilience.circuit import Change, CircuitOpen, Guarding
 from airworthy.resilience.shared.rows import BreakerRow, Hand, News, has_failures, merged
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ class SharedCircuit(Guarding):
         self._ticket: Permit | None = None  # The same, while nobody here has used it.
         self._wanted = False
         self._claiming = False
+
+    def closed_to(self, now_us: int) -> CircuitOpen | None:
+        return None if self._open_to_all is not None else super().closed_to(now_us)
 
     @property
     def state(self) -> BreakerState:

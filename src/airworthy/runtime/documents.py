@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from airworthy.cli.show import iso
+from airworthy.core.clock import iso
 from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
-from airworthy.runtime import TaskRow
+from airworthy.review.feedback import Feedback
+from airworthy.review.results import Result
+from airworthy.runtime.tasks import TaskRow
 from airworthy.tools import EffectRow
 
 Document = dict[str, Any]
@@ -19,6 +21,7 @@ def task_document(task: TaskRow) -> Document:
         "state": task.state.value,
         "outcome": task.outcome.value if task.outcome is not None else None,
         "reason": task.why.model_dump(mode="json") if task.why is not None else None,
+        "gaps": gaps_of(task),
         "waiting_for": task.waiting_for or None,
         "wake": iso(task.wake_us),
         "session": task.session,
@@ -39,6 +42,11 @@ def task_document(task: TaskRow) -> Document:
         "policy_hash": task.policy_hash,
         "trace_id": task.trace_id,
     }
+
+
+def gaps_of(task: TaskRow) -> list[Document]:
+    """What a closed task went without; each has a `text` for people."""
+    return list(task.why.evidence.get("gaps", [])) if task.why is not None else []
 
 
 def step_document(step: Recorded) -> Document:
@@ -84,6 +92,32 @@ def effect_document(effect: EffectRow) -> Document:
         "decided": iso(effect.decided_us),
         "note": effect.note,
         "result": effect.result,
+    }
+
+
+def feedback_document(said: Feedback) -> Document:
+    return {
+        "id": said.id,
+        "task": said.task_id,
+        "agent": said.agent,
+        "at": iso(said.at_us),
+        "via": said.via,
+        "thumb": said.thumb,
+        "correction": said.correction,
+        "text": said.text,
+        "by": said.by,
+    }
+
+
+def result_document(result: Result) -> Document:
+    return {
+        "task": result.task_id,
+        "agent": result.agent,
+        "name": result.name,
+        "value": result.value,
+        "at": iso(result.at_us),
+        "told": iso(result.told_us),
+        "by": result.by,
     }
 
 
