@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def call(id_: Any, tool: str, arguments: dict[str, Any]) -> None:
         case "huge":
             done(id_, "x" * 9_000_000)
         case "hang":
-            time.sleep(600)
+            threading.Event().wait(600)
         case "complain":
             sys.stderr.buffer.write(b"\x1b[2J\x07bad\xff\nforged line\r\n" + b"y" * 100_000 + b"\n")
             sys.stderr.buffer.flush()
