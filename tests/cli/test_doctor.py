@@ -1,5 +1,6 @@
 """`doctor`: whatever is wrong is said with its value and the mend, and nothing that hangs or crashes hides the rest."""
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -256,3 +257,15 @@ def test_a_file_that_is_no_database_is_said(airworthy: Airworthy, folder: Path) 
 
     assert said.code == 1
     assert str(folder / "airworthy.db") in found(said, "broken")["database"] or "airworthy.db" in said.out
+
+
+def test_a_database_that_somebody_locks_is_said_within_the_time(airworthy: Airworthy, folder: Path) -> None:
+    airworthy("submit", "--input", "hello")
+    with contextlib.closing(sqlite3.connect(folder / "airworthy.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        said = airworthy("doctor", "--json", "--timeout", "3")
+        connection.execute("ROLLBACK")
+
+    assert said.code == 1
+    assert "database" in found(said, "broken")
+    assert "airworthy.toml" in found(said, "ok")
