@@ -121,7 +121,7 @@ def test_a_dependency_that_swallows_packets_or_answers_nothing_is_said_within_th
 ) -> None:
     never = threading.Event()
     with Server(lambda _: Answer(raw=iter(lambda: b"", b"x"))) as server:
-        policy = POLICY + CRM.replace("URL", server.url).replace("timeout_s = 1", "timeout_s = 20")
+        policy = POLICY + CRM.replace("URL", server.url).replace("timeout_s = 10", "timeout_s = 30")
         folder = make_folder(tmp_path / "silent", policy=policy)
         said = airworthy("doctor", "--json", "--timeout", "2", "-C", str(folder))
         never.set()
