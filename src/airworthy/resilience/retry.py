@@ -136,9 +136,16 @@ class Retrier:
 
         Nothing runs or waits past `deadline_us`. Cancellation and halts pass through at once.
         """
-        progress = _Progress()
         if self._account is not None:
             self._account.call()
+        try:
+            # Most calls need no second attempt, and a loop costs more than all else here.
+            return await self._attempt(call, deadline_us)
+        except Exception as error:  # noqa: BLE001  # raised again below, as the loop's first attempt
+            first = error
+        import stamina  # Late: costs 40 ms that a program which only prints its help should not pay.
+
+        progress = _Progress()
 
         def again(error: BaseException) -> bool | float:
             if not isinstance(error, Exception):
@@ -151,21 +158,11 @@ class Retrier:
             return wait_s
 
         try:
-            progress.attempt += 1
-            try:
-                # Without the loop, whose setting up costs more than the rest of a call that goes well at once.
-                return await self._attempt(call, deadline_us)
-            except Exception as error:
-                wait_s = again(error)
-                if wait_s is False:
-                    raise
-            await asyncio.sleep(wait_s)
-            import stamina  # Late: costs 40 ms that a program whose calls go well should not pay.
-
-            left = self.policy.attempts - 1
-            async for attempt in stamina.retry_context(on=again, attempts=left, timeout=None):
+            async for attempt in stamina.retry_context(on=again, attempts=self.policy.attempts, timeout=None):
                 with attempt:
                     progress.attempt += 1
+                    if progress.attempt == 1:
+                        raise first
                     return await self._attempt(call, deadline_us)
         except Exception as error:
             if progress.why is None:
