@@ -116,6 +116,7 @@ class Toolbox:
         self.policy = policy
         self.clock = clock
         self.tools: dict[str, Tool] = {}
+        self._rules: dict[str, ToolRule] = {}
         self.guards = Guards(clock, self.dependency, on_abandoned)
         self._dependencies = dependencies if dependencies is not None else Dependencies(clock)
         self._owns_dependencies = dependencies is None
@@ -133,7 +134,7 @@ class Toolbox:
                     mend="Make both say what the tool really does.",
                 )
             self.tools[tool.name] = tool
-        self._rules = {name: terms_of(tool, policy) for name, tool in self.tools.items()}
+            self._rules[tool.name] = terms_of(tool, policy)
         check(self.tools, self._rules, policy)
         for name in self.tools:
             self.dependency(
