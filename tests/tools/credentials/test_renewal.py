@@ -300,6 +300,22 @@ def test_crash_of_the_store_between_answer_and_record_keeps_the_rotated_refresh_
     assert ask.asked[1]["refresh_token"] == "r1"
 
 
+def test_a_token_that_ran_out_before_it_could_be_stored_still_hands_its_refresh_token_on() -> None:
+    database = _failing()
+    ask = Script(Given("one", 60, "r1"), Given("two", 3600, "r2"))
+    made = kit(refresh_token(), ask, database)
+    made.renewal._pause = Advancing(made.clock)  # type: ignore[assignment]  # real seconds would be waited out
+    ask.during = lambda: setattr(database, "full", True)
+    with pytest.raises(CredentialDown):
+        made.keeper.get()
+    ask.during = lambda: None
+    database.full = False
+    made.clock.advance(100)
+
+    assert made.keeper.get() == "two"
+    assert ask.asked[1]["refresh_token"] == "r1"
+
+
 def test_a_store_that_fails_does_not_hold_back_a_token_that_can_be_had_again() -> None:
     database = _failing()
     ask = Script(Given("one", 3600))

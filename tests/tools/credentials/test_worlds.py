@@ -42,7 +42,7 @@ class World:
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        if self.chance.random() < 0.1:
+        if self.chance.random() < 0.3:  # The store is back before a renewal gives up on it.
             self.database.full = False
 
     def ask(self, request: TokenRequest, _: tuple[str, ...]) -> Given | Later | Refused:

@@ -84,7 +84,9 @@ class Renewal:
     def __call__(self, refused: str, known: Token | None) -> Renewed:
         try:
             if self._unsaved is not None:
-                return self._saved(*self._unsaved)
+                renewed = self._saved(*self._unsaved)
+                if renewed.token is None or renewed.token.lasts(self._clock.now_us()):
+                    return renewed
             return self._renewed(refused, known)
         except StoreError as error:
             return Renewed(failed=Later(f"The database fails, and the token is shared through it: {error}"))
