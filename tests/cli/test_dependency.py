@@ -23,7 +23,7 @@ base_url = "URL"
 internal = true
 [dependencies.crm.health]
 path = "/health"
-timeout_s = 1
+timeout_s = 10
 [dependencies.crm.credentials]
 kind = "client_credentials"
 token_url = "URL/token"
@@ -153,3 +153,27 @@ def test_processes_that_want_a_token_at_the_same_time_ask_for_it_once(folder: Pa
 
     assert [json.loads(each)["well"] for each in said] == [True] * 4
     assert len(tokens.given) == 1
+
+
+@pytest.mark.process
+def test_a_process_killed_while_it_asks_for_a_token_leaves_the_next_one_free_to_ask(
+    folder: Path, crm: Crm
+) -> None:
+    asked, over, tokens = threading.Event(), threading.Event(), crm.tokens
+
+    def held(request: Asked) -> Answer:
+        asked.set()
+        over.wait(20)
+        return tokens(request)
+
+    crm.tokens = held  # type: ignore[assignment]
+    with started(folder, "dependency", "check") as first:
+        assert asked.wait(30)
+        first.kill()
+        first.communicate(timeout=30)
+    over.set()
+    crm.tokens = tokens
+    with started(folder, "dependency", "check", "--json") as second:
+        said = second.communicate(timeout=60)[0]
+
+    assert json.loads(said)["well"]

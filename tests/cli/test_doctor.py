@@ -1,5 +1,6 @@
 """`doctor`: whatever is wrong is said with its value and the mend, and nothing that hangs or crashes hides the rest."""
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -120,7 +121,7 @@ def test_a_dependency_that_swallows_packets_or_answers_nothing_is_said_within_th
 ) -> None:
     never = threading.Event()
     with Server(lambda _: Answer(raw=iter(lambda: b"", b"x"))) as server:
-        policy = POLICY + CRM.replace("URL", server.url).replace("timeout_s = 1", "timeout_s = 20")
+        policy = POLICY + CRM.replace("URL", server.url).replace("timeout_s = 10", "timeout_s = 30")
         folder = make_folder(tmp_path / "silent", policy=policy)
         said = airworthy("doctor", "--json", "--timeout", "2", "-C", str(folder))
         never.set()
@@ -256,3 +257,15 @@ def test_a_file_that_is_no_database_is_said(airworthy: Airworthy, folder: Path) 
 
     assert said.code == 1
     assert str(folder / "airworthy.db") in found(said, "broken")["database"] or "airworthy.db" in said.out
+
+
+def test_a_database_that_somebody_locks_is_said_within_the_time(airworthy: Airworthy, folder: Path) -> None:
+    airworthy("submit", "--input", "hello")
+    with contextlib.closing(sqlite3.connect(folder / "airworthy.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        said = airworthy("doctor", "--json", "--timeout", "3")
+        connection.execute("ROLLBACK")
+
+    assert said.code == 1
+    assert "database" in found(said, "broken")
+    assert "airworthy.toml" in found(said, "ok")

@@ -143,6 +143,15 @@ def test_a_key_that_was_changed_is_read_anew_and_once_more_after_a_401() -> None
     assert len(api.asked) == 4
 
 
+@pytest.mark.parametrize("key", ["canary-key\nX-Evil: 1", "canary-k\u00e9y", "canary\x00", ""])
+def test_a_key_that_cannot_stand_in_a_header_is_refused_without_being_repeated(key: str) -> None:
+    with Server(lambda _: Answer()) as api, pytest.raises(CredentialBroken) as caught:
+        _post(api, CredentialAuth(PlainKey(lambda: key), api.url))
+
+    assert "canary" not in str(caught.value)
+    assert api.asked == []
+
+
 def test_a_function_of_ones_own_gives_tokens_async_or_not_and_is_asked_when_they_end_or_are_refused() -> None:
     clock = ManualClock()
     given: list[str] = []

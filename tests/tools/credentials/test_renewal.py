@@ -266,12 +266,23 @@ def _failing() -> Failing:
     return database
 
 
+class Advancing:
+    """Time passes by waiting."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+
 def test_crash_of_the_store_between_answer_and_record_keeps_the_rotated_refresh_token_and_its_access_token_back() -> (
     None
 ):
     database = _failing()
     ask = Script(Given("one", 3600, "r1"), Given("two", 3600, "r2"))
     made = kit(refresh_token(), ask, database)
+    made.renewal._pause = Advancing(made.clock)  # type: ignore[assignment]  # real seconds would be waited out
     ask.during = lambda: setattr(database, "full", True)
     with pytest.raises(CredentialDown, match="disk is full"):
         made.keeper.get()
@@ -286,6 +297,22 @@ def test_crash_of_the_store_between_answer_and_record_keeps_the_rotated_refresh_
     assert len(ask.asked) == 1
     made.clock.advance(3601)
     assert made.restarted().keeper.get() == "two"
+    assert ask.asked[1]["refresh_token"] == "r1"
+
+
+def test_a_token_that_ran_out_before_it_could_be_stored_still_hands_its_refresh_token_on() -> None:
+    database = _failing()
+    ask = Script(Given("one", 60, "r1"), Given("two", 3600, "r2"))
+    made = kit(refresh_token(), ask, database)
+    made.renewal._pause = Advancing(made.clock)  # type: ignore[assignment]  # real seconds would be waited out
+    ask.during = lambda: setattr(database, "full", True)
+    with pytest.raises(CredentialDown):
+        made.keeper.get()
+    ask.during = lambda: None
+    database.full = False
+    made.clock.advance(100)
+
+    assert made.keeper.get() == "two"
     assert ask.asked[1]["refresh_token"] == "r1"
 
 

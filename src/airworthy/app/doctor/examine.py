@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from airworthy.store import MemoryDatabase
 
 SECONDS_MAX = 30.0
 FIRST_SHARE = 0.4  # Of the time, for what everything else needs: the settings and the agents' code.
+CLOSE_S_MAX = 2.0
 TOGETHER_MAX = 16
 FINDINGS_MAX = 2_000
 
@@ -46,7 +47,7 @@ async def examined(folder: Path, database: str | None = None, *, seconds: float 
     found += settings_
     config, code, loading = agents
     found += loading
-    with _application(config, code, found) as (app, path):
+    async with _application(config, code, found, first_s) as (app, path):
         policies = settings.served(folder, code)
         checks = [
             *settings.of_agents(app, config, code, policies),
@@ -118,24 +119,40 @@ async def _loaded(
     return config, agents, await _looked(Check("agents", load), seconds)
 
 
-@contextlib.contextmanager
-def _application(
-    config: Config | None, agents: Sequence[Agent], found: list[Finding]
-) -> Iterator[tuple[App, Path | None]]:
+@contextlib.asynccontextmanager
+async def _application(
+    config: Config | None, agents: Sequence[Agent], found: list[Finding], seconds: float
+) -> AsyncIterator[tuple[App, Path | None]]:
     """With the database there is, and its path; one in memory where there is none, so that looking makes nothing."""
     path = config.database_path if config is not None else None
-    if config is None or path is None or not path.exists():
-        if path is not None:
-            found.append(skipped("database", f"There is none yet at {path}; the first task makes it."))
-        yield assembled(MemoryDatabase(), agents), None
-        return
-    with contextlib.ExitStack() as stack:
+    if config is not None and path is not None and path.exists():
+        manager = opened(config, agents)
         try:
-            app = stack.enter_context(opened(config, agents))
-        except AirworthyError as error:
-            found.append(broken("database", f"{path}: {error.message}", error.mend))
-            app, path = assembled(MemoryDatabase(), agents), None
-        yield app, path
+            app = await bounded_in_thread(manager.__enter__, seconds, name="doctor: database")
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with the file, the rest can be looked at
+            mend = (
+                error.mend
+                if isinstance(error, AirworthyError)
+                else "See who has it open, and whether it is whole."
+            )
+            text = error.message if isinstance(error, AirworthyError) else _crash(error)
+            found.append(broken("database", f"{path}: {text}", mend))
+        else:
+            try:
+                yield app, path
+            finally:
+                with contextlib.suppress(TimedOut):  # What hangs in there ends with the process.
+                    await bounded_in_thread(
+                        lambda: manager.__exit__(None, None, None), CLOSE_S_MAX, name="doctor"
+                    )
+            return
+    elif path is not None:
+        found.append(skipped("database", f"There is none yet at {path}; the first task makes it."))
+    memory = MemoryDatabase()
+    try:
+        yield assembled(memory, agents), None
+    finally:
+        memory.close()
 
 
 def _crash(error: Exception) -> str:

@@ -15,6 +15,7 @@ from airworthy.app.config import CONFIG_FILE, Config, load_config, secret
 from airworthy.app.doctor.finding import Check, Finding, broken, caution, ok, skipped
 from airworthy.app.gateway_config import GATEWAY_FILE, load_gateway_config
 from airworthy.app.health import declared
+from airworthy.app.people import load_people
 from airworthy.app.providers import key_of
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import AirworthyError
@@ -22,7 +23,6 @@ from airworthy.gateway import place_of
 from airworthy.gateway.prices import price_list, unpriced
 from airworthy.gateway.prices.review import concerns
 from airworthy.policy import ModelRule, Policy, golive_gaps, load_policy
-from airworthy.review.people import People
 from airworthy.tools.credentials import sealing_missing
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _people(path: Path) -> Iterator[Finding]:
         yield skipped(PEOPLE_FILE, "There is none: anybody who can reach the database may decide.")
         return
     try:
-        people = People.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        people = load_people(path.parent)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         yield broken(PEOPLE_FILE, f"{path} cannot be read: {error}.", "Mend the file.")
         return

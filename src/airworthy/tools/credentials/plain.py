@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.tools.credentials.answer import TOKEN_CHARS_MAX, Later, Refused
+from airworthy.tools.credentials.errors import CredentialBroken
 from airworthy.tools.credentials.token import Renewed, Token, lifetime_s
 from airworthy.tools.errors import Permanent, Transient
 
@@ -29,13 +30,19 @@ class PlainKey:
         self._read = read
 
     def get(self) -> str:
-        return self._read()
+        key = self._read()
+        if not _FITS.fullmatch(key):  # The error of whoever sends it would repeat it.
+            raise CredentialBroken(
+                "The key holds a character that cannot stand in a header.",
+                mend="Write it on one line, without anything that is not ASCII.",
+            )
+        return key
 
     async def get_async(self) -> str:
-        return self._read()
+        return self.get()
 
     def instead(self, refused: str) -> str | None:
-        key = self._read()
+        key = self.get()
         return key if key != refused else None
 
     async def instead_async(self, refused: str) -> str | None:

@@ -26,7 +26,10 @@ LOOK_AGAIN_S = 60.0  # At a broken one, to see whether a person has mended it.
 FAILURES_TOLD = 3  # In a row, before a person hears of it.
 OTHERS_S_MAX = 12.0  # How long another process is waited for: longer than its claim can last.
 POLL_S = 0.05
-STORE_TRIES = 3
+STORE_TRIES = (
+    60  # Of a refresh token that would be lost; the claim before it was written, so the store was well then.
+)
+STORE_POLL_S = 0.25
 WAIT_US_MAX = round(RETRY_AFTER_S_MAX * US_PER_S)
 
 Ask = Callable[[TokenRequest, tuple[str, ...]], Given | Later | Refused]
@@ -81,7 +84,9 @@ class Renewal:
     def __call__(self, refused: str, known: Token | None) -> Renewed:
         try:
             if self._unsaved is not None:
-                return self._saved(*self._unsaved)
+                renewed = self._saved(*self._unsaved)
+                if renewed.token is None or renewed.token.lasts(self._clock.now_us()):
+                    return renewed
             return self._renewed(refused, known)
         except StoreError as error:
             return Renewed(failed=Later(f"The database fails, and the token is shared through it: {error}"))
@@ -163,20 +168,20 @@ class Renewal:
 
     def _saved(self, row: TokenRow, token: Token, owner_id: str = "") -> Renewed:
         """Nobody gets the token before it is on disk: with it goes the refresh token that took the last one's place."""
+        failed: StoreError | None = None
         for turn in range(STORE_TRIES):
+            if turn:
+                self._pause.wait(STORE_POLL_S)
             try:
                 stored = self._database.write_now(lambda tx: self._store(tx, row, owner_id))
             except StoreError as error:
                 failed = error
-                if turn + 1 < STORE_TRIES:
-                    self._pause.wait(POLL_S * 4**turn)
+                if self.grant.kind == "client_credentials":
+                    return Renewed(token)  # Nothing is lost with it: another one can be had at any time.
                 continue
             self._unsaved = None
-            if not stored:  # Another one was given the claim meanwhile, and was faster.
-                return self._database.read_now(self._theirs)
-            return Renewed(token)
-        if self.grant.kind == "client_credentials":
-            return Renewed(token)  # Nothing is lost with it: another one can be had at any time.
+            # False: another one was given the claim meanwhile, and was faster.
+            return Renewed(token) if stored else self._database.read_now(self._theirs)
         self._unsaved = (row, token)
         return Renewed(failed=Later(f"A new token is there and the database does not take it: {failed}"))
 
