@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airworthy.app.build import worker
 from airworthy.core.outcome import Outcome
 from airworthy.policy import AdmissionRule, Policy
 from airworthy.policy.kinds import Rate
@@ -319,6 +320,17 @@ async def test_a_paused_agents_queue_stands_still_and_a_cancelled_task_leaves_it
     assert watch.order == ["task 2", "task 3", "task 1"]
     assert b.app.operations.counts() == {State.ANSWERED: 3, State.CANCELLED: 1}
     assert rows(b, "waiting") == rows(b, "lanes") == rows(b, "under_way") == []
+
+
+async def test_a_worker_that_stops_when_idle_does_not_wait_for_a_paused_agents_queue() -> None:
+    watch, b = watched(concurrency=1)
+    other = bench(watch.handle, agent="other", database=b.app.database)
+    b.submit("task")
+    b.app.operations.pause("agent:support", "pat", "a look")
+    async with asyncio.timeout(60):
+        await worker(b.app, [b.agent, other.agent], concurrency=1).run(until_idle=True)
+
+    assert watch.began == []
 
 
 async def test_a_dead_workers_places_come_free_though_its_tasks_do_not_go_on() -> None:

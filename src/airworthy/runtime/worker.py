@@ -237,11 +237,9 @@ class Worker:
 
         def query(tx: Tx) -> bool:
             due_us = outbox.next_due_us(tx, agents)
-            if self._engine.pending(tx, agents) or not all(
-                queue.empty(tx, agent) for agent in self._admission
-            ):
-                return True
-            return due_us is not None and due_us <= self._clock.now_us()
+            lined_up = any(not queue.empty(tx, agent) for agent in agents if agent in self._admission)
+            sends = due_us is not None and due_us <= self._clock.now_us()
+            return lined_up or sends or self._engine.pending(tx, agents)
 
         return bool(self._sending) or await self._database.read(query)
 
