@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from airworthy.runtime import Accepted
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Rehearse it: no tool acts, whatever the policy says.")
+]
+Priority = Annotated[int, typer.Option(metavar="N", help="Higher is worked on first.", min=-1000, max=1000)]
 
 
 @app.command(name="run")
@@ -91,12 +95,8 @@ def submit(
     source: Annotated[
         str, typer.Option(metavar="NAME", help="Where the input comes from; see the policy.")
     ] = "",
-    priority: Annotated[
-        int, typer.Option(metavar="N", help="Higher is worked on first.", min=-1000, max=1000)
-    ] = 0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Rehearse it: no tool acts, whatever the policy says.")
-    ] = False,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
