@@ -11,6 +11,7 @@ from airworthy.app.chores import chores_of
 from airworthy.app.config import Config
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
+from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.core.ids import Ids, process_nonce
@@ -33,7 +34,7 @@ from airworthy.tools import Toolbox
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE)
 
 
 @dataclass(frozen=True, slots=True)

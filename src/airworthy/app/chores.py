@@ -1,6 +1,6 @@
 """Which chores the workers of this project do, beside its tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airworthy.runtime.chores import Chore
@@ -10,5 +10,19 @@ if TYPE_CHECKING:
     from airworthy.runtime import Agent
 
 
-def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:  # noqa: ARG001
-    return []
+HAND_OVER_EVERY_S = 2.0
+
+
+def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
+    return [Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents))]
+
+
+def _handing_over(app: "App", agents: "Sequence[Agent]") -> Callable[[int], Awaitable[None]]:
+    """What comes due for an agent that is off in favour of people goes to them."""
+    manual = [agent.name for agent in agents if agent.policy.manual]
+
+    async def run(_now_us: int) -> None:
+        while await app.operations.hand_over_in_loop(manual):
+            continue
+
+    return run

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from airworthy.cli import show
-from airworthy.cli.documents import Document, usd
 from airworthy.core.clock import US_PER_S
 from airworthy.core.money import usd_text
 from airworthy.gateway.reading import Bodies, CallRow
+from airworthy.runtime.documents import Document, usd
 
 _PROTOCOLS = {
     "chat": "OpenAI chat completions",

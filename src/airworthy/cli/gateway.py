@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airworthy.app.gateway import Charge
     from airworthy.app.gateway_config import GatewayConfig
     from airworthy.app.places import Places
-    from airworthy.gateway.server import Address, GatewayServer
+    from airworthy.gateway.server import Address, HttpServer
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -108,19 +108,19 @@ class Serving:
         self._as_json = as_json
         self._warned = warned
         self._at = address_of(listener)
-        self._server: GatewayServer | None = None
+        self._server: HttpServer | None = None
 
     @contextlib.asynccontextmanager
     async def opened(self, places: "Places | None" = None) -> AsyncIterator[None]:
         """Ready to `run`. `places`: those of the process. Raises: StoreError, Unpriced."""
         from airworthy.app.gateway import gateway
-        from airworthy.gateway.server import GatewayServer
+        from airworthy.gateway.server import HttpServer
 
         local = self._at.loopback
         async with gateway(
             self._app, self._charges, self._settings, show.note, local=local, places=places
         ) as made:
-            self._server = GatewayServer(made, self._settings.drain_s)
+            self._server = HttpServer(made, self._settings.drain_s)
             yield
         show.note("Stopped.")
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from airworthy.cli import documents, show
+from airworthy.cli import show
 from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome
-from airworthy.runtime import TaskRow
+from airworthy.runtime import TaskRow, documents
 from airworthy.tools import EffectRow, EffectState
 
 

@@ -29,6 +29,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.outbox",
         "Decide on effects that wait or are in doubt.",
     ),
+    "manual": ("airworthy.cli.manual", "Do a task in the agent's place, with its tools."),
+    "feedback": (
+        "airworthy.cli.feedback",
+        "Keep what end users say of tasks; make links for them to say it.",
+    ),
+    "result": ("airworthy.cli.result", "Keep what came of tasks later: resolved, refunded, corrected."),
     "pause": ("airworthy.cli.switch", "Stop an agent, or all of them, before their next step."),
     "resume": ("airworthy.cli.switch", "Let a paused agent, or all of them, go on."),
     "status": (
@@ -43,6 +49,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "airworthy.cli.gateway",
         "Serve models over HTTP, in the protocols of OpenAI and Anthropic, within the policies.",
     ),
+    "api": ("airworthy.cli.api", "Serve the HTTP API: tasks, the review queue, feedback."),
+    "access": ("airworthy.cli.access", "Make, list and revoke keys to the API."),
     "key": ("airworthy.cli.key", "Make, list and revoke keys to the gateway."),
     "models": (
         "airworthy.cli.models",

@@ -62,8 +62,8 @@ def show_one(
     """
     from airworthy.app.lookup import effect_id
     from airworthy.app.project import stored
-    from airworthy.cli import documents
     from airworthy.cli.next_step import about_effects
+    from airworthy.runtime import documents
 
     with stored(folder, database) as found:
         row = found.operations.effect(effect_id(found, effect))
@@ -217,7 +217,7 @@ def undo(
     from airworthy.app.config import person
     from airworthy.app.lookup import effect_id
     from airworthy.app.project import stored
-    from airworthy.cli import documents
+    from airworthy.runtime import documents
 
     with stored(folder, database) as found:
         who = show.unicode_text(by).strip() or person()
@@ -242,7 +242,7 @@ def _decide(
     from airworthy.app.config import person
     from airworthy.app.lookup import effect_id
     from airworthy.app.project import stored
-    from airworthy.cli import documents
+    from airworthy.runtime import documents
 
     with stored(*place) as found:
         id_ = effect_id(found, part)
@@ -263,7 +263,7 @@ def _decide(
 
 def _reasons(row: "EffectRow") -> str | None:
     """Each rule that held it, with where its value was read."""
-    from airworthy.cli import documents
+    from airworthy.runtime import documents
 
     evidence = documents.evidence_of(row)
     if evidence is None:

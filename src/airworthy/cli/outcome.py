@@ -4,11 +4,11 @@ import time
 
 from airworthy.app.build import App
 from airworthy.app.lookup import workers
-from airworthy.cli import documents, show
+from airworthy.cli import show
 from airworthy.cli.exits import Exit
 from airworthy.cli.task_view import View
 from airworthy.core.outcome import Outcome
-from airworthy.runtime import State, TaskRow
+from airworthy.runtime import State, TaskRow, documents
 
 POLL_S = 0.1
 POLL_S_MAX = 1.0

@@ -3,8 +3,8 @@
 from airworthy.app.build import App
 from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, workers
 from airworthy.cli import show
-from airworthy.cli.documents import Document
 from airworthy.runtime import State
+from airworthy.runtime.documents import Document
 from airworthy.runtime.machine import OPEN
 from airworthy.runtime.switches import ALL
 

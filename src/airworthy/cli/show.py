@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from airworthy.core import clock
 from airworthy.core.clock import US_PER_S
 from airworthy.policy.chars import printable
 
+iso = clock.iso  # Documents and commands spell times alike.
 COLUMN_GAP = "  "
 CELL_CHARS_MAX = 120
 
@@ -140,14 +142,6 @@ def when(at_us: int | None) -> str:
     if at_us is None:
         return ""
     return datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def iso(at_us: int | None) -> str | None:
-    """For JSON: RFC 3339 in UTC, to the microsecond."""
-    if at_us is None:
-        return None
-    seconds, micros = divmod(at_us, US_PER_S)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from airworthy.cli import documents, show
+from airworthy.cli import show
 from airworthy.core.money import usd_text
 from airworthy.recorder import Recorded
+from airworthy.runtime import documents
 
 PAYLOAD_CHARS_MAX = 160
 INDENT = " " * 5

@@ -21,6 +21,9 @@ def pause(
     *,
     agent: Agent = None,
     all_: All = False,
+    to_people: Annotated[
+        bool, typer.Option("--to-people", help="People do its tasks meanwhile, instead of letting them wait.")
+    ] = False,
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason; shown wherever the pause is.")] = "",
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
@@ -29,11 +32,12 @@ def pause(
     """Stop an agent, or all of them, before their next step.
 
     Every worker obeys within a second, on every machine; a running call is not broken off. Tasks are still accepted
-    and wait. No agent's code is needed for this.
+    and wait; with --to-people they become escalations, which people do by hand. No agent's code is needed for this.
 
     \b
     Examples:
       airworthy pause --agent support --why "wrong prices"
+      airworthy pause --agent support --to-people --why "it invents discounts"
       airworthy pause --all
     """
     from airworthy.app.build import opened
@@ -43,15 +47,17 @@ def pause(
 
     scope = _scope(agent, every=all_)
     with opened(load_config(folder, database=database)) as found:
-        changed = found.operations.pause(scope, person(), show.unicode_text(why))
+        changed = found.operations.pause(scope, person(), show.unicode_text(why), manual=to_people)
         if agent is not None and not is_known(found, show.unicode_text(agent)):
             show.note(
                 f"No task and no key of an agent called {agent} is stored; check the name.", style="yellow"
             )
     if as_json:
-        show.emit({"scope": scope, "paused": True, "changed": changed})
+        show.emit({"scope": scope, "paused": True, "changed": changed, "manual": to_people})
     else:
         show.say(f"{called(scope)} {'paused' if changed else 'paused already'}.")
+        if to_people:
+            show.say("Its tasks wait for people now: airworthy review list")
         show.say(f"Let go on with: airworthy resume {_option(scope)}")
 
 

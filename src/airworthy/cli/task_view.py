@@ -2,13 +2,14 @@
 
 from airworthy.app.build import App
 from airworthy.app.lookup import workers
-from airworthy.cli import documents, show
+from airworthy.cli import show
 from airworthy.cli.next_step import Surroundings, next_steps
 from airworthy.cli.step_view import PAYLOAD_CHARS_MAX, is_clipped, show_step
 from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome
 from airworthy.recorder import summarise
-from airworthy.runtime import TaskRow
+from airworthy.runtime import TaskRow, documents
+from airworthy.runtime.lifecycle import is_rehearsal
 from airworthy.runtime.switches import ALL, of_agent
 
 
@@ -79,7 +80,7 @@ class View:
                 ("Task", task.id),
                 ("Agent", task.agent),
                 ("State", task.state.value),
-                ("Rehearsed", "no tool of it acts" if documents.is_rehearsal(self.steps) else ""),
+                ("Rehearsed", "no tool of it acts" if is_rehearsal(self.steps) else ""),
                 ("Waits for", task.waiting_for),
                 ("Reason", why.code.value if why is not None and not answered else ""),
                 ("Why", why.text if why is not None and not answered else ""),

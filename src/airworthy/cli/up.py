@@ -1,4 +1,4 @@
-"""`up`: worker and gateway in one process, for a working folder on one machine."""
+"""`up`: worker, gateway and API in one process, for a working folder on one machine."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -8,31 +8,41 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airworthy.cli import options
+from airworthy.cli.api import LISTEN as API_LISTEN
+from airworthy.cli.api import api_bound
 from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import Part, ran, run_fast
 
 if TYPE_CHECKING:
     from airworthy.app.gateway_config import GatewayConfig
     from airworthy.app.project import Project
+    from airworthy.cli.api import ApiServing
     from airworthy.cli.gateway import Serving
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-ROLES = ("worker", "gateway")
+ROLES = ("worker", "gateway", "api")
+ROLES_DEFAULT = ("worker", "gateway")
 
 
 @app.command(name="up")
 def up(
     *,
     roles: Annotated[
-        str, typer.Option("--roles", metavar="LIST", help="What to run: worker, gateway, or both.")
-    ] = ",".join(ROLES),
+        str, typer.Option("--roles", metavar="LIST", help="What to run, of worker, gateway and api.")
+    ] = ",".join(ROLES_DEFAULT),
     listen: Annotated[
         str | None,
         typer.Option(
             "--listen", metavar="HOST:PORT", help="Where the gateway listens; as for `airworthy gateway`."
         ),
     ] = None,
+    api_listen: Annotated[
+        str,
+        typer.Option(
+            "--api-listen", metavar="HOST:PORT", help="Where the API listens; as for `airworthy api`."
+        ),
+    ] = API_LISTEN,
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=10_000, metavar="N", help="Tasks under way at once.")
     ] = None,
@@ -42,18 +52,18 @@ def up(
 ) -> None:
     """Work on tasks and serve models over HTTP, in one process, until told to stop.
 
-    It is `airworthy run` and `airworthy gateway` in one: both use the working folder's airworthy.toml, its gateway.toml
-    if there is one, and the same database; and calls of tasks and calls over HTTP share pace and breakers.
+    It is `airworthy run`, `airworthy gateway` and, with --roles, `airworthy api` in one. All use the working folder's
+    airworthy.toml, its gateway.toml if there is one, and the same database; calls of tasks and calls over HTTP share
+    pace and breakers.
 
     Ctrl-C once, or SIGTERM, takes no new tasks and no new calls, and lets those under way end; twice ends them at once,
-    and tasks go on from their record at the next start. With --json there is one line once the gateway listens, and one
+    and tasks go on from their record at the next start. With --json there is one line once a server listens, and one
     for each run of a task that ended.
 
     \b
     Examples:
-      airworthy up
       airworthy up --listen 127.0.0.1:0 --concurrency 4
-      airworthy up --roles gateway
+      airworthy up --roles worker,api
     """
     from airworthy.app.build import opened
     from airworthy.app.gateway import charges_of
@@ -64,14 +74,17 @@ def up(
     settings = load_gateway_config(folder)
     config = database_config(settings, database)
     # A gateway with policies of its own needs no agent's code.
-    agents = agents_of(config) if "worker" in wanted or not settings.policies else []
+    agents = agents_of(config) if {"worker", "api"} & set(wanted) or not settings.policies else []
     served = charges_of(settings, lambda: ()) if "gateway" in wanted and settings.policies else []
     with opened(config, agents, [charge.policy for charge in served]) as found:
         project = Project(config, found, tuple(agents))
         tasks = (concurrency or config.concurrency) if "worker" in wanted else 0
         at = (listen or settings.listen) if "gateway" in wanted else None
-        with _bound(project, settings, at, warned=bool(tasks), as_json=as_json) as serving:
-            raise typer.Exit(run_fast(_up(project, tasks, serving, as_json=as_json)))
+        with (
+            _bound(project, settings, at, warned=bool(tasks), as_json=as_json) as serving,
+            api_bound(project, api_listen if "api" in wanted else None, as_json=as_json) as api,
+        ):
+            raise typer.Exit(run_fast(_up(project, tasks, serving, api, as_json=as_json)))
 
 
 @contextlib.contextmanager
@@ -95,7 +108,9 @@ def _bound(
         yield Serving(project.app, charges, settings, listener, as_json=as_json, warned=warned)
 
 
-async def _up(project: "Project", tasks: int, serving: "Serving | None", *, as_json: bool) -> Exit:
+async def _up(
+    project: "Project", tasks: int, serving: "Serving | None", api: "ApiServing | None", *, as_json: bool
+) -> Exit:
     """`tasks`: how many at once; 0: no worker."""
     from airworthy.app.build import this_process
     from airworthy.app.places import shared_places
@@ -110,6 +125,8 @@ async def _up(project: "Project", tasks: int, serving: "Serving | None", *, as_j
         if serving is not None:
             await stack.enter_async_context(serving.opened(places))
             parts.append(serving)
+        if api is not None:
+            parts.append(api)
         return await ran(parts)
 
 

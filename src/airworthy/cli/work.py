@@ -143,7 +143,8 @@ def _awaited(app: "App", accepted: "Accepted", timeout_s: float | None, *, as_js
 
 
 def _acknowledged(accepted: "Accepted", *, as_json: bool) -> Exit:
-    from airworthy.cli.documents import task_document
+    from airworthy.core.outcome import Outcome
+    from airworthy.runtime.documents import task_document
 
     task = accepted.task
     if as_json:
@@ -154,7 +155,8 @@ def _acknowledged(accepted: "Accepted", *, as_json: bool) -> Exit:
         show.note("That key was used before with the same input; this is its task.")
     if task.outcome is not None and task.why is not None and not accepted.repeated:
         show.note(f"{task.outcome.value.capitalize()}: {task.why.text}", style="yellow")
-        return Exit.FAILED
+        # Handed to people it was taken, as asked; declined it was not.
+        return Exit.OK if task.outcome is Outcome.ESCALATED else Exit.FAILED
     if sys.stderr.isatty() and not as_json:
         show.note(f"See what becomes of it: airworthy task show {task.id}")
     return Exit.OK

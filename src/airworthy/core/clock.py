@@ -1,9 +1,18 @@
 """The time, in one place. Waiting is asyncio's own; this file only tells what time it is."""
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 US_PER_S = 1_000_000
+
+
+def iso(at_us: int | None) -> str | None:
+    """For JSON: RFC 3339 in UTC, to the microsecond."""
+    if at_us is None:
+        return None
+    seconds, micros = divmod(at_us, US_PER_S)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Clock(Protocol):

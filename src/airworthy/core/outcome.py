@@ -47,6 +47,7 @@ class ReasonCode(StrEnum):
     AGENT_ERROR = "agent_error"
     CRASHED = "crashed"
     CANCELLED = "cancelled"
+    MANUAL = "manual"
 
 
 def _words(value: object) -> object:

@@ -50,6 +50,8 @@ def policy_hash(policy: Policy) -> str:
         _leave_out(meaning["tools"][name], used, ToolRule, _LATER_OF_TOOLS)
     if policy.gateway == GatewayRules():
         del meaning["gateway"]
+    if not policy.manual:
+        del meaning["manual"]
     if not policy.dependencies:
         del meaning["dependencies"]
     for model, rule in zip(meaning["models"], policy.models, strict=True):

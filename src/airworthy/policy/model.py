@@ -44,6 +44,10 @@ class Policy(Section):
         description="How far the agent is out; all but development are live. "
         "Broken: a live stage with gaps does not start.",
     )
+    manual: bool = Field(
+        default=False,
+        description="Whether people do the tasks instead of the agent. Broken: while true, no run of it begins.",
+    )
     owner: Owner = Owner()
     escalation: Escalation = Escalation()
     input: InputScope = InputScope()

@@ -130,6 +130,19 @@ class Journal:
             self._next_seq += 1
         return Slot(seq, kind, name, key, clean, occurrence, effect, recorded, self.clock.now_us())
 
+    def made(self, kind: str, name: str, arguments: bytes) -> list[Recorded]:
+        """What is recorded of this very call, each time it was made."""
+        clean, _ = self._payloads.redactor.redact_bytes(arguments)
+        base = digest(kind.encode(), name.encode(), clean)
+        found: list[Recorded] = []
+        while (step := self._by_key.get(base + len(found).to_bytes(4, "big"))) is not None:
+            found.append(step)
+        return found
+
+    def by_hand(self) -> None:
+        """A person goes on in the run's place: nobody need meet again what the run has done."""
+        self._unmet.clear()
+
     def label(self, name: str) -> str:
         """A name that a model or a stranger chose, fit to stand in a column: short, printable, without a secret."""
         clean = self._payloads.redactor.redact_text(storable_text(name[: 4 * LABEL_CHARS_MAX]))

@@ -60,9 +60,15 @@ class Recorded:
 
     @property
     def acted(self) -> bool:
-        """It changed the world, or may have."""
+        """The run changed the world with it, or may have."""
         happened = (StepState.STARTED, StepState.DONE, StepState.IN_DOUBT)
-        return self.effect not in (None, "read") and self.key is not None and self.state in happened
+        acts = self.effect not in (None, "read") and self.key is not None and self.state in happened
+        return acts and not self.by_hand
+
+    @property
+    def by_hand(self) -> str:
+        """The person who made this call in the run's place; it answers the same call of a later run all the same."""
+        return next((str(note["by_hand"]) for note in self.facts.notes if "by_hand" in note), "")
 
 
 INSERT_STEP = (

@@ -1,6 +1,6 @@
 """The transactions of a task's life: claimed, parked, retried, closed, woken. Each is whole or not at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,8 +36,12 @@ class Claimed:
 
     @property
     def dry_run(self) -> bool:
-        """The task was handed in as a rehearsal: it stands with the input, so that nothing can lose it."""
-        return any(note.get("dry_run") for note in self.recorded[0].facts.notes)
+        return is_rehearsal(self.recorded)
+
+
+def is_rehearsal(recorded: Sequence[Recorded]) -> bool:
+    """The task was handed in as one: it stands with the input, so that nothing can lose it."""
+    return bool(recorded) and any(note.get("dry_run") for note in recorded[0].facts.notes)
 
 
 class Lifecycle:
@@ -60,7 +64,7 @@ class Lifecycle:
         if task.state is State.RUNNING and leases.holder(tx, task.id) is not None:
             return None  # A wake-up too many; somebody is at it.
         if task.cancel_asked:
-            self._close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
+            self.end_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(), now_us)
             return None
         if task.pause_asked:
             tasks.move(tx, task, Event.PAUSE, now_us)
@@ -71,14 +75,14 @@ class Lifecycle:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  # one damaged record must not hold up every other task
-            self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _unreadable(error), now_us)
+            self.end_unclaimed(tx, task, Outcome.DEAD_LETTERED, _unreadable(error), now_us)
             return None
         seq = recorded[-1].seq
         attempts = 1
         if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
             attempts = task.attempts + 1 if seq == task.seq_claimed else 1
             if attempts > attempts_max[task.agent]:
-                self._close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
+                self.end_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
                 return None
         fence = leases.take(tx, task.id, owner_id, now_us)
         event = Event.TAKE_OVER if task.state is State.RUNNING else Event.CLAIM
@@ -167,7 +171,7 @@ class Lifecycle:
         leases.forget(tx, task.id)
 
     def decline_at_the_door(self, tx: Tx, task: TaskRow, reason: Reason, now_us: int) -> None:
-        self._close_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
+        self.end_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
 
     def wake(self, tx: Tx, task_id: str, now_us: int) -> bool:
         """After a decision. False when the task does not wait (it is running, paused or closed)."""
@@ -199,7 +203,7 @@ class Lifecycle:
         if task.state is State.RUNNING:
             tasks.update(tx, task.id, cancel_asked=1)
             return False
-        self._close_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
+        self.end_unclaimed(tx, task, Outcome.CANCELLED, _cancelled(by, why), now_us)
         return True
 
     @staticmethod
@@ -231,7 +235,8 @@ class Lifecycle:
     def _schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
         self.engine.schedule(tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us)
 
-    def _close_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
+    def end_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
+        """A task that no run of this moment holds."""
         self._end(tx, task, outcome, reason, None, now_us, task.active_us)
         self.engine.forget(tx, task.id)
         leases.forget(tx, task.id)

@@ -54,6 +54,9 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.RUNNING, Event.DECLINE): State.DECLINED,
     (State.QUEUED, Event.DECLINE): State.DECLINED,  # Refused at the door, before any run.
     (State.RUNNING, Event.ESCALATE): State.ESCALATED,
+    (State.QUEUED, Event.ESCALATE): State.ESCALATED,  # The agent is off, and people do its tasks.
+    (State.WAITING, Event.ESCALATE): State.ESCALATED,
+    (State.PAUSED, Event.ESCALATE): State.ESCALATED,
     (State.RUNNING, Event.DEAD_LETTER): State.DEAD_LETTERED,
     (State.QUEUED, Event.CANCEL): State.CANCELLED,
     (State.WAITING, Event.CANCEL): State.CANCELLED,

@@ -8,11 +8,11 @@ from airworthy.core.canonical import decode, digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
-from airworthy.core.outcome import Reason, ReasonCode
+from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.policy import Approval, Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
-from airworthy.runtime import switches, tasks
+from airworthy.runtime import handing, switches, tasks
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
@@ -167,10 +167,26 @@ class Operations:
 
         self._change(op)
 
-    def pause(self, scope: str, by: str, reason: str) -> bool:
-        """`scope`: "all" or "agent:<name>". False when it was paused already."""
+    def pause(self, scope: str, by: str, reason: str, *, manual: bool = False) -> bool:
+        """`scope`: "all" or "agent:<name>". `manual`: its tasks go to people. False when it was so already."""
         clean = self._payloads.redactor.redact_text(reason)
-        return self._change(lambda tx, now_us: switches.set_off(tx, Switch(scope, by, clean, now_us)))
+        changed = self._change(
+            lambda tx, now_us: switches.set_off(tx, Switch(scope, by, clean, now_us, manual))
+        )
+        while manual and self.hand_over():
+            continue  # Batch by batch, so that no other writer waits for all of them.
+        return changed
+
+    def hand_over(self) -> int:
+        """See `handing.hand_over`; 0 when nothing is left to hand over now."""
+        return self._change(lambda tx, now_us: handing.hand_over(tx, self._lifecycle, (), now_us))
+
+    async def hand_over_in_loop(self, agents: Sequence[str]) -> int:
+        """The same beside a worker's tasks. `agents`: those whose policy says so."""
+        now_us = self.clock.now_us()
+        if not await self.database.read(lambda tx: handing.anything(tx, agents)):
+            return 0
+        return await self.database.write(lambda tx: handing.hand_over(tx, self._lifecycle, agents, now_us))
 
     def resume(self, scope: str) -> int | None:
         """Goes on, tasks that had been stopped on the way included; how many those were. None: it was not paused."""
@@ -305,9 +321,12 @@ class Operations:
             changed_us=now_us,
         )
         refused = _refused_at_the_door(policy, submission, len(raw))
-        return lambda tx: self._accept(tx, row, packed, refused, now_us)
+        return lambda tx: self._accept(tx, row, packed, refused, policy)
 
-    def _accept(self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, now_us: int) -> Accepted:
+    def _accept(
+        self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, policy: Policy
+    ) -> Accepted:
+        now_us = row.created_us
         known = (
             tasks.find_by_key(tx, row.agent, row.idempotency_key) if row.idempotency_key is not None else None
         )
@@ -327,6 +346,10 @@ class Operations:
         if refused is not None:
             self._lifecycle.decline_at_the_door(tx, row, refused, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)
+        by_hand = handing.at_the_door(tx, policy)
+        if by_hand is not None:
+            self._lifecycle.end_unclaimed(tx, row, Outcome.ESCALATED, by_hand, now_us)
+            return Accepted(tasks.get(tx, row.id), repeated=False)
         self._lifecycle.engine.schedule(tx, row.id, agent=row.agent, priority=row.priority, due_us=now_us)
         return Accepted(row, repeated=False)
 
@@ -337,8 +360,9 @@ def _refuse_for_nothing(tx: Tx, effect_id: str, to: EffectState) -> None:
     if row is None or row.due_us is not None or (row.state, to) != (EffectState.HELD, EffectState.APPROVED):
         return
     task = tasks.get(tx, row.task_id)
-    if task.outcome is None:
-        return
+    made = read_steps(tx, task.id, after=row.seq - 1) if task.outcome is not None else []
+    if task.outcome is None or any(step.seq == row.seq and step.by_hand for step in made):
+        return  # Its run goes on, or the person who called it does.
     back = {
         State.ESCALATED: f"Open it again first: airworthy task resume {task.id}",
         State.DEAD_LETTERED: f"Bring it back first: airworthy dead-letter requeue {task.id}",

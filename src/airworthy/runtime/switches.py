@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass
 
-from airworthy.store import Tx
+from airworthy.store import Row, Tx
 
 ALL = "all"
+_COLUMNS = "scope, by_whom, reason, at_us, manual"
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """`scope` is "all" or "agent:<name>"."""
+    """`scope` is "all" or "agent:<name>". `manual`: people do the tasks meanwhile, instead of letting them wait."""
 
     scope: str
     by_whom: str
     reason: str
     at_us: int
+    manual: bool = False
 
 
 def of_agent(name: str) -> str:
@@ -22,14 +24,14 @@ def of_agent(name: str) -> str:
 
 
 def set_off(tx: Tx, switch: Switch) -> bool:
-    """False when it was off already."""
-    return (
-        tx.execute(
-            "INSERT INTO switches (scope, by_whom, reason, at_us) VALUES (?, ?, ?, ?) ON CONFLICT (scope) DO NOTHING",
-            (switch.scope, switch.by_whom, switch.reason, switch.at_us),
-        )
-        == 1
+    """False when it was off already, and in the same way: to hand the tasks to people is more than to let them wait."""
+    changed = tx.execute(
+        f"INSERT INTO switches ({_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope) DO UPDATE SET"
+        " by_whom = excluded.by_whom, reason = excluded.reason, at_us = excluded.at_us, manual = excluded.manual"
+        " WHERE switches.manual < excluded.manual",
+        (switch.scope, switch.by_whom, switch.reason, switch.at_us, int(switch.manual)),
     )
+    return changed == 1
 
 
 def set_on(tx: Tx, scope: str) -> bool:
@@ -38,14 +40,17 @@ def set_on(tx: Tx, scope: str) -> bool:
 
 
 def listing(tx: Tx) -> list[Switch]:
-    return [
-        Switch(*row) for row in tx.rows("SELECT scope, by_whom, reason, at_us FROM switches ORDER BY scope")
-    ]
+    return [_switch(row) for row in tx.rows(f"SELECT {_COLUMNS} FROM switches ORDER BY scope")]
 
 
 def paused(tx: Tx, agent: str) -> Switch | None:
     row = tx.row(
-        "SELECT scope, by_whom, reason, at_us FROM switches WHERE scope IN (?, ?) ORDER BY scope LIMIT 1",
+        f"SELECT {_COLUMNS} FROM switches WHERE scope IN (?, ?) ORDER BY manual DESC, scope LIMIT 1",
         (ALL, of_agent(agent)),
     )
-    return None if row is None else Switch(*row)
+    return None if row is None else _switch(row)
+
+
+def _switch(row: Row) -> Switch:
+    scope, by_whom, reason, at_us, manual = row
+    return Switch(scope, by_whom, reason, at_us, bool(manual))

@@ -92,4 +92,11 @@ def _tasks(metadata: "MetaData") -> None:
     Index("tasks_by_time", tasks.c.created_us)
 
 
-MIGRATIONS = (Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),)
+def _manual(dialect: str) -> Sequence[str]:  # noqa: ARG001  # the same for every engine
+    return ("ALTER TABLE switches ADD COLUMN manual INTEGER NOT NULL DEFAULT 0",)
+
+
+MIGRATIONS = (
+    Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
+    Migration("runtime", 4, "switches that hand tasks to people", _manual),
+)

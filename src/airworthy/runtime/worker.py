@@ -165,7 +165,7 @@ class Worker:
 
     def _claim_in(self, tx: Tx, count: int) -> list[Claimed]:
         now_us = self._clock.now_us()
-        on = [name for name in self._desks if switches.paused(tx, name) is None]
+        on = [name for name in self._desks if not self._is_off(tx, name)]
         attempts_max = {name: desk.agent.policy.runtime.attempts_max for name, desk in self._desks.items()}
         claimed = []
         for task_id in self._engine.take(tx, on, now_us, count):
@@ -308,8 +308,11 @@ class Worker:
             if held.agent in self._off or task_id in orders.pause:
                 held.runner.halt(paused())
 
+    def _is_off(self, tx: Tx, name: str) -> bool:
+        return self._desks[name].agent.policy.manual or switches.paused(tx, name) is not None
+
     def _read_orders(self, tx: Tx) -> _Orders:
-        off = frozenset(name for name in self._desks if switches.paused(tx, name) is not None)
+        off = frozenset(name for name in self._desks if self._is_off(tx, name))
         rows = tx.rows(
             "SELECT id, cancel_asked FROM tasks WHERE state = 'running' AND (cancel_asked = 1 OR pause_asked = 1)"
         )

@@ -46,6 +46,7 @@ class RunTools:
     ledger: Ledger = field(default_factory=Ledger)
     confidence: float | None = None  # As the agent stated it last.
     dry_run: bool = False  # The whole task is a rehearsal.
+    notes: tuple[dict[str, Any], ...] = ()  # What every call of it is recorded with.
 
     def recall(self, recorded: Sequence[Recorded]) -> None:
         """What earlier runs of the task were told, and the versions of resources they have seen."""
@@ -205,7 +206,7 @@ class Toolbox:
             attempts=tried.attempts,
             resource=call.resource if version is not None else None,
             resource_version=version,
-            notes=tuple(tried.notes),
+            notes=(*call.run.notes, *tried.notes),
         )
 
     def failure(self, call: Call, tried: Tried) -> ErrorFact:

@@ -17,7 +17,7 @@ from airworthy.gateway.keys import KeyRing, NewKey
 from airworthy.gateway.server import (
     Address,
     GatewayApp,
-    GatewayServer,
+    HttpServer,
     Metrics,
     ServerRules,
     Surroundings,
@@ -220,11 +220,11 @@ def served(gateway: Gateway, drain_s: float = 5.0) -> Iterator[tuple[Address, "S
     """Over real sockets, from a thread with a loop of its own."""
     listener = bound(Address("127.0.0.1", 0))
     at = address_of(listener)
-    ready: Future[tuple[GatewayServer, asyncio.AbstractEventLoop]] = Future()
+    ready: Future[tuple[HttpServer, asyncio.AbstractEventLoop]] = Future()
 
     async def main() -> None:
         await gateway.ring.refresh()
-        server = GatewayServer(gateway.app, drain_s)
+        server = HttpServer(gateway.app, drain_s)
         beside = asyncio.create_task(gateway.app.run())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
@@ -247,7 +247,7 @@ def served(gateway: Gateway, drain_s: float = 5.0) -> Iterator[tuple[Address, "S
 
 @dataclass
 class Stop:
-    server: GatewayServer
+    server: HttpServer
     loop: asyncio.AbstractEventLoop
     thread: threading.Thread
 

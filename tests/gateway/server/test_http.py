@@ -15,7 +15,7 @@ import pytest
 
 from airworthy.gateway.call import Answer, Call
 from airworthy.gateway.server import Address, CannotListen, ServerRules, address, address_of, bound
-from airworthy.gateway.server._uvicorn import HEAD_BYTES_MAX, HEAD_S_MAX, GatewayServer, GuardedProtocol
+from airworthy.gateway.server._uvicorn import HEAD_BYTES_MAX, HEAD_S_MAX, GuardedProtocol, HttpServer
 from tests.gateway.server.kit import CHAT, JSON, Gateway, ScriptedDoor, served
 
 WAIT_S = 10.0
@@ -168,7 +168,7 @@ async def test_a_head_that_does_not_come_is_not_waited_for() -> None:
         def is_closing(self) -> bool:
             return False
 
-    server = GatewayServer(Gateway().app, 1.0)
+    server = HttpServer(Gateway().app, 1.0)
     server.config.load()
     silent, partial, whole = Transport(), Transport(), Transport()
     for transport, data in (

@@ -16,7 +16,7 @@ from airworthy.app.gateway import Charge, gateway
 from airworthy.app.gateway_config import GatewayConfig
 from airworthy.app.gateway_keys import created
 from airworthy.gateway.keys import NewKey
-from airworthy.gateway.server import Address, GatewayServer, address_of, bound
+from airworthy.gateway.server import Address, HttpServer, address_of, bound
 from airworthy.gateway.simulator import Simulator, serving
 from airworthy.policy import parse_policy
 from airworthy.store import MemoryDatabase
@@ -85,11 +85,11 @@ def whole(simulator: Simulator | None = None, more: str = "", **settings: Any) -
 
 @contextlib.contextmanager
 def _served(app: App, charges: list[Charge], config: GatewayConfig, told: list[str]) -> Iterator[Address]:
-    ready: Future[tuple[GatewayServer, asyncio.AbstractEventLoop]] = Future()
+    ready: Future[tuple[HttpServer, asyncio.AbstractEventLoop]] = Future()
 
     async def main() -> None:
         async with gateway(app, charges, config, told.append, local=True) as made:
-            server = GatewayServer(made, config.drain_s)
+            server = HttpServer(made, config.drain_s)
             serving_ = asyncio.create_task(server.serve(sockets=[listener]))
             await server.listening.wait()
             ready.set_result((server, asyncio.get_running_loop()))

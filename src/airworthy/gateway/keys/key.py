@@ -98,15 +98,21 @@ def mint(new: NewKey, ids: Ids, now_us: int) -> tuple[str, Key]:
     """
     if new.expires_us is not None and new.expires_us <= now_us:
         raise InputError("The key would have expired already.", mend="Give it a time in the future.")
-    chance = int(ids.trace() + ids.trace(), 16)
-    secret = PREFIX
-    for _ in range(SECRET_CHARS):
-        chance, digit = divmod(chance, len(_ALPHABET))
-        secret += _ALPHABET[digit]
+    secret = drawn(PREFIX, ids)
     return secret, Key(
         secret[:ID_CHARS], digest_of(secret), new.agent, now_us, new.user, new.feature, new.label, new.priority,
         new.budgets, new.expires_us,
     )  # fmt: skip
+
+
+def drawn(prefix: str, ids: Ids) -> str:
+    """A new secret: the prefix and 32 letters and digits, 190 bits of chance."""
+    chance = int(ids.trace() + ids.trace(), 16)
+    secret = prefix
+    for _ in range(SECRET_CHARS):
+        chance, digit = divmod(chance, len(_ALPHABET))
+        secret += _ALPHABET[digit]
+    return secret
 
 
 def digest_of(secret: str) -> bytes:

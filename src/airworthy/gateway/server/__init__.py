@@ -1,6 +1,6 @@
 """The gateway over HTTP: routes, keys, bounds, counters and a server that stops gently; asks the core for the rest."""
 
-from airworthy.gateway.server._uvicorn import GatewayServer
+from airworthy.gateway.server._uvicorn import HttpServer
 from airworthy.gateway.server.asgi import Doorway, GatewayApp, ServerRules, Surroundings
 from airworthy.gateway.server.listening import Address, CannotListen, address, address_of, bound
 from airworthy.gateway.server.metrics import Gauge, Metrics
@@ -10,8 +10,8 @@ __all__ = [
     "CannotListen",
     "Doorway",
     "GatewayApp",
-    "GatewayServer",
     "Gauge",
+    "HttpServer",
     "Metrics",
     "ServerRules",
     "Surroundings",

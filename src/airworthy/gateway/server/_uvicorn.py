@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from airworthy.gateway.server.asgi import GatewayApp
 from airworthy.gateway.server.presence import HANG_UP
+from airworthy.gateway.server.reading import Receive, Scope, Send
 
 # Longer than the clients keep an idle connection, so that none picks one that is just being closed.
 KEEP_ALIVE_S: Final = 120
@@ -19,6 +19,9 @@ HEAD_S_MAX: Final = 30.0
 CLEARING_S_MAX: Final = 5.0
 CLOSING_S_MAX: Final = 1.0
 CLOSING_POLL_S: Final = 0.01
+
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -77,10 +80,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._waiting = None
 
 
-class GatewayServer(uvicorn.Server):
-    """Serves until told to stop, and leaves the process's signal handlers to whoever started it."""
+class HttpServer(uvicorn.Server):
+    """Serves an ASGI application until told to stop, and leaves the process's signal handlers to whoever started it."""
 
-    def __init__(self, app: GatewayApp, drain_s: float) -> None:
+    def __init__(self, app: Application, drain_s: float) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from airworthy.cli.show import iso
+from airworthy.core.clock import iso
 from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
-from airworthy.runtime import TaskRow
+from airworthy.review.feedback import Feedback
+from airworthy.review.results import Result
+from airworthy.runtime.tasks import TaskRow
 from airworthy.tools import EffectRow
 
 Document = dict[str, Any]
@@ -96,6 +98,32 @@ def evidence_of(effect: EffectRow) -> Any:
     return None if effect.evidence is None else json.loads(effect.evidence)
 
 
+def feedback_document(said: Feedback) -> Document:
+    return {
+        "id": said.id,
+        "task": said.task_id,
+        "agent": said.agent,
+        "at": iso(said.at_us),
+        "via": said.via,
+        "thumb": said.thumb,
+        "correction": said.correction,
+        "text": said.text,
+        "by": said.by,
+    }
+
+
+def result_document(result: Result) -> Document:
+    return {
+        "task": result.task_id,
+        "agent": result.agent,
+        "name": result.name,
+        "value": result.value,
+        "at": iso(result.at_us),
+        "told": iso(result.told_us),
+        "by": result.by,
+    }
+
+
 def parsed_arguments(effect: EffectRow) -> Any:
     import json
 
@@ -111,10 +139,6 @@ def answer_of(steps: Sequence[Recorded]) -> Any:
     """What the last outcome holds; None for any outcome but answered."""
     ends = [step for step in steps if step.kind == "outcome"]
     return ends[-1].result if ends else None
-
-
-def is_rehearsal(steps: Sequence[Recorded]) -> bool:
-    return bool(steps) and any(note.get("dry_run") for note in steps[0].facts.notes)
 
 
 def input_of(steps: Sequence[Recorded]) -> Any:

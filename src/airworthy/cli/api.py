@@ -1,0 +1,111 @@
+"""`api`: the door for people's tools and other programs: tasks, reviews, feedback, over HTTP."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airworthy.cli import options, show
+from airworthy.cli.exits import Exit
+from airworthy.cli.interrupts import ran, run_fast
+
+if TYPE_CHECKING:
+    import socket
+
+    from airworthy.app.project import Project
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+LISTEN = "127.0.0.1:8091"
+DRAIN_S = 10.0
+
+
+@app.command(name="api")
+def api(
+    *,
+    listen: Annotated[
+        str,
+        typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes any free one."),
+    ] = LISTEN,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Serve the HTTP API: tasks, the review queue, feedback.
+
+    Callers need a key: see `airworthy access create`. What it offers stands in /openapi.json. Only this machine can
+    reach it unless --listen names another address. It works on no task: `airworthy run` or `airworthy up` does.
+
+    Ctrl-C once, or SIGTERM, lets requests under way end; twice ends them too. With --json there is one line once it
+    listens.
+
+    \b
+    Examples:
+      airworthy api
+      airworthy api --listen 127.0.0.1:0 --json
+    """
+    from airworthy.app.project import project
+
+    with project(folder, database) as found, api_bound(found, listen, as_json=as_json) as serving:
+        raise typer.Exit(run_fast(_served(serving)))
+
+
+async def _served(serving: "ApiServing | None") -> Exit:
+    assert serving is not None
+    return await ran([serving])
+
+
+@contextlib.contextmanager
+def api_bound(found: "Project", listen: str | None, *, as_json: bool) -> "Iterator[ApiServing | None]":
+    """The API with its port, which is taken before anything starts; without an address none is wanted."""
+    from airworthy.gateway.server import address, bound
+
+    if listen is None:
+        yield None
+        return
+    with bound(address(listen)) as listener:
+        yield ApiServing(found, listener, as_json=as_json)
+
+
+class ApiServing:
+    """One API from its first word to its last; `cli.interrupts.Part`."""
+
+    def __init__(self, found: "Project", listener: "socket.socket", *, as_json: bool) -> None:
+        from airworthy.app.console import parts_of
+        from airworthy.console.api import application
+        from airworthy.gateway.server import HttpServer, address_of
+
+        policies = {agent.name: agent.policy for agent in found.agents}
+        self._server: HttpServer = HttpServer(
+            application(parts_of(found.app, found.config.folder, policies)), DRAIN_S
+        )
+        self._listener = listener
+        self._at = address_of(listener)
+        self._as_json = as_json
+
+    async def run(self) -> None:
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        try:
+            await self._server.listening.wait()
+            if self._as_json:
+                show.emit({"url": self._at.url}, line=True)
+            else:
+                show.say(f"API on {self._at.url}, described in {self._at.url}/openapi.json")
+            if not self._at.loopback:
+                show.note(
+                    f"Others can reach {self._at}, and keys travel as they are: put a server with TLS before it.",
+                    style="yellow",
+                )
+            await serving
+        finally:
+            self._server.hurry()
+            await asyncio.gather(serving, return_exceptions=True)
+
+    def stop(self) -> None:
+        show.note(f"Letting requests end for up to {DRAIN_S:g} s.")
+        self._server.stop()
+
+    def hurry(self) -> None:
+        self._server.hurry()

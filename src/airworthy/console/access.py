@@ -1,0 +1,136 @@
+"""Who may use the API, and for what: keys of people and of programs, as values and as rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from airworthy.core.errors import InputError
+from airworthy.core.ids import Ids
+from airworthy.gateway.keys.key import digest_of, drawn, is_label
+from airworthy.review.people import People, Role
+from airworthy.store import Row, Tx
+
+PREFIX = "awp_"
+ID_CHARS = len(PREFIX) + 8
+ROLES: tuple[Role, ...] = get_args(Role)
+KEYS_MAX = 10_000
+
+Right = Literal["look", "decide", "operate", "submit"]
+# Which roles give a right. To look is open to every key but one that may only submit.
+_RIGHTS: dict[Right, frozenset[str]] = {
+    "look": frozenset({"viewer", "reviewer", "operator", "admin"}),
+    "decide": frozenset({"reviewer", "admin"}),
+    "operate": frozenset({"operator", "admin"}),
+    "submit": frozenset({"submitter", "operator", "admin"}),
+}
+PROGRAM_ROLES = (*ROLES, "submitter")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A key as it is stored. `person`: an id of people.toml, whose roles stand there; or `program`, with `roles`."""
+
+    id: str
+    digest: bytes
+    person: str
+    program: str
+    roles: tuple[str, ...]
+    created_us: int
+    expires_us: int | None = None
+    revoked_us: int | None = None
+
+    def good(self, now_us: int) -> bool:
+        return self.revoked_us is None and (self.expires_us is None or now_us < self.expires_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever calls, under the name that records will show."""
+
+    name: str
+    roles: frozenset[str]
+    person: str = ""
+
+    def may(self, right: Right) -> bool:
+        return bool(self.roles & _RIGHTS[right])
+
+
+def caller_of(key: AccessKey, people: People) -> Caller | None:
+    """None for a person who is not in people.toml any more."""
+    if not key.person:
+        return Caller(key.program, frozenset(key.roles))
+    rule = people.people.get(key.person)
+    return None if rule is None else Caller(key.person, frozenset(rule.roles), key.person)
+
+
+def minted(
+    ids: Ids,
+    now_us: int,
+    *,
+    person: str = "",
+    program: str = "",
+    roles: Sequence[str] = (),
+    expires_us: int | None = None,
+) -> tuple[str, AccessKey]:
+    """The secret, which is never seen again, and the key that answers to it. Raises: InputError."""
+    if bool(person) == bool(program):
+        raise InputError("A key is for a person or for a program.", mend="Name one of the two.")
+    if not is_label(person or program):
+        raise InputError(
+            f"{person or program!r} is no name for a key's owner.",
+            mend="Use 1 to 128 letters, digits and the signs . _ : -",
+        )
+    unknown = [role for role in roles if role not in PROGRAM_ROLES]
+    if unknown or bool(roles) != bool(program):
+        raise InputError(
+            f"The roles are {', '.join(roles) or 'none'}.",
+            mend=f"Give a program one or more of {', '.join(PROGRAM_ROLES)}; a person's stand in people.toml.",
+        )
+    secret = drawn(PREFIX, ids)
+    return secret, AccessKey(
+        secret[:ID_CHARS], digest_of(secret), person, program, tuple(roles), now_us, expires_us
+    )
+
+
+_COLUMNS = "id, digest, person, program, roles, created_us, expires_us, revoked_us"
+
+
+def create(tx: Tx, key: AccessKey) -> None:
+    """Raises: InputError when there are as many as there may be."""
+    row = tx.row("SELECT COUNT(*) FROM access_keys")
+    if row is not None and row[0] >= KEYS_MAX:
+        raise InputError(f"There are {row[0]} keys.", mend="Give programs of one kind one key.")
+    tx.execute(
+        f"INSERT INTO access_keys ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key.id, key.digest, key.person, key.program, " ".join(key.roles), key.created_us, key.expires_us,
+            key.revoked_us,
+        ),
+    )  # fmt: skip
+
+
+def find(tx: Tx, secret: str) -> AccessKey | None:
+    row = tx.row(f"SELECT {_COLUMNS} FROM access_keys WHERE digest = ?", (digest_of(secret),))
+    return None if row is None else _key(row)
+
+
+def listing(tx: Tx) -> list[AccessKey]:
+    """The newest first."""
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM access_keys ORDER BY created_us DESC, id")
+    return [_key(row) for row in rows]
+
+
+def revoke(tx: Tx, id_: str, now_us: int) -> bool:
+    """False when it was revoked before. Raises: InputError."""
+    row = tx.row("SELECT revoked_us FROM access_keys WHERE id = ?", (id_,))
+    if row is None:
+        raise InputError(f"There is no access key {id_!r}.", mend="List them with `airworthy access list`.")
+    if row[0] is not None:
+        return False
+    tx.execute("UPDATE access_keys SET revoked_us = ? WHERE id = ?", (now_us, id_))
+    return True
+
+
+def _key(row: Row) -> AccessKey:
+    id_, digest, person, program, roles, *times = row
+    return AccessKey(id_, bytes(digest), person, program, tuple(roles.split()), *times)

@@ -1,0 +1,46 @@
+"""The HTTP API as one application: its routes, its document, its bounds."""
+
+from typing import TYPE_CHECKING, Final
+
+from fastapi import FastAPI
+
+from airworthy import __version__
+from airworthy.console import links, problems, said, tasks
+from airworthy.console.bounds import Application, Bounded
+from airworthy.console.parts import Parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024
+BASE: Final = "/api/v1"
+ABOUT: Final = (
+    "Tasks, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is unknown. "
+    "Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
+)
+
+
+def application(parts: Parts, *, body_bytes_max: int = BODY_BYTES_MAX) -> Application:
+    return Bounded(api(parts), body_bytes_max)
+
+
+def api(parts: Parts) -> FastAPI:
+    """Without the bounds. Its pages of documentation are off: they would fetch scripts from elsewhere."""
+    made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
+    made.state.parts = parts
+    problems.install(made)
+    for router in (tasks.router, said.router):
+        made.include_router(router, prefix=BASE)
+    made.include_router(links.router)
+    made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
+    made.add_api_route("/readyz", _ready(parts), tags=["health"])
+    return made
+
+
+def _ready(parts: Parts) -> "Callable[[], dict[str, bool]]":
+    def ready() -> dict[str, bool]:
+        """503 while the database cannot be read."""
+        parts.database.read_now(lambda tx: tx.row("SELECT 1"))
+        return {"ok": True}
+
+    return ready

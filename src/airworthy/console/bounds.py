@@ -1,0 +1,55 @@
+"""What holds for every request and answer: how much a body may have, and headers that tie a browser's hands."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+
+from airworthy.console.page import style_hash
+
+Scope = MutableMapping[str, Any]  # ASGI's messages are dicts of anything by its specification.
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# No script anywhere, since what a page of ours shows came from outside; the style is by its hash.
+_POLICY: Final = (
+    "default-src 'none'; style-src '{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_SAFE: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", _POLICY.format(style=style_hash()).encode()),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Bounded:
+    """An application whose requests are bounded, and whose answers carry safe headers."""
+
+    def __init__(self, inner: Application, body_bytes_max: int) -> None:
+        self._inner = inner
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        came = 0
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self._body_bytes_max:
+                # One of the framework's own, which it passes on; of any other it would say that the JSON is bad.
+                raise HTTPException(413, f"The request has more than {self._body_bytes_max} bytes.")
+            return message
+
+        async def with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                known = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in _SAFE if pair[0] not in known)]
+            await send(message)
+
+        await self._inner(scope, counted, with_headers)

@@ -1,0 +1,109 @@
+"""Errors as the API tells them: a status, and a body with the same code, message and mend that a command shows."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from airworthy.core.errors import AirworthyError, ConfigError, InputError
+from airworthy.store import StoreError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+    from fastapi.responses import JSONResponse
+
+_STATUS: Final[Mapping[str, int]] = {
+    "no_key": 401,
+    "forbidden": 403,
+    "not_allowed": 403,
+    "link_refused": 403,
+    "no_such_task": 404,
+    "no_such_item": 404,
+    "idempotency_conflict": 409,
+    "illegal_transition": 409,
+    "transition_refused": 409,
+    "input_too_large": 413,
+    "queue_full": 429,
+}
+_OTHERS: Final[Mapping[int, tuple[str, str]]] = {
+    404: ("no_such_path", "What there is stands in /openapi.json."),
+    405: ("wrong_method", "What there is stands in /openapi.json."),
+    413: ("too_large", "Send less at once."),
+}
+STORE_RETRY_S: Final = 5
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class NoKey(AirworthyError):
+    """Missing, unknown, expired, revoked, or of somebody who left: which of these it is, is nobody's business."""
+
+    code: ClassVar[str] = "no_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No valid key came with the request.",
+            mend="Send one made with `airworthy access create` as `Authorization: Bearer`.",
+        )
+
+
+class Forbidden(AirworthyError):
+    """The key is good, and not for this."""
+
+    code: ClassVar[str] = "forbidden"
+
+
+def status_of(error: AirworthyError) -> int:
+    found = _STATUS.get(error.code)
+    if found is not None:
+        return found
+    if isinstance(error, StoreError):
+        return 503
+    if isinstance(error, InputError):
+        return 400
+    return 500 if isinstance(error, ConfigError) else 409
+
+
+def answer(error: AirworthyError) -> "JSONResponse":
+    from fastapi.responses import JSONResponse
+
+    status = status_of(error)
+    headers = dict(_HEADERS)
+    again_s: float | None = getattr(error, "retry_after_s", None)
+    if status == 503 and again_s is None:
+        again_s = STORE_RETRY_S
+    if again_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(again_s)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = {"code": error.code, "message": error.message, "mend": error.mend}
+    return JSONResponse({"error": body}, status, headers)
+
+
+def install(api: "FastAPI") -> None:
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import JSONResponse
+    from starlette.exceptions import HTTPException
+
+    def ours(_: "Request", error: Exception) -> JSONResponse:
+        assert isinstance(error, AirworthyError)
+        return answer(error)
+
+    def unread(_: "Request", error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # Neither the value nor the library's page: the first may be a secret, the second names a host.
+        found = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()[:10]]
+        body = {
+            "code": "unreadable",
+            "message": "The request is not as it must be: " + "; ".join(found) + ".",
+            "mend": "Compare it with /openapi.json.",
+        }
+        return JSONResponse({"error": body}, 422, _HEADERS)
+
+    def of_the_framework(_: "Request", error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code, mend = _OTHERS.get(error.status_code, ("bad_request", "Compare it with /openapi.json."))
+        body = {"code": code, "message": str(error.detail), "mend": mend}
+        return JSONResponse({"error": body}, error.status_code, {**_HEADERS, **(error.headers or {})})
+
+    api.add_exception_handler(AirworthyError, ours)
+    api.add_exception_handler(HTTPException, of_the_framework)
+    api.add_exception_handler(RequestValidationError, unread)
