@@ -1,10 +1,11 @@
 """`outbox`: a person's word on an effect is carried out once, and each command does only what it says."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Airworthy
+from tests.cli.conftest import AGENT, Airworthy, make_folder
 
 
 @pytest.fixture
@@ -175,3 +176,62 @@ def test_an_effect_that_is_not_there_is_not_found(airworthy: Airworthy, held: tu
     assert held
     assert airworthy("outbox", "show", "eff_0000000").code == 1
     assert airworthy("outbox", "approve", "eff_0000000").code == 1
+
+
+BOOKING = AGENT.replace(
+    '@tool(effect="send")\ndef pay',
+    "def repay(arguments: dict, result: str) -> str:\n"
+    "    return f\"repaid {arguments['to']}\"\n\n"
+    '@tool(effect="send", undo=repay)\ndef pay',
+)
+
+
+def test_a_done_effect_is_taken_back_once_and_both_show_it(folder: Path, airworthy: Airworthy) -> None:
+    make_folder(folder, agent=BOOKING)
+    airworthy("submit", "--input", "pay ann")
+    airworthy("run", "--until-idle")
+    effect = airworthy("outbox", "list", "--json").lines[0]["id"]
+    airworthy("outbox", "approve", effect)
+    airworthy("run", "--until-idle")
+    assert f"airworthy outbox undo {effect}" in airworthy("outbox", "show", effect).out
+
+    said = airworthy("outbox", "undo", effect, "--why", "wrong ann", "--by", "Dana Smith", "--json")
+    airworthy("run", "--until-idle")
+    again = airworthy("outbox", "undo", effect)
+
+    assert (said.json["undo_of"], said.json["decided_by"], said.json["note"]) == (
+        effect,
+        "Dana Smith",
+        "wrong ann",
+    )
+    assert airworthy("outbox", "show", effect, "--json").json["state"] == "undone"
+    shown = airworthy("outbox", "show", said.json["id"]).out
+    assert f"Takes back  {effect}" in shown
+    assert "repaid ann" in shown
+    assert again.code != 0
+    assert "has been taken back already" in again.err
+
+
+def test_an_undo_that_its_tool_does_not_declare_is_refused(
+    airworthy: Airworthy, held: tuple[str, str]
+) -> None:
+    airworthy("outbox", "approve", held[1])
+    airworthy("run", "--until-idle")
+    said = airworthy("outbox", "undo", held[1])
+
+    assert said.code != 0
+    assert "its tool declares no undo" in said.err
+
+
+def test_show_tells_every_rule_that_held_it(airworthy: Airworthy, held: tuple[str, str]) -> None:
+    assert "amount: amount is above 50" in airworthy("outbox", "show", held[1]).out
+    (rule,) = airworthy("outbox", "show", held[1], "--json").json["evidence"]["rules"]
+    assert (rule["rule"], rule["argument"], rule["value"]) == ("amount", "amount", "80.0")
+
+
+def test_a_rehearsed_task_says_so_and_asks_nobody(airworthy: Airworthy) -> None:
+    task = airworthy("submit", "--input", "pay ann", "--dry-run").word
+    airworthy("run", "--until-idle")
+
+    assert "Rehearsed" in airworthy("task", "show", task).out
+    assert [row["state"] for row in airworthy("outbox", "list", "--all", "--json").lines] == ["rehearsed"]

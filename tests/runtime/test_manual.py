@@ -187,6 +187,31 @@ async def test_a_person_calls_the_same_tools_and_each_call_is_recorded_with_thei
     assert made.task(task).state is State.ESCALATED
 
 
+async def test_rules_about_what_the_agent_read_and_how_sure_it_is_ask_nobody_about_a_persons_own_call() -> (
+    None
+):
+    async def reading(run: Run) -> str:
+        await run.tool("look", order="7")
+        run.escalate("I do not know")
+
+    shop = Shop()
+    rule = ToolRule(approval_untrusted="strict", approval_below_confidence=0.9, asked_words=("send",))
+    made, hands = world(reading, shop, tools={"send": rule})
+    task = (await made.done()).id
+    sent = await hands.call(task, "send", {"to": "bob"}, "dana")
+
+    assert (sent.result, shop.sent) == ("sent to bob", ["bob"])
+
+
+async def test_a_task_handed_in_as_a_rehearsal_stays_one_by_hand() -> None:
+    shop = Shop()
+    made, hands = world(escalating, shop)
+    task = (await made.done(dry_run=True)).id
+    rehearsed = await hands.call(task, "send", {"to": "bob"}, "dana")
+
+    assert (rehearsed.result, shop.sent) == ({"dry_run": True, "tool": "send"}, [])
+
+
 async def test_what_the_agent_did_is_not_done_twice_by_mistake() -> None:
     shop = Shop()
     made, hands = world(escalating, shop)

@@ -9,6 +9,7 @@ from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome
 from airworthy.recorder import summarise
 from airworthy.runtime import TaskRow, documents
+from airworthy.runtime.lifecycle import is_rehearsal
 from airworthy.runtime.switches import ALL, of_agent
 
 
@@ -79,7 +80,7 @@ class View:
                 ("Task", task.id),
                 ("Agent", task.agent),
                 ("State", task.state.value),
-                ("Rehearsed", "no tool of it acts" if documents.is_rehearsal(self.steps) else ""),
+                ("Rehearsed", "no tool of it acts" if is_rehearsal(self.steps) else ""),
                 ("Waits for", task.waiting_for),
                 ("Reason", why.code.value if why is not None and not answered else ""),
                 ("Why", why.text if why is not None and not answered else ""),

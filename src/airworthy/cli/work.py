@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RETRY_S_MAX = 10.0  # One who waits asks at least so often, whatever was promised.
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Rehearse it: no tool acts, whatever the policy says.")
+]
 
 
 class WhenFull(StrEnum):
@@ -115,9 +118,7 @@ def submit(
     source: Source = "",
     priority: Priority = None,
     when_full: WhenFullHow = WhenFull.REFUSE,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Rehearse it: no tool acts, whatever the policy says.")
-    ] = False,
+    dry_run: DryRun = False,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the outcome and show it.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,

@@ -119,6 +119,7 @@ async def ask(journal: Journal, gate: RunGate, tools: RunTools, asked: Asking) -
         tools.awaited.add(question_id)
         raise waits from None
     note = {"answered_by": found.answered_by, "role": found.role, "note": found.note}
+    tools.ledger.hear(slot.seq, "person", "ask", answer)
     await journal.close(slot, StepState.DONE, result=encode(answer), facts=StepFacts(notes=(note,)))
     return value
 

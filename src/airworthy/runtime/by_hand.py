@@ -12,6 +12,7 @@ from airworthy.core.gate import CallFact
 from airworthy.core.halt import Halt, Suspend
 from airworthy.recorder import Journal, Payloads, Recorded, StepState, read_steps
 from airworthy.runtime import tasks
+from airworthy.runtime.lifecycle import is_rehearsal
 from airworthy.runtime.machine import IllegalTransition, State
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, Fence, Tx
@@ -139,7 +140,8 @@ class ByHand:
     def _run(self, task: TaskRow, fence: Fence, recorded: Sequence[Recorded], by: str) -> RunTools:
         journal = Journal(self._database, self._clock, self._payloads, task.ref, fence, task.run, recorded)
         journal.by_hand()
-        run = RunTools(journal, _Open(), notes=({"by_hand": self._payloads.redactor.redact_text(by)},))
+        notes = ({"by_hand": self._payloads.redactor.redact_text(by)},)
+        run = RunTools(journal, _Open(), dry_run=is_rehearsal(recorded), notes=notes)
         run.recall(recorded)
         return run
 

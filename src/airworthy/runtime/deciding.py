@@ -10,6 +10,7 @@ from airworthy.core.canonical import decode, encode
 from airworthy.core.errors import AirworthyError, InputError, told
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.policy import ToolRule
+from airworthy.recorder import read_steps
 from airworthy.review import ACTS, Act, Kind, questions
 from airworthy.runtime import tasks
 from airworthy.runtime.agent import Agent
@@ -62,7 +63,7 @@ def effect_decided(
     """A person's word on an effect, and its task goes on. The row afterwards. Raises: TransitionRefused."""
     before = outbox.find(tx, effect_id)
     task = tasks.find(tx, before.task_id) if before is not None else None
-    _refuse_for_nothing(before, task, to)
+    _refuse_for_nothing(tx, before, task, to)
     row = outbox.decide(tx, effect_id, to, sets=sets)
     # Of a session that is over, nobody asks for the call again either.
     over = task is not None and task.kind is tasks.Kind.SESSION and task.outcome is not None
@@ -84,12 +85,14 @@ def effect_decided(
     return found
 
 
-def _refuse_for_nothing(row: EffectRow | None, task: TaskRow | None, to: EffectState) -> None:
+def _refuse_for_nothing(tx: Tx, row: EffectRow | None, task: TaskRow | None, to: EffectState) -> None:
     """A yes that nobody would act on must not look like one. Raises: TransitionRefused."""
     if row is None or row.due_us is not None or (row.state, to) != (EffectState.HELD, EffectState.APPROVED):
         return
     if task is None or task.outcome is None or task.kind is tasks.Kind.SESSION:
         return
+    if any(step.seq == row.seq and step.by_hand for step in read_steps(tx, task.id, after=row.seq - 1)):
+        return  # The person who called it goes on with it.
     back = {
         State.ESCALATED: f"Open it again first: airworthy task resume {task.id}",
         State.DEAD_LETTERED: f"Bring it back first: airworthy dead-letter requeue {task.id}",

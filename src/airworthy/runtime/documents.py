@@ -165,10 +165,6 @@ def answer_of(steps: Sequence[Recorded]) -> Any:
     return ends[-1].result if ends else None
 
 
-def is_rehearsal(steps: Sequence[Recorded]) -> bool:
-    return bool(steps) and any(note.get("dry_run") for note in steps[0].facts.notes)
-
-
 def input_of(steps: Sequence[Recorded]) -> Any:
     return steps[0].arguments if steps else None
 

@@ -1,6 +1,6 @@
 """The transactions of a task's life: claimed, parked, retried, closed, woken. Each is whole or not at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,8 +41,12 @@ class Claimed:
 
     @property
     def dry_run(self) -> bool:
-        """The task was handed in as a rehearsal: it stands with the input, so that nothing can lose it."""
-        return any(note.get("dry_run") for note in self.recorded[0].facts.notes)
+        return is_rehearsal(self.recorded)
+
+
+def is_rehearsal(recorded: Sequence[Recorded]) -> bool:
+    """The task was handed in as one: it stands with the input, so that nothing can lose it."""
+    return bool(recorded) and any(note.get("dry_run") for note in recorded[0].facts.notes)
 
 
 class Lifecycle:

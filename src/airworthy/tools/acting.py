@@ -66,7 +66,12 @@ async def _new(box: "Toolbox", call: "Call") -> Any:
         clean = call.run.journal.clean
         note, evidence = clean(asked.note.encode()).decode(), clean(asked.evidence).decode()
         row = replace(row, state=EffectState.HELD, note=note, evidence=evidence)
-        await call.run.journal.open(call.slot, StepState.HELD, also=lambda tx: outbox.insert(tx, row))
+        await call.run.journal.open(
+            call.slot,
+            StepState.HELD,
+            facts=StepFacts(notes=call.run.notes),
+            also=lambda tx: outbox.insert(tx, row),
+        )
         raise _waits(call)
     if call.rule.delay_s > 0:
         return await _schedule(box, call)

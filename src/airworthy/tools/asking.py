@@ -63,7 +63,7 @@ def _without_looking(call: "Call") -> Iterator[Finding]:
     elif static is not None:
         argument = rule.amount_arg or ""
         yield Finding("amount", argument, str(call.arguments.get(argument)), static)
-    wanted = rule.approval_below_confidence
+    wanted = None if _by_hand(call) else rule.approval_below_confidence
     if wanted is not None and stated is None:
         yield Finding("confidence", "", "", "the agent did not say how sure it is")
     elif wanted is not None and stated is not None and stated < wanted:
@@ -73,7 +73,7 @@ def _without_looking(call: "Call") -> Iterator[Finding]:
 
 def _traced(call: "Call") -> tuple[Finding, ...]:
     rule = call.rule
-    if rule.approval_untrusted == "off":
+    if rule.approval_untrusted == "off" or _by_hand(call):
         return ()
     named = rule.destination_args or ((rule.recipient_arg,) if rule.recipient_arg is not None else None)
     try:
@@ -87,6 +87,11 @@ def _traced(call: "Call") -> tuple[Finding, ...]:
     except Exception as error:  # noqa: BLE001  # a guard that fails, fails closed: a person looks
         text = f"where its values came from could not be told ({type(error).__name__}: {told(error)[:200]})"
         return (Finding("untraceable", "", call.tool.name, text),)
+
+
+def _by_hand(call: "Call") -> bool:
+    """A person makes the call themselves: they are sure, and nobody's text chose the values for them."""
+    return any("by_hand" in note for note in call.run.notes)
 
 
 def _exact(recipients: Sequence[str]) -> frozenset[str]:

@@ -152,3 +152,19 @@ def test_a_call_of_four_megabytes_is_not_read() -> None:
     arguments = orjson.dumps({"amount": 1, "note": "x" * 4_200_000}).decode()
 
     assert "no JSON object" in judged(POLICY, [ProposedCall("a", "pay", arguments)])[0].why
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ToolRule(approval_untrusted="friendlier"),
+        ToolRule(approval_below_confidence=0.5),
+        ToolRule(approval_new_recipient=True, recipient_arg="to"),
+    ],
+)
+def test_a_rule_about_what_the_run_read_and_did_withholds_every_call(rule: ToolRule) -> None:
+    """A gateway sees the call and not the run, so it cannot know that nobody need be asked."""
+    policy = POLICY.model_copy(update={"tools": {"send": rule}})
+    (withheld,) = judged(policy, [ProposedCall("a", "send", '{"to": "ada"}')])
+
+    assert "what the run has read and done, which is not known here" in withheld.why
