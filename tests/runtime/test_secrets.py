@@ -219,7 +219,7 @@ async def test_while_a_task_waits_the_reason_holds_no_secret() -> None:
 async def test_the_dump_would_see_a_secret_if_there_were_one() -> None:
     b = made(looks)
     b.app.database.write_now(
-        lambda tx: tx.execute("INSERT INTO switches VALUES (?, ?, ?, ?)", ("x", "y", SHAPED, 1))
+        lambda tx: tx.execute("INSERT INTO switches VALUES (?, ?, ?, ?, 0)", ("x", "y", SHAPED, 1))
     )
 
     assert isinstance(b.app.database, MemoryDatabase)
