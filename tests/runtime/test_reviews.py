@@ -391,12 +391,12 @@ async def leaves_a_held_call(how: str) -> tuple[Shop, Bench, str]:
     await made.work()
     made.app.operations.resume_task(task)
     await made.work()
-    assert made.effect(task).state is EffectState.HELD
     return found, made, task
 
 
 async def test_an_answer_by_hand_calls_off_what_only_a_run_could_have_done() -> None:
     found, made, task = await leaves_a_held_call("escalate")
+    assert made.effect(task).state is EffectState.HELD
     item = only(made, Kind.ESCALATION)
 
     made.app.reviews.answer(item.look.item.id, "dana", "done by hand", seen=item.look.seal)
@@ -577,13 +577,10 @@ async def test_an_approval_under_a_stricter_policy_is_judged_by_the_new_one() ->
     assert found.paid == [("ann", 55.0)]
 
 
-async def test_a_call_of_a_task_that_is_over_can_be_rejected_and_not_approved() -> None:
+async def test_a_call_of_a_task_that_is_over_waits_for_nobody_any_more() -> None:
     found, made, task = await leaves_a_held_call("decline")
-    item = only(made, Kind.APPROVAL)
 
-    with pytest.raises(NotFitting, match="has ended as declined"):
-        made.app.reviews.approve(item.look.item.id, "dana", seen=item.look.seal)
-    made.app.reviews.reject(item.look.item.id, "dana", seen=item.look.seal, note="over")
-
-    assert made.effect(task).state is EffectState.REJECTED
+    assert made.app.reviews.listing(ItemQuery()) == []
+    assert made.effect(task).state is EffectState.CANCELLED
+    assert "declined without it" in (made.effect(task).note or "")
     assert found.paid == []

@@ -137,7 +137,6 @@ def submit(
     Examples:
       airworthy submit --input "Where is order 1001?"
       airworthy submit support --file letter.txt --key letter-17 --wait --timeout 60
-      airworthy submit --input "Where is order 1001?" --when-full wait
       airworthy submit --input "Refund order 1001." --dry-run --wait
       echo '{"order": 1001}' | airworthy submit --json-input -
     """
