@@ -8,7 +8,7 @@ from airworthy.core.canonical import digest, encode
 from airworthy.core.gate import CallFact
 from airworthy.core.outcome import ReasonCode
 from airworthy.gateway import ContextOverflow, Gateway, ModelError, ModelRequest
-from airworthy.gateway.overflow.history import Plan, applied, pieces_of, planned, sendable
+from airworthy.gateway.overflow.history import Plan, applied, pieces_of, planned, sendable, summarised_before
 from airworthy.gateway.overflow.summary import (
     OUTPUT_TOKENS_MAX,
     SUMMARY_TOKENS,
@@ -127,8 +127,10 @@ class Context:
     async def _summarised(
         self, request: ModelRequest, place: Place, plan: Plan, tokens_max: int
     ) -> tuple[Plan, str]:
-        """The plan with a summary, or without one and why."""
+        """The plan with a summary, or without a new one and why; the summary of an earlier cut then stays."""
         assert self._rule is not None
+        estimate = self._estimate(place)
+        plan = replace(plan, summary=clipped(estimate, summarised_before(request.messages, plan), tokens_max))
         model = self._rule.summary_model or request.model
         writer = self._gateway.first(model)
         left = [request.messages[index] for index in plan.left]
@@ -143,12 +145,10 @@ class Context:
             reply = await self._gateway.complete(self._journal, self._gate, asked)
         except ModelError as error:
             return plan, f"no summary could be made: {error.message}"
-        estimate = self._estimate(place)
+        # More than this has been left out, so it is shorter than what it stands for.
         said = clipped(estimate, reply.text.strip(), tokens_max)
         if not said:
             return plan, "the model wrote no summary"
-        if estimate.of_text(said.encode("utf-8", "replace")) >= estimate.of_text(b",".join(pieces_of(left))):
-            return plan, "the summary was no shorter than what it stands for"
         if len(self._summaries) >= SUMMARIES_MAX:
             del self._summaries[next(iter(self._summaries))]
         self._summaries[key] = said

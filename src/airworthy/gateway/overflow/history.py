@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from airworthy.core.canonical import encode
 from airworthy.gateway.overflow.seen import Seen, of_chat
-from airworthy.gateway.overflow.shorten import COARSE_SHARE, crossing, note_of, waiting_at
+from airworthy.gateway.overflow.shorten import COARSE_SHARE, crossing, note_of, summary_in, waiting_at
 from airworthy.policy import ContextRule
 
 KEEP: Final = "airworthy_keep"  # On a message: it always stays.
@@ -72,6 +72,12 @@ def applied(messages: Sequence[Message], plan: Plan) -> list[Message]:
     return found
 
 
+def summarised_before(messages: Sequence[Message], plan: Plan) -> str:
+    """The summary of an earlier cut that goes with this one."""
+    notes = (messages[index] for index in plan.left if LEFT in messages[index])
+    return next((summary_in(str(note.get("content"))) for note in notes), "")
+
+
 def sendable(messages: Sequence[Message]) -> Sequence[Message]:
     """Without our marks, which providers do not know."""
     if not any(KEEP in message or LEFT in message for message in messages):
@@ -86,14 +92,12 @@ def pieces_of(messages: Sequence[Message]) -> list[bytes]:
 def _goes(
     messages: Sequence[Message], rule: ContextRule, acts: frozenset[str]
 ) -> tuple[list[list[int]], list[int]]:
-    """What may go together, the oldest first, and where in the bytes of the history each ends."""
+    """What may go together, the oldest first, and how many bytes less it is with each of them."""
     seen = [of_chat(message) for message in messages]
     notes = [index for index, message in enumerate(messages) if LEFT in message]
     stays = _staying(messages, seen, rule.keep_turns, acts)
-    passed = [0]
-    for piece in pieces_of(messages):
-        passed.append(passed[-1] + len(piece))
-    goes, ends = list[list[int]](), list[int]()
+    sizes = [len(piece) for piece in pieces_of(messages)]
+    goes, ends, saved = list[list[int]](), list[int](), 0
     for group in _groups(seen):
         if not stays.isdisjoint(group):
             continue
@@ -104,7 +108,8 @@ def _goes(
         if worth:
             # A note of earlier cuts goes with the first, for the new note counts what it counted.
             goes.append(worth if goes or rule.strategy == "drop_results" else [*notes, *worth])
-            ends.append(passed[group[-1] + 1])
+            saved += sum(sizes[index] for index in worth)
+            ends.append(saved)
     return goes, ends
 
 

@@ -111,6 +111,11 @@ def note_of(count: int, summary: str = "") -> str:
     return f"{note} A summary of them:]\n{summary}\n[End of the summary.]" if summary else f"{note}]"
 
 
+def summary_in(note: str) -> str:
+    """The summary that `note_of` wrote into a note; empty: it has none."""
+    return note.partition("A summary of them:]\n")[2].removesuffix("\n[End of the summary.]")
+
+
 def cuts_of(seen: Sequence[Seen]) -> list[Cut]:
     """All that may go, from the least to the most. No cut parts a call from its results."""
     open_at = waiting_at(seen)
