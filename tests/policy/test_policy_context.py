@@ -21,8 +21,8 @@ def test_the_section_alone_drops_results_at_half_the_window() -> None:
 
     assert policy.context == ContextRule(share=0.5, strategy="drop_results", keep_turns=2, keep_acts=True)
     assert (
-        "A conversation takes at most 50% of the model's window; beyond that, the oldest results of tools are left out. "
-        "Instructions, the task itself, what it did with its tools and the newest 2 turns always stay."
+        "A conversation takes at most 50% of the model's window; beyond that, the oldest results of tools are left "
+        "out. Instructions, the task itself, what it did with its tools and the newest 2 turns always stay."
     ) in scope_markdown(policy, ())
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from airworthy.cli.step_view import show_step
 from airworthy.core.outcome import Outcome, ReasonCode
 from airworthy.gateway import ContextOverflow, ModelClient, ModelRefusedRequest
 from airworthy.policy import ContextRule, Limits
@@ -303,9 +305,10 @@ class Looker:
         await asyncio.sleep(1)
         calls = [call for message in asked["messages"] for call in message.get("tool_calls") or ()]
         number = json.loads(calls[-1]["function"]["arguments"])["number"] + 1 if calls else 0
-        if number == self._until:
-            return completion(DONE)
-        return proposes(("count", f'{{"number": {number}}}'))
+        said = completion(DONE) if number == self._until else proposes(("count", f'{{"number": {number}}}'))
+        # More than is assumed, so that the gateway learns: what is cut must not hang on what a process has learnt.
+        usage = {"prompt_tokens": round(len(body) * 0.36), "completion_tokens": 5}
+        return json.dumps({**json.loads(said), "usage": usage}).encode()
 
     async def aclose(self) -> None:
         return
@@ -434,3 +437,24 @@ async def test_a_window_that_the_policy_does_not_say_is_what_the_list_of_prices_
     await b.done()
 
     assert "allows 8092" in seen[0]  # Without the 100 of the answer.
+
+
+async def test_a_person_reads_what_was_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    b = made(built_in, script(*looks(12)), ContextRule())
+    task = await b.done()
+
+    show_step(cuts(b, task.id)[0], full=False)
+
+    said = capsys.readouterr().out
+    assert re.search(
+        r"cut +4,\d{3} tokens became 3,\d{3}, of 4,000 allowed; \d results left out; drop_results", said
+    )
+
+
+async def test_acts_go_too_where_the_policy_says_so() -> None:
+    client = script(proposes(("mail", '{"to": "ann"}')), *looks(12))
+    b = made(built_in, client, ContextRule(strategy="keep_selected", keep_acts=False))
+    task = await b.done()
+
+    assert task.outcome is Outcome.ANSWERED
+    assert "sent to ann" not in json.dumps(client.bodies[-1])

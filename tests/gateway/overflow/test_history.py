@@ -1,6 +1,7 @@
 """What is left out of a history: never what must stay, never half of a call, and no more than once."""
 
 import random
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ ACTS = frozenset({"mail"})
 
 def tokens(pieces: Sequence[bytes]) -> int:
     return sum(map(len, pieces)) // 4
+
+
+def wobbly(pieces: Sequence[bytes]) -> int:
+    """As estimates are that look at samples: less text may count for more."""
+    return tokens(pieces) + zlib.crc32(b",".join(pieces)) % 1_000
 
 
 def said(role: str, text: str, **more: Any) -> dict[str, Any]:
@@ -101,8 +107,6 @@ def test_calls_that_act_and_marked_messages_stay() -> None:
         assert left is not None
         for index in (4, 5, 6, 7):
             assert messages[index] in left
-    gone = cut(messages, rule("keep_selected", keep_acts=False), 6_000)
-    assert gone is not None  # `acts` is empty then: the caller says so.
 
 
 def test_a_parallel_turn_goes_as_one() -> None:
@@ -144,7 +148,7 @@ def test_an_old_result_that_fills_the_window_goes_alone() -> None:
 
 
 def conversation(chance: random.Random) -> list[dict[str, Any]]:
-    """Well formed, and wild: parallel calls, results in any order, ids that come again, acts, marks, late instructions."""
+    """Well formed, and wild: parallel calls, results in any order, ids that come again, acts, late instructions."""
     told = [said("system", "i" * chance.randint(1, 300))] if chance.random() < 0.9 else []
     told += [said("user", "u" * chance.randint(1, 900)) for _ in range(chance.randint(1, 2))]
     for number in range(chance.randint(0, 25)):
@@ -190,7 +194,7 @@ def must_stay(messages: Sequence[Any], turns: int) -> list[Any]:
     models = [index for index, each in enumerate(messages) if each["role"] == "assistant"]
     users = [index for index, each in enumerate(messages) if each["role"] == "user"]
     newest = models[-turns] if len(models) >= turns else 0
-    stay = [
+    return [
         each
         for index, each in enumerate(messages)
         if index >= newest
@@ -200,7 +204,6 @@ def must_stay(messages: Sequence[Any], turns: int) -> list[Any]:
         or (each["role"] == "user" and (not models or index < models[0]))
         or any(call["function"]["name"] in ACTS for call in each.get("tool_calls") or ())
     ]
-    return stay
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -212,17 +215,17 @@ def test_whatever_the_conversation_what_is_left_is_whole_and_fits(seed: int) -> 
         assert well_formed(messages)
         how = rule(chance.choice(STRATEGIES), keep_turns=chance.randint(1, 4))
         room = chance.randint(100, 12_000)
-        if tokens(pieces_of(messages)) <= room:
+        if wobbly(pieces_of(messages)) <= room:
             continue
-        plan = planned(messages, how, ACTS, tokens, room)
+        plan = planned(messages, how, ACTS, wobbly, room)
         if plan is None:
             continue
         cuts += 1
         left = applied(messages, plan)
-        assert tokens(pieces_of(left)) <= room
+        assert wobbly(pieces_of(left)) <= room  # So the next fit leaves it as it is.
         assert well_formed(left)
         assert all(message in left for message in must_stay(messages, how.keep_turns))
         remaining = iter(messages)  # In their order: nothing is turned round.
         same = [m for m in left if LEFT not in m and not str(m.get("content")).startswith("[A result of")]
         assert all(any(each == message for each in remaining) for message in same)
-    assert cuts > 30
+    assert cuts > 20
