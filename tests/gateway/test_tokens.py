@@ -296,3 +296,14 @@ def test_any_bytes_can_be_estimated(raw: bytes, times: int) -> None:
         assert estimate.of(body) > 0
         assert estimate.of_text(body) > 0
         estimate.learn(body, 10)
+
+
+def test_an_estimate_can_be_had_as_it_was_before_it_learnt() -> None:
+    raw = b"and then it rained. " * 1_000
+    estimate = Estimate("gpt-4o-2024-08-06")
+    first = estimate.of(raw)
+    estimate.learn(raw, 2 * first)
+    estimate.learn(raw, 2 * first)
+
+    assert estimate.of(raw) > first
+    assert estimate.unlearnt().of(raw) == first

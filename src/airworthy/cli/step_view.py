@@ -48,6 +48,8 @@ def _briefs(step: Recorded) -> Sequence[tuple[str, object]]:
             return [("said", _said(step.result)), *_troubles(step)]
         case "check" if isinstance(step.result, dict):
             return [("found", _found(step.result))]
+        case "context" if isinstance(step.result, dict):
+            return [("cut", _cut(step.result))]
         case "outcome" if isinstance(step.arguments, dict):
             return [("why", step.arguments.get("text", ""))]
         case _:
@@ -87,6 +89,17 @@ def _found(report: dict[str, Any]) -> str:
     return "; ".join(
         f"{check.get('check')} {check.get('verdict')}: {check.get('reason', '')}" for check in telling
     )
+
+
+def _cut(facts: dict[str, Any]) -> str:
+    """What of a conversation was not sent, and why."""
+    what = [
+        show.counted(len(facts["left"]), "message") + " left out" if facts["left"] else "",
+        show.counted(len(facts["emptied"]), "result") + " left out" if facts["emptied"] else "",
+        "a summary in their place" if facts["summary"] else str(facts.get("note", "")),
+    ]
+    tokens = f"{facts['tokens']:,} tokens became {facts['tokens_left']:,}, of {facts['room']:,} allowed"
+    return "; ".join([tokens, *filter(None, what), str(facts["strategy"])])
 
 
 def _show_payload(label: str, value: object, *, full: bool) -> None:

@@ -248,6 +248,10 @@ class Gateway:
             gate.observe(fact, result, _tokens(fact, reply) + sum(purse.extra[:2]))
         return reply
 
+    def first(self, model: str = "") -> Place:
+        """The place that a call for `model` asks first. Raises: ModelNotAllowed."""
+        return self._places(model)[0]
+
     def _fitting(self, errand: Errand, purse: _JournalPurse) -> Fitting[_Held] | None:
         mode = self.policy.gateway.on_overflow
         if mode == "refuse":

@@ -103,6 +103,12 @@ class Estimate:
         self._counter = counter
         self._seen: deque[float] = deque(maxlen=COUNTS_KEPT)
 
+    def unlearnt(self) -> "Estimate":
+        """As it was at first: what it says of the same bytes never changes."""
+        fresh = Estimate(counter=self._counter)
+        fresh._rates, fresh._sight = self._rates, self._sight
+        return fresh
+
     def of(self, raw: bytes) -> int:
         """Of a whole request. Raises: ConfigError when the counter fails."""
         if self._counter is not None:

@@ -3,6 +3,7 @@
 from airworthy.policy.admission_rule import AdmissionRule
 from airworthy.policy.approval import BUILT_IN_STOPS, Approval, Gap, NotReadyToGoLive, golive_gaps
 from airworthy.policy.budgets import Budgets
+from airworthy.policy.context_rule import ContextRule
 from airworthy.policy.credential_rule import CredentialRule
 from airworthy.policy.dependency_rule import DependencyRule, HealthRule, OutageRule
 from airworthy.policy.errors import PolicyError, Problem
@@ -41,6 +42,7 @@ __all__ = [
     "Budgets",
     "CacheRule",
     "ChecksRule",
+    "ContextRule",
     "CredentialRule",
     "DependencyRule",
     "Effect",

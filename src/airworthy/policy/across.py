@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from airworthy.policy.budgets import Budgets
+from airworthy.policy.context_rule import ContextRule
 from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.model_rule import ModelRule
@@ -58,6 +59,17 @@ def _fallbacks_exist(models: Sequence[ModelRule]) -> list[Flaw]:
         for other in model.fallback or ()
         if other not in names
     ]
+
+
+def summary_model_exists(context: ContextRule | None, models: Sequence[ModelRule]) -> list[Flaw]:
+    if context is None or context.summary_model is None:
+        return []
+    names = [name for model in models for name in (model.name, *model.aliases)]
+    if context.summary_model in names:
+        return []
+    says = f"names {context.summary_model!r}, which is not among the models."
+    mend = f"Add an entry for it, or name one of: {', '.join(names) or 'none yet'}."
+    return [Flaw(("context", "summary_model"), says, mend)]
 
 
 def models_fit_limits(models: Sequence[ModelRule], limits: Limits) -> list[Flaw]:

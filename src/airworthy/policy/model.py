@@ -8,6 +8,7 @@ from pydantic import Field
 from airworthy.policy import across
 from airworthy.policy.admission_rule import AdmissionRule
 from airworthy.policy.budgets import Budgets
+from airworthy.policy.context_rule import ContextRule
 from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.gateway_rule import GatewayRules
@@ -61,6 +62,7 @@ class Policy(Section):
     runtime: RuntimeRules = RuntimeRules()
     admission: AdmissionRule | None = None
     gateway: GatewayRules = GatewayRules()
+    context: ContextRule | None = None
     models: Annotated[tuple[ModelRule, ...], Field(strict=False, max_length=50)] = ()
     tools: Annotated[Mapping[ToolName, ToolRule], Field(max_length=ENTRIES_MAX)] = Field(default_factory=dict)
     dependencies: Annotated[Mapping[ToolName, DependencyRule], Field(max_length=ENTRIES_MAX)] = Field(
@@ -98,6 +100,8 @@ class Policy(Section):
         flaws: list[Flaw] = []
         if "models" in known:
             flaws += across.models_differ(self.models)
+        if {"context", "models"} <= known:
+            flaws += across.summary_model_exists(self.context, self.models)
         if {"limits", "models"} <= known:
             flaws += across.models_fit_limits(self.models, self.limits)
         if {"limits", "tools"} <= known:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from airworthy.policy.admission_rule import AdmissionRule
+from airworthy.policy.context_rule import ContextRule
 from airworthy.policy.credential_rule import CredentialRule
 from airworthy.policy.dependency_rule import DependencyRule, HealthRule, OutageRule
 from airworthy.policy.gateway_rule import CacheRule
@@ -20,6 +21,7 @@ from airworthy.policy.tool_rule import BreakerRule, ToolRule
 
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
     "admission": ("[admission]", AdmissionRule),
+    "context": ("[context]", ContextRule),
     "models": ("[[models]]", ModelRule),
     "tools": ("[tools.<name>]", ToolRule),
     "dependencies": ("[dependencies.<name>]", DependencyRule),
@@ -47,6 +49,8 @@ _UNIT_OF: Final = {
     "tokens_in": "tokens",
     "chars_min": "characters",
     "failure_share": "share, 0 to 1",
+    "share": "share, 0 to 1",
+    "keep_turns": "turns",
     "rate": "number per s, min, h or day",
     "user_rate": "number per s, min, h or day",
     "feature_rate": "number per s, min, h or day",

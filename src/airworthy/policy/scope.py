@@ -14,6 +14,7 @@ from airworthy.policy.plain_words import count, duration, listed, money, size
 from airworthy.policy.render_html import render_html
 from airworthy.policy.render_markdown import render_markdown
 from airworthy.policy.scope_admission import admission_blocks
+from airworthy.policy.scope_context import context_blocks
 from airworthy.policy.scope_dependencies import dependency_blocks
 from airworthy.policy.scope_review import waiting_lines
 from airworthy.policy.scope_tools import tool_blocks
@@ -72,6 +73,7 @@ def scope_document(policy: Policy, tools: Sequence[ToolFact], approval: Approval
             *admission_blocks(policy.admission),
             Heading(2, ("Language models",)),
             *_models(policy.models),
+            *context_blocks(policy.context),
             Heading(2, ("When it stops, and who is asked",)),
             Bullets((*_stops(policy), *waiting_lines(policy.review))),
             Heading(2, ("Approval",)),

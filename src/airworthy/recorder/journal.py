@@ -139,6 +139,10 @@ class Journal:
             found.append(step)
         return found
 
+    def recorded(self, kind: str) -> list[Recorded]:
+        """The steps of a kind that earlier runs left, in their order."""
+        return [step for step in self._by_key.values() if step.kind == kind]
+
     def by_hand(self) -> None:
         """A person goes on in the run's place: nobody need meet again what the run has done."""
         self._unmet.clear()

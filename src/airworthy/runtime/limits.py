@@ -9,7 +9,9 @@ from airworthy.policy import Limits, StopWhen
 from airworthy.recorder import Recorded
 
 # Steps that bring time, chance or a check into the run; they cost nothing, so they have a bound of their own.
-FREE_KINDS = frozenset({"now", "random", "uuid", "check", "input", "outcome", "sleep", "confidence"})
+FREE_KINDS = frozenset(
+    {"now", "random", "uuid", "check", "input", "outcome", "sleep", "confidence", "context"}
+)
 FREE_PER_STEP = 50
 OFF_SCOPE_MAX = 3
 

@@ -1,7 +1,7 @@
 """The small built-in agent loop: ask the model, make the calls it proposes, until it answers. Knows no provider."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,7 +41,7 @@ class AgentLoop:
         self._adapter: TypeAdapter[Any] | None = None if output in (None, str) else TypeAdapter(output)
         self._tools = [tool.specification() for tool in tools]
         self._format = None if self._adapter is None else _format(self._adapter, output)
-        self._messages: list[dict[str, Any]] = [
+        self._messages: list[Mapping[str, Any]] = [
             {"role": "system", "content": instructions},
             {"role": "user", "content": prompt},
         ]
@@ -50,6 +50,9 @@ class AgentLoop:
         """Raises: NoAnswer, ModelError, Halt. A refusal declines the task, a filter hands it to a person."""
         repairs = 0
         for _ in range(turns_max):
+            self._messages = await self._run.fit(
+                self._messages, tools=self._tools, response_format=self._format, model=self._model
+            )
             reply = await self._run.model(
                 self._messages, tools=self._tools, response_format=self._format, model=self._model
             )

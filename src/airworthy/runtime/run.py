@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar, overload
 
@@ -14,8 +15,10 @@ from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.core.task import TaskRef
 from airworthy.gateway import Gateway, ModelReply, ModelRequest
+from airworthy.gateway.overflow.history import sendable
 from airworthy.recorder import Journal, StepState
 from airworthy.runtime.asking import NO_DEFAULT, ask, asking
+from airworthy.runtime.context import Context
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
@@ -55,6 +58,8 @@ class Run:
         self._toolbox = toolbox
         self._tools = tools
         self._ids = ids
+        acts = frozenset(name for name, known in toolbox.tools.items() if known.effect.acts)
+        self._context = Context(journal, gate, gateway, acts)
         self._under_way: set[asyncio.Task[Any]] = set()
         self.words: tuple[str, ...] = ()  # Set by the runner.
 
@@ -107,7 +112,23 @@ class Run:
     ) -> ModelReply:
         """One chat completion by the policy's models. Raises: ModelError when none of them answered."""
         request = ModelRequest(messages, tools, response_format, model, tokens_out_max)
-        return await self._guarded(lambda: self._gateway.complete(self._journal, self._gate, request))
+        return await self._guarded(lambda: self._asked(request))
+
+    async def fit(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        response_format: Mapping[str, Any] | None = None,
+        model: str = "",
+    ) -> list[Mapping[str, Any]]:
+        """The conversation under its share of the model's window, as `[context]` says: go on with what this returns.
+
+        `model` and the built-in loop do the same by themselves; a loop that keeps the result makes each cut once.
+        Raises: ContextOverflow when what must stay is too long.
+        """
+        request = ModelRequest(messages, tools, response_format, model)
+        return list((await self._guarded(lambda: self._context.fit(request))).messages)
 
     @overload
     async def loop(
@@ -257,6 +278,11 @@ class Run:
             mend="Hand it to the Agent, and name it in the policy.",
         )
 
+    async def _asked(self, request: ModelRequest) -> ModelReply:
+        fitted = await self._context.fit(request)
+        sent = replace(fitted, messages=sendable(fitted.messages))
+        return await self._gateway.complete(self._journal, self._gate, sent)
+
     async def drained(self) -> None:
         """Until every act that was started has its result on record."""
         while self._under_way:
@@ -315,82 +341,3 @@ class Run:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # Looked at, so that a call nobody waits for any more makes no noise.
-
-
-class SyncRun:
-    """The run, for an agent's function that is not async; it runs in a thread of its own."""
-
-    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
-        self._run = run
-        self._loop = loop
-        self.input = run.input
-        self.text = run.text
-        self.task = run.task
-        self.words = run.words
-
-    @property
-    def word(self) -> str:
-        return self._run.word
-
-    @property
-    def seconds_left(self) -> float:
-        return self._run.seconds_left
-
-    @property
-    def offered_tools(self) -> list[Tool]:
-        return self._run.offered_tools
-
-    @property
-    def gaps(self) -> tuple[Gap, ...]:
-        return self._run.gaps
-
-    def tool(self, tool: Tool | str, /, **arguments: Any) -> Any:
-        return self._wait(self._run.tool(tool, **arguments))
-
-    def call(self, name: str, arguments: bytes | Mapping[str, Any]) -> Any:
-        return self._wait(self._run.call(name, arguments))
-
-    def answer(self, name: str, arguments: bytes | Mapping[str, Any]) -> Answer:
-        return self._wait(self._run.answer(name, arguments))
-
-    def model(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> ModelReply:
-        return self._wait(self._run.model(messages, **options))
-
-    def loop(self, *, instructions: str, **options: Any) -> Any:
-        return self._wait(self._run.loop(instructions=instructions, **options))
-
-    def step(self, name: str, function: Callable[..., Any], /, *arguments: Any) -> Any:
-        return self._wait(self._run.step(name, function, *arguments))
-
-    def ask(self, question: str, /, **options: Any) -> Any:
-        return self._wait(self._run.ask(question, **options))
-
-    def now(self) -> datetime:
-        return self._wait(self._run.now())
-
-    def random(self) -> float:
-        return self._wait(self._run.random())
-
-    def uuid(self) -> str:
-        return self._wait(self._run.uuid())
-
-    def sleep(self, seconds: float) -> None:
-        self._wait(self._run.sleep(seconds))
-
-    def confidence(self, value: float) -> None:
-        async def state() -> None:
-            self._run.confidence(value)
-
-        self._wait(state())
-
-    def decline(self, why: str, **evidence: Any) -> NoReturn:
-        self._run.decline(why, **evidence)
-
-    def escalate(self, why: str, *, to: str = "", **evidence: Any) -> NoReturn:
-        self._run.escalate(why, to=to, **evidence)
-
-    def _wait(self, call: Awaitable[T]) -> T:
-        async def made() -> T:
-            return await call
-
-        return asyncio.run_coroutine_threadsafe(made(), self._loop).result()

@@ -26,7 +26,8 @@ from airworthy.runtime.gate import RunGate
 from airworthy.runtime.lifecycle import Claimed, Lifecycle
 from airworthy.runtime.loop import NoAnswer
 from airworthy.runtime.preconditions import held_up
-from airworthy.runtime.run import Run, SyncRun
+from airworthy.runtime.run import Run
+from airworthy.runtime.sync_run import SyncRun
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.tools import RunTools, Toolbox, ToolError
 

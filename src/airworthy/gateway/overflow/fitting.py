@@ -5,7 +5,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from airworthy.gateway.errand import Errand, longest_output
 from airworthy.gateway.errors import ContextOverflow, ModelError
-from airworthy.gateway.overflow.shorten import Shortened, shortened
+from airworthy.gateway.overflow.shorten import Shortened, note_of, shortened
 from airworthy.gateway.overflow.summary import SUMMARY_TOKENS, Summariser
 from airworthy.gateway.place import Place
 from airworthy.gateway.wire.facts import RequestFacts
@@ -99,9 +99,7 @@ class Fitting(Generic[H]):
             return ""
 
     def _give(self, found: Shortened, summary: str) -> None:
-        note = found.note
-        if summary:
-            note = f"{note[:-1]} A summary of them:]\n{summary}\n[End of the summary.]"
+        note = note_of(len(found.left), summary)
         whole, dialect = self._whole, self._errand.dialect
         assert whole is not None
 

@@ -54,9 +54,7 @@ class Shortened:
 
     @property
     def note(self) -> str:
-        count = len(self.left)
-        messages = "1 earlier message was" if count == 1 else f"{count} earlier messages were"
-        return f"[{messages} left out to fit the model's window.]"
+        return note_of(len(self.left))
 
     def raw(self, raw: bytes, body: Mapping[str, Any], note: str) -> bytes:
         """A request with the same conversation, to which more may have been added, without what was left out."""
@@ -106,9 +104,21 @@ def shortened(
     )
 
 
+def note_of(count: int, summary: str = "") -> str:
+    """What a conversation says in place of the messages that were left out."""
+    messages = "1 earlier message was" if count == 1 else f"{count} earlier messages were"
+    note = f"[{messages} left out to fit the model's window."
+    return f"{note} A summary of them:]\n{summary}\n[End of the summary.]" if summary else f"{note}]"
+
+
+def summary_in(note: str) -> str:
+    """The summary that `note_of` wrote into a note; empty: it has none."""
+    return note.partition("A summary of them:]\n")[2].removesuffix("\n[End of the summary.]")
+
+
 def cuts_of(seen: Sequence[Seen]) -> list[Cut]:
     """All that may go, from the least to the most. No cut parts a call from its results."""
-    open_at = _open(seen)
+    open_at = waiting_at(seen)
     users = [index for index, each in enumerate(seen) if each.kind == "user"]
     if not users:
         return []
@@ -135,7 +145,7 @@ def cuts_of(seen: Sequence[Seen]) -> list[Cut]:
     return cuts
 
 
-def _open(seen: Sequence[Seen]) -> list[bool]:
+def waiting_at(seen: Sequence[Seen]) -> list[bool]:
     """Whether, before each message, a call waits for a result that comes later. Calls never answered wait for none."""
     answered: dict[str, list[int]] = defaultdict(list)  # Some servers give the same ids again and again.
     for index, each in enumerate(seen):
@@ -176,12 +186,16 @@ def _coarse(cuts: Sequence[Cut], first: int, pieces: Sequence[bytes], size: int,
     passed = [0]
     for piece in pieces:
         passed.append(passed[-1] + len(piece))
-    before = passed[cuts[first - 1].until] if first else 0
-    for index in range(first, len(cuts)):
-        here = passed[cuts[index].until]
-        if here // quarter > before // quarter:
+    return crossing([passed[cut.until] for cut in cuts], first, quarter)
+
+
+def crossing(ends: Sequence[int], first: int, quarter: float) -> int:
+    """The first of `ends` from `first` on that lies in another quarter than the one before it; else `first`."""
+    before = ends[first - 1] if first else 0
+    for index in range(first, len(ends)):
+        if ends[index] // quarter > before // quarter:
             return index
-        before = here
+        before = ends[index]
     return first
 
 

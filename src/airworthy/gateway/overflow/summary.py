@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from airworthy.gateway.errand import Errand
 from airworthy.gateway.fetch import Fetched, Fetcher
 from airworthy.gateway.overflow.told import told
 from airworthy.gateway.place import Place
+from airworthy.gateway.tokens import Estimate
 from airworthy.gateway.wire.dialect import Dialect
 from airworthy.gateway.wire.facts import RequestFacts
 
@@ -58,7 +59,7 @@ class Summariser(Generic[H]):
 
     async def summary(self, errand: Errand, place: Place, left: list[dict[str, Any]]) -> str:
         """Raises: ModelError, and what the purse and `errand.halted` raise. Empty: the model said nothing."""
-        text = _fitting(place, left)
+        text = readable(place, left)
         if not text:
             return ""
         key = hashlib.sha256(f"{place.name}\0{text}".encode()).digest()
@@ -78,15 +79,16 @@ class Summariser(Generic[H]):
             "note": "a summary was made", "model": place.rule.name,
             "tokens_in": facts.usage.tokens_in, "tokens_out": facts.usage.tokens_out,
         })  # fmt: skip
-        said = _clipped(place, facts.text.strip())
+        said = clipped(place.estimate, facts.text.strip())
         if said:
             self.summaries.keep(key, said)
         return said
 
 
-def _fitting(place: Place, left: list[dict[str, Any]]) -> str:
-    """As much of what was left out as the model can read."""
-    room = place.rule.window - min(OUTPUT_TOKENS_MAX, place.rule.output_tokens_max) - AROUND_TOKENS
+def readable(place: Place, left: Sequence[Mapping[str, Any]], tokens_in_max: int | None = None) -> str:
+    """As much of what was left out as the model can read, and as one call may have. Empty: there is no room."""
+    room = place.rule.window - min(OUTPUT_TOKENS_MAX, place.rule.output_tokens_max)
+    room = (room if tokens_in_max is None else min(room, tokens_in_max)) - AROUND_TOKENS
     chars_max = 4 * max(room, 0)
     for _ in range(SHORTENINGS_MAX):
         text = told(left, chars_max)
@@ -96,9 +98,9 @@ def _fitting(place: Place, left: list[dict[str, Any]]) -> str:
     return told(left, chars_max)
 
 
-def _clipped(place: Place, text: str) -> str:
-    tokens = place.estimate.of_text(text.encode("utf-8", "replace"))
-    return text if tokens <= SUMMARY_TOKENS else text[: len(text) * SUMMARY_TOKENS // tokens] + " [...]"
+def clipped(estimate: Estimate, text: str, tokens_max: int = SUMMARY_TOKENS) -> str:
+    tokens = estimate.of_text(text.encode("utf-8", "replace"))
+    return text if tokens <= tokens_max else text[: len(text) * tokens_max // tokens] + " [...]"
 
 
 def _request(dialect: Dialect, model: str, text: str) -> tuple[bytes, RequestFacts]:
@@ -110,8 +112,7 @@ def _request(dialect: Dialect, model: str, text: str) -> tuple[bytes, RequestFac
 
 def asking(dialect: str, model: str, text: str) -> bytes:
     """The request for a summary, but for the bound of its answer, which models call by several names."""
-    given = f"The conversation:\n\n{text}\n\nEnd of the conversation. Now write its summary."
-    user = {"role": "user", "content": given}
+    instructing, user = asking_in_chat(text)
     body: dict[str, Any] = {"model": model}
     if dialect == "responses":
         body |= {
@@ -122,5 +123,10 @@ def asking(dialect: str, model: str, text: str) -> bytes:
     elif dialect == "messages":
         body |= {"system": INSTRUCTIONS, "messages": [user], "max_tokens": OUTPUT_TOKENS_MAX}
     else:
-        body |= {"messages": [{"role": "system", "content": INSTRUCTIONS}, user]}
+        body |= {"messages": [instructing, user]}
     return orjson.dumps(body)
+
+
+def asking_in_chat(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    given = f"The conversation:\n\n{text}\n\nEnd of the conversation. Now write its summary."
+    return {"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": given}
