@@ -13,7 +13,7 @@ from airworthy.tools import tool
 from airworthy.tools.mcp.remote import RemoteTool
 from airworthy.tools.mcp.schema import Checker
 from airworthy.tools.shape import Matcher, Shape, differences, of_value
-from airworthy.tools.shape.declared import SchemaUnusable, declared_shape
+from airworthy.tools.shape.declared import PARTS_MAX, SchemaUnusable, declared_shape
 from airworthy.tools.shape.node import packed, unpacked
 from airworthy.tools.shape.schema_nodes import LEFT_MAX, PLACES_MAX, STEPS_MAX
 from airworthy.tools.shape.telling import lines_of
@@ -148,12 +148,14 @@ def test_a_schema_that_refers_to_itself_is_watched_some_levels_deep() -> None:
 
 
 def test_a_schema_larger_than_a_shape_may_be_is_cut() -> None:
-    wide: Any = {"type": "string"}
-    for _ in range(4):
-        wide = {"type": "object", "properties": {f"p{c}": wide for c in "abcdefghijklmnop"}}
+    defs: Any = {"d4": {"type": "string"}}
+    for level in range(4):
+        below = {"$ref": f"#/$defs/d{level + 1}"}
+        defs[f"d{level}"] = {"type": "object", "properties": {f"p{c}": below for c in "abcdefghijklmnop"}}
+    wide = {"$ref": "#/$defs/d0", "$defs": defs}
 
-    assert shape(wide).places() <= PLACES_MAX + 300
-    assert any("so deep or large a part" in each for each in left(wide)) or len(left(wide)) > LEFT_MAX
+    assert shape(wide).places() <= PLACES_MAX + 100
+    assert any("so deep or large a part" in each for each in left(wide))
 
 
 def test_references_that_double_at_each_step_end() -> None:
@@ -166,8 +168,18 @@ def test_references_that_double_at_each_step_end() -> None:
 
 
 def test_a_schema_that_takes_too_long_to_read_is_none() -> None:
-    with pytest.raises(SchemaUnusable, match="more than 20000 steps"):
-        shape({"allOf": [{}] * STEPS_MAX})
+    chain: Any = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(200)}
+    many = {f"p{a}{b}": {"$ref": "#/$defs/d0"} for a in "abcdefghijklmnop" for b in "abcdefg"}
+    wide = {**fields(**many), "$defs": {**chain, "d200": {}}}
+
+    with pytest.raises(SchemaUnusable, match=f"more than {STEPS_MAX} steps"):
+        shape(wide)
+
+
+def test_a_schema_of_too_many_parts_is_none() -> None:
+    assert shape({"allOf": [{}] * (PARTS_MAX - 1)})
+    with pytest.raises(SchemaUnusable, match=f"{PARTS_MAX + 1} objects"):
+        shape({"allOf": [{}] * PARTS_MAX})
 
 
 @pytest.mark.parametrize(("schema", "where", "mend"), [

@@ -16,6 +16,7 @@ from airworthy.tools.shape.node import Declared, Node, Shape
 from airworthy.tools.shape.schema_nodes import ALWAYS, Unusable, node_of
 from airworthy.tools.tool import Tool
 
+PARTS_MAX: Final = 2_000  # Checking a schema takes some tenths of a millisecond for each.
 _KEPT_MAX: Final = 512
 _NO_SCHEMAS: Final = frozenset({"enum", "const", "default", "examples", "example"})
 
@@ -69,6 +70,10 @@ def _check(schema: Mapping[str, Any]) -> None:
     from jsonschema import Draft202012Validator, SchemaError
     from jsonschema.validators import validator_for
 
+    parts = _parts(schema)
+    if parts > PARTS_MAX:
+        says = f"it has {parts} objects; {PARTS_MAX} are looked at."
+        raise Unusable("#", says, "Keep it to what one result holds.")
     try:
         validator_for(schema, default=Draft202012Validator).check_schema(schema)
         refs = list(_refs(schema, "#"))
@@ -85,6 +90,15 @@ def _check(schema: Mapping[str, Any]) -> None:
                 at, f"{ref!r} is in another document, and none is fetched.",
                 'Copy it into "$defs", and refer to "#/$defs/...".',
             )  # fmt: skip
+
+
+def _parts(schema: Any) -> int:
+    count, left = 0, [schema]
+    while left:
+        each = left.pop()
+        count += isinstance(each, dict)
+        left += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return count
 
 
 def _refs(schema: Any, at: str) -> Iterator[tuple[str, str]]:
