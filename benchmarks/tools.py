@@ -55,7 +55,7 @@ CHILD_S_MAX = 300.0
 READING = (
     "chain_us: a read that returns an object of four fields; chain_act_us: a tool that acts, with intent and result.",
     "chain_2kb_us: the same read with the 2 KB result, whose size the chain reads, writes and watches.",
-    "schema_watch_us includes reading the result's JSON, which a tool without a declared type is spared.",
+    "schema_watch_us includes reading the result's JSON, which a tool is spared that returns plain data.",
     "schema_watch_recorded_us: results of 1.8 to 2.3 KB recorded from a real tool, each held against all of them.",
     "jsonschema checks types, required and unknown fields; it reads the JSON with the standard library.",
     "approval_kb: what each of 10,000 more adds to a worker's process in which 10,000 wait already. The first ones",

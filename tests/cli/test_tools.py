@@ -215,3 +215,48 @@ def test_of_several_alerts_with_such_a_key_the_standing_one_is_meant(
 
     assert "is in the keys of several alerts: chore:one, chore:two." in both.err
     assert one["key"] == "chore:two"
+
+
+def test_a_declared_shape_says_its_file_what_is_not_watched_and_refuses_to_be_accepted(
+    airworthy: Airworthy, folder: Path
+) -> None:
+    (folder / "schemas").mkdir()
+    total = {"type": "integer", "minimum": 1}
+    schema = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}, "total": total}}
+    (folder / "schemas" / "order.json").write_text(json.dumps(schema))
+    (folder / "policy.toml").write_text(
+        POLICY.replace("schema_learn = 20", 'result_schema = "schemas/order.json"')
+    )
+
+    before = airworthy("tools", "list").out
+    works(airworthy, folder, {"id": "7"}, 1)
+    said = airworthy("tools", "schema", "show", "get_order")
+    document = airworthy("tools", "schema", "show", "get_order", "--json").json
+    diff = airworthy("tools", "schema", "diff", "get_order")
+    refused = airworthy("tools", "schema", "accept", "get_order")
+    order, _ = airworthy("tools", "list", "--json").lines
+
+    assert "declared in schemas/order.json" in before
+    assert "Declared in  schemas/order.json" in said.out
+    assert "Not watched  total: minimum" in said.out
+    assert "total: an integer, may be missing" in said.out
+    assert (document["source"], document["declared_in"]) == ("declared", "schemas/order.json")
+    assert diff.code == 1
+    assert "`id` was an integer; it is a text" in diff.out
+    assert "Change schemas/order.json" in diff.err
+    assert refused.code != 0
+    assert "is declared in schemas/order.json" in refused.err
+    assert order["rule"]["result_schema"]["file"] == "schemas/order.json"
+
+
+def test_a_schema_that_cannot_be_used_stops_the_agent_with_its_place(
+    airworthy: Airworthy, folder: Path
+) -> None:
+    (folder / "order.json").write_text('{"properties": {"id": {"$ref": "https://example.com/id.json"}}}')
+    (folder / "policy.toml").write_text(POLICY.replace("schema_learn = 20", 'result_schema = "order.json"'))
+
+    said = airworthy("run", "--until-idle")
+
+    assert said.code != 0
+    assert "order.json, at #/properties/id/$ref" in said.err
+    assert '"#/$defs/..."' in said.err

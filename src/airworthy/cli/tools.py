@@ -114,20 +114,12 @@ def show_one(
     if as_json:
         show.emit({**_shape_document(row), "release": row.release, "shape": packed(row.shape)})
         return
-    size = f"{row.shape.bytes_min:,} to {row.shape.bytes_max:,} bytes"
     show.facts(
         [
             ("Tool", row.tool),
             ("Agent", row.agent),
             ("Shape", row.condition),
-            ("Learnt from", f"{show.counted(row.shape.results, 'result')} ({size})"),
-            ("Pinned", show.when(row.pinned_us)),
-            (
-                "By",
-                row.pinned_by
-                if row.source != "release before"
-                else f"{row.pinned_by}, for the release before",
-            ),
+            *_origin(row),
             ("Release", row.release),
         ]
     )
@@ -168,7 +160,7 @@ def diff(
             style = "bold red" if change.difference.breaking else "yellow"
             show.say(telling.change_line(change), style=style)
             show.say(f"  first met by task {change.task_id}")
-        show.note(f"If it is right so: airworthy tools schema accept {row.tool}")
+        show.note(f"If it is right so: {telling.right_so(row)}")
     if row.changes:
         raise typer.Exit(1)
 
@@ -184,7 +176,8 @@ def accept(
 ) -> None:
     """Pin what is seen now: the change is right, its alert ends, and every worker compares with it within seconds.
 
-    While a shape is still being learnt, what was learnt so far is pinned.
+    While a shape is still being learnt, what was learnt so far is pinned. One that is declared in a file is changed
+    there, and not accepted.
 
     \b
     Examples:
@@ -212,6 +205,21 @@ def _row(tool: str, agent: str, folder: Path, database: str | None) -> "ShapeRow
         return shape_of(found, show.unicode_text(tool), show.unicode_text(agent))
 
 
+def _origin(row: "ShapeRow") -> list[tuple[str, str]]:
+    """Where the shape comes from, and what of that is not watched."""
+    declared = row.shape.declared
+    if declared is not None:
+        left = [("Not watched", each) for each in declared.left]
+        return [("Declared in", declared.place), ("Pinned", show.when(row.pinned_us)), *left]
+    size = f"{row.shape.bytes_min:,} to {row.shape.bytes_max:,} bytes"
+    before = ", for the release before" if row.source == "release before" else ""
+    return [
+        ("Learnt from", f"{show.counted(row.shape.results, 'result')} ({size})"),
+        ("Pinned", show.when(row.pinned_us)),
+        ("By", f"{row.pinned_by}{before}"),
+    ]
+
+
 def _counted_changes(row: "ShapeRow") -> str:
     return show.counted(len(row.changes), "change")
 
@@ -220,7 +228,8 @@ def _condition(agent: "Agent", tool: "Tool", row: "ShapeRow | None") -> str:
     if not _rule_of(agent, tool).schema_watch:
         return "not watched"
     if row is None:
-        return "no result yet"
+        declared = _rule_of(agent, tool).result_schema
+        return "no result yet" if declared is None else f"declared in {declared.name}"
     if row.state == "learning":
         return f"learning, {row.shape.results} of {_rule_of(agent, tool).schema_learn}"
     return row.condition if not row.changes else f"{row.condition}, {_counted_changes(row)}"
@@ -258,6 +267,7 @@ def _shape_document(row: "ShapeRow") -> dict[str, object]:
         "tool": row.tool,
         "state": row.condition,
         "source": row.source,
+        "declared_in": None if row.shape.declared is None else row.shape.declared.place,
         "results": row.shape.results,
         "bytes_max": row.shape.bytes_max,
         "pinned": show.iso(row.pinned_us),

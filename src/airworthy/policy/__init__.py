@@ -16,6 +16,7 @@ from airworthy.policy.model import Policy, Stage
 from airworthy.policy.model_rule import PROVIDERS, ModelRule, ProviderFacts, Why
 from airworthy.policy.pins import Floating, Pinned, pin_of
 from airworthy.policy.precondition_rule import Preconditions
+from airworthy.policy.schema_file import SchemaFile
 from airworthy.policy.scope import scope_html, scope_markdown
 from airworthy.policy.sections import (
     STOP_WHENS,
@@ -67,6 +68,7 @@ __all__ = [
     "Rate",
     "Refusals",
     "RuntimeRules",
+    "SchemaFile",
     "Stage",
     "StopRule",
     "StopWhen",

@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,6 +13,7 @@ from airworthy.policy.errors import PolicyError, Problem
 from airworthy.policy.kinds import Section
 from airworthy.policy.lines import Position, nearest, positions
 from airworthy.policy.model import Policy
+from airworthy.policy.schema_file import BESIDE
 from airworthy.policy.wording import Finding, findings, key_text, value_text
 
 T = TypeVar("T", bound=Section)
@@ -22,7 +24,7 @@ _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 def load_policy(path: Path) -> Policy:
     """The policy in a TOML file. Raises: PolicyError, with all problems of the file at once."""
-    return parse_policy(_text(path), name=str(path))
+    return _policy(_text(path), str(path), path.parent)
 
 
 def load_toml(path: Path, model: type[T]) -> T:
@@ -64,15 +66,21 @@ def _text(path: Path) -> str:
 
 
 def parse_policy(text: str, *, name: str = "policy.toml") -> Policy:
-    """The policy in a TOML text; `name` is what errors call it. Raises: PolicyError."""
+    """The policy in a TOML text; `name` is what errors call it. It may name no file. Raises: PolicyError."""
+    return _policy(text, name, None)
+
+
+def _policy(text: str, name: str, folder: Path | None) -> Policy:
+    """`folder`: where the files lie that the policy names."""
     raw = _toml(text, name)
+    context = None if folder is None else {BESIDE: partial(_beside, folder)}
     try:
-        return Policy.model_validate(raw)
+        return Policy.model_validate(raw, context=context)
     except ValidationError as error:
         found = findings(error)
     except RecursionError as error:
         raise _unreadable(name, "is nested too deeply.", "Write it flat, as the reference shows.") from error
-    found += _contradictions_beside(raw, found)
+    found += _contradictions_beside(raw, found, context)
     raise PolicyError(name, _problems(found, text, raw))
 
 
@@ -101,7 +109,15 @@ def _toml(text: str, name: str) -> dict[str, Any]:
         raise PolicyError(name, [Problem(line, column, "", "", says, mend)]) from error
 
 
-def _contradictions_beside(raw: dict[str, Any], found: Sequence[Finding]) -> list[Finding]:
+def _beside(folder: Path, name: str, count: int) -> bytes:
+    """The first `count` bytes of a file. Raises: OSError, ValueError."""
+    with (folder / name).open("rb") as file:
+        return file.read(count)
+
+
+def _contradictions_beside(
+    raw: dict[str, Any], found: Sequence[Finding], context: Mapping[str, Any] | None
+) -> list[Finding]:
     """Contradictions between the sound sections, which pydantic does not reach once one is broken."""
     broken = {finding.path[0] for finding in found if finding.path}
     if not broken:
@@ -110,7 +126,7 @@ def _contradictions_beside(raw: dict[str, Any], found: Sequence[Finding]) -> lis
     for key, field in Policy.model_fields.items():
         if key in raw and key not in broken:
             adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
-            sound[key] = adapter.validate_python(raw[key])
+            sound[key] = adapter.validate_python(raw[key], context=context)
     partial = Policy.model_construct(**sound)
     known = frozenset(Policy.model_fields) - broken
     return [Finding(flaw.key, flaw.says, flaw.mend) for flaw in partial.flaws_across(known)]

@@ -85,6 +85,7 @@ _UNIT_OF: Final = {
     "off_track": "calls",
     "calls_min": "calls",
     "schema_learn": "results",
+    "result_schema": "path of a file",
     "concurrency": "at once",
     "attempts": "times",
     "attempts_max": "times",

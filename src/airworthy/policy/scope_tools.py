@@ -137,6 +137,8 @@ def _how(rule: ToolRule, effect: Effect | None, fact: ToolFact | None) -> list[L
                 else "If the result of a call is lost, it is not repeated: a person settles what happened.",
             )
         )
+    if rule.result_schema is not None:
+        lines.append(("Somebody is told if its results are not as ", Code(rule.result_schema.name), " says."))
     if not rule.schema_watch:
         lines.append(("Nobody is told if its results change their form.",))
     if fact is not None and fact.undo:

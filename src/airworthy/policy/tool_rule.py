@@ -21,6 +21,7 @@ from airworthy.policy.kinds import (
     Stems,
     Word,
 )
+from airworthy.policy.schema_file import ResultSchema
 
 Effect = Literal["read", "write", "send", "delete"]
 Instead = Literal["error", "last_good", "nothing"]
@@ -209,6 +210,11 @@ class ToolRule(Section):
         default=50,
         description="Results to learn the shape from. Broken: with fewer, nothing is held against them.",
     )
+    result_schema: ResultSchema | None = Field(
+        default=None,
+        description="JSON Schema of its results, a file beside the policy: the shape is taken from it, and nothing is "
+        "learnt. Broken: a difference raises an alert; the call itself goes on.",
+    )
 
     def contradictions(self) -> list[Flaw]:
         return [
@@ -216,8 +222,16 @@ class ToolRule(Section):
             *self._about_recipients(),
             *self._about_waiting(),
             *self._about_fallback(),
+            *self._about_schema(),
             *about_asking(self),
         ]
+
+    def _about_schema(self) -> list[Flaw]:
+        if self.result_schema is None:
+            return []
+        why = {"schema_watch": not self.schema_watch, "schema_learn": self.says("schema_learn")}
+        says = "has no meaning beside result_schema."
+        return [Flaw((key,), says, "Delete one of the two.") for key, stands in why.items() if stands]
 
     def _about_fallback(self) -> list[Flaw]:
         if self.fallback in (None, "error"):

@@ -129,6 +129,7 @@ class Doorman:
         for session in list(self._sessions.values()):
             await session.end()
         await asyncio.gather(*sending, return_exceptions=True)
+        await self._box.shapes.sync(self._database, last=True)
         try:
             await self._database.write(lambda tx: leases.leave(tx, self._owner.id))
         except StoreError:
@@ -193,6 +194,7 @@ class Doorman:
                     self._sessions.pop(task_id)
                     await session.cancel()
             self._send(due)
+            await self._box.shapes.sync(self._database)
             await asyncio.sleep(POLL_S)
 
     def _read_orders(self, tx: Tx) -> tuple[dict[str, str], str]:

@@ -46,6 +46,7 @@ class Tried:
 
     result: bytes | None = None
     value: Any = None  # The result as a replay will read it.
+    raw: Any = None  # What the function returned, whether or not it is as its type declares.
     error: Exception | None = None
     returned: bool = False  # The function came back normally, so the act took place.
     doubtful: bool = False  # An earlier try may have acted: no later "no" can speak for it.
@@ -112,7 +113,7 @@ class Guards:
                 before()
             tried.attempts += 1
             value = await self._act(dependency, tool, rule, values, key)
-            tried.returned = True
+            tried.returned, tried.raw = True, value
             return _checked(tool, rule, value)
 
         def note(attempt: int, error: Exception, wait_s: float) -> None:

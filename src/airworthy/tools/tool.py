@@ -84,6 +84,11 @@ class Tool:
             accepts=self.accepts,
         )
 
+    @property
+    def output_schema(self) -> Mapping[str, Any] | None:
+        """JSON Schema of the results, where their own side declares one, as MCP servers do."""
+        return None
+
     @cached_property
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.function)

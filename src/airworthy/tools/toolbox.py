@@ -91,8 +91,8 @@ class Toolbox:
             self.tools[tool.name] = tool
             self._rules[tool.name] = terms_of(tool, policy)
         check(self.tools, self._rules, policy)
+        self.shapes.watch((tool, self.rule(name)) for name, tool in self.tools.items())
         for name in self.tools:
-            self.shapes.add(name, self.rule(name))
             self.dependency(name)  # Now, so that people see its breaker, and what others know of it counts.
 
     def replace(self, tools: Iterable[Tool]) -> None:
@@ -103,6 +103,7 @@ class Toolbox:
         made = {tool.name: tool for tool in tools}
         rules = {name: terms_of(tool, self.policy) for name, tool in made.items()}
         check(made, rules, self.policy)
+        self.shapes.watch((tool, rules[name]) for name, tool in made.items())
         self.tools, self._rules = made, rules
 
     def rule(self, name: str) -> ToolRule:

@@ -12,8 +12,8 @@ from airworthy.recorder import alerts
 from airworthy.store import Tx
 from airworthy.tools.shape import telling
 from airworthy.tools.shape.compare import Difference
-from airworthy.tools.shape.folding import Batch, ShapeRow, accepted_row, folded, inherited
-from airworthy.tools.shape.node import packed, unpacked
+from airworthy.tools.shape.folding import Batch, ShapeRow, accepted_row, folded, inherited, standing
+from airworthy.tools.shape.node import Shape, packed, unpacked
 from airworthy.tools.shape.tally import Change
 
 STORM_ALERTS = 3  # So many tools of an agent within STORM_S, and the next ones join in one alert.
@@ -90,9 +90,14 @@ class Added:
     again: bool
 
 
-def add(tx: Tx, name: tuple[str, str, str], batch: Batch, learn: int, now_us: int) -> Added:
-    """`name`: agent, tool, release. Tells nobody; see `tell`. Raises: Outrun."""
-    before = current(tx, *name, now_us)
+def add(
+    tx: Tx, name: tuple[str, str, str], batch: Batch, learn: int, now_us: int, declared: Shape | None = None
+) -> Added:
+    """`name`: agent, tool, release. Tells nobody of news; see `tell`. Raises: Outrun."""
+    stored = current(tx, *name, now_us)
+    before = standing(stored, declared, now_us)
+    if before is not stored and stored.shape != before.shape:
+        _end_alerts(tx, before, "airworthy", now_us)  # Of another shape than what is declared now.
     row, new = folded(before, batch, learn, now_us)
     return Added(_save(tx, row), bool(new) or row.state == "unstable" != before.state, bool(batch.changes))
 
@@ -107,17 +112,26 @@ def tell(tx: Tx, added: Sequence[Added], now_us: int) -> None:
 
 
 def accept(tx: Tx, row: ShapeRow, by: str, now_us: int) -> ShapeRow:
-    """Ends the alerts of the tool as well. Raises: InputError when nothing was seen; Outrun."""
+    """Ends the alerts of the tool as well. Raises: InputError when nothing was seen, or it is declared; Outrun."""
+    if row.shape.declared is not None:
+        raise InputError(
+            f"The shape of {row.tool} is declared in {row.shape.declared.place}, and cannot be accepted otherwise.",
+            mend=telling.mend_of(row.shape.declared),
+        )
     if not row.shape.results and row.since is None:
         raise InputError(
             f"No result of {row.tool} has been seen yet.", mend="Accept its shape once it has been used."
         )
     saved = _save(tx, accepted_row(row, by, now_us))
+    _end_alerts(tx, row, by, now_us)
+    return saved
+
+
+def _end_alerts(tx: Tx, row: ShapeRow, by: str, now_us: int) -> None:
     for key in telling.keys_of(row):
         alerts.ended(tx, key, by, now_us)
     if not _changed_tools(tx, row.agent):
         alerts.ended(tx, telling.storm_key(row.agent), by, now_us)
-    return saved
 
 
 def _save(tx: Tx, row: ShapeRow) -> ShapeRow:

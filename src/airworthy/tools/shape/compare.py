@@ -1,10 +1,12 @@
 """Where a result differs from the pinned shape, in words a person can act on. Pure; keeps no value of a result."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from airworthy.tools.shape.node import Kind, Node, Shape
+from airworthy.tools.shape.learning import joined
+from airworthy.tools.shape.node import CODES_MAX, Kind, Node, Shape
 from airworthy.tools.shape.words import EMPTY, JSON, PLAIN
 
 What = Literal["missing", "new", "type", "null", "format", "value", "empty", "size"]
@@ -17,6 +19,7 @@ GROWN_BYTES_MIN = 4_096
 GROWN_ITEMS_MIN = 100
 VALUES_SURE_MIN = 30  # Results with only few fixed texts, before another text is news.
 VALUE_SEEN_MIN = 5
+DECLARED_BEFORE = "declared as always there"
 
 BREAKING: Final = frozenset({"missing", "type", "null", "format", "size"})
 
@@ -69,7 +72,9 @@ def differences(pinned: Shape, seen: Shape) -> list[Difference]:
     """Of `seen` (one result or several) from what is pinned; at most DIFFERENCES_MAX, the gravest first."""
     found = [
         *_size(pinned, seen),
-        *_Comparison(cut=seen.cut).between(pinned.root, seen.root, "", pinned.results),
+        *_Comparison(cut=seen.cut, declared=pinned.declared is not None).between(
+            pinned.root, seen.root, "", pinned.results
+        ),
     ]
     found.sort(key=lambda each: not each.breaking)
     return found[:DIFFERENCES_MAX]
@@ -85,16 +90,18 @@ def _size(pinned: Shape, seen: Shape) -> Iterator[Difference]:
 
 
 def bytes_max(pinned: Shape) -> int:
-    return max(GROWTH_MAX * pinned.bytes_max, GROWN_BYTES_MIN)
+    """No schema says how large a result is."""
+    return sys.maxsize if pinned.declared is not None else max(GROWTH_MAX * pinned.bytes_max, GROWN_BYTES_MIN)
 
 
 def items_max(node: Node) -> int:
-    return max(GROWTH_MAX * (node.lengths[1] if node.lengths else 0), GROWN_ITEMS_MIN)
+    return sys.maxsize if node.lengths is None else max(GROWTH_MAX * node.lengths[1], GROWN_ITEMS_MIN)
 
 
 class _Comparison:
-    def __init__(self, *, cut: bool) -> None:
+    def __init__(self, *, cut: bool, declared: bool) -> None:
         self._cut = cut
+        self._declared = declared
 
     def between(self, pinned: Node, seen: Node, path: str, sure: int) -> Iterator[Difference]:
         """`sure`: in how many results the place was met, which a long list in one result does not raise."""
@@ -137,7 +144,7 @@ class _Comparison:
         elif pinned.inner is not None and seen.inner is not None:
             within = min(sure, pinned.formats.get(JSON, 0))
             yield from self.between(pinned.inner, seen.inner, f"{path}(JSON)", within)
-        if rule.codes is not None and (seen.codes is None or not seen.codes.keys() <= rule.codes):
+        if rule.codes is not None and _strange(seen, rule.codes):
             yield _found(path, "value", f"one of {len(rule.codes)} values", "a value never seen before", 0)
 
     def _objects(self, pinned: Node, seen: Node, path: str, sure: int) -> Iterator[Difference]:
@@ -146,12 +153,24 @@ class _Comparison:
                 now = seen.fields.get(name)
                 if child.absent == 0 and (now is None or now.absent):
                     inside = min(sure, child.seen)
-                    yield _found(at(path, name), "missing", f"in all of {inside}", "missing", inside)
+                    before = DECLARED_BEFORE if self._declared else f"in all of {inside}"
+                    yield _found(at(path, name), "missing", before, "missing", inside)
         for name, child in seen.fields.items():
             known = pinned.fields.get(name)
             if known is not None:
                 yield from self.between(known, child, at(path, name), sure)
-            elif pinned.others is None:
+        if pinned.is_open:
+            return
+        if pinned.is_map and pinned.others is not None:
+            entries = [child for name, child in seen.fields.items() if name not in pinned.fields]
+            entries += [] if seen.others is None else [seen.others]
+            if entries:
+                yield from self.between(pinned.others, joined(entries), f"{path}.*", sure)
+            return
+        for name, child in seen.fields.items():
+            if name in pinned.fields:
+                continue
+            if pinned.others is None:
                 yield _new(pinned, child, at(path, name), sure)
             elif any(self.between(pinned.others, child, "", sure)):
                 # In a map of texts, say, a list is no entry but a field of its own.
@@ -163,6 +182,13 @@ class _Comparison:
                 yield _found(path, "type", "an object with fields", "a map of many keys", sure)
             else:
                 yield _new(pinned, seen.others, f"{path}.*", sure)
+
+
+def _strange(seen: Node, known: frozenset[str]) -> bool:
+    """Whether a text is none of those known. Of more texts than are kept apart, only some may be."""
+    if seen.codes is not None:
+        return not seen.codes.keys() <= known
+    return len(known) <= CODES_MAX or seen.kinds["text"] <= CODES_MAX
 
 
 def at(path: str, name: str) -> str:
@@ -183,11 +209,11 @@ def _needs(sure: int, *, breaking: bool) -> int:
 
 
 def _new(pinned: Node, child: Node, path: str, sure: int) -> Difference:
-    needs = 3 if is_open(pinned) else _needs(sure, breaking=False)
+    needs = 3 if keeps_growing(pinned) else _needs(sure, breaking=False)
     return Difference(path, "new", "", kinds_in_words(child), breaking=False, needs=needs)
 
 
-def is_open(node: Node) -> bool:
+def keeps_growing(node: Node) -> bool:
     """Whether new fields came until the end of learning: then more are to be expected (Good-Turing)."""
     return node.kinds.get("object", 0) > 1 and any(child.seen == 1 for child in node.fields.values())
 

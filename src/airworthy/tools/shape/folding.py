@@ -11,7 +11,7 @@ from airworthy.tools.shape.settling import accepted, settled
 from airworthy.tools.shape.tally import Change
 
 State = Literal["learning", "pinned", "unstable"]
-Source = Literal["learnt", "release before", "accepted"]
+Source = Literal["learnt", "release before", "accepted", "declared"]
 
 CHANGES_MAX = 50  # That are kept.
 OCCASIONS_MAX = 10  # It changed at more different times than these: it has no shape that could be watched.
@@ -71,6 +71,10 @@ def folded(row: ShapeRow, batch: Batch, learn: int, now_us: int) -> tuple[ShapeR
     new = [change for change in batch.changes if change.difference.key not in known]
     if batch.changes:
         row = replace(row, changes=_together(row.changes, batch.changes))
+    if row.shape.declared is not None:
+        return replace(
+            row, changes=row.changes[:CHANGES_MAX]
+        ), new  # No person accepts it, so nothing else is kept.
     if batch.since is not None:
         row = replace(row, since=batch.since if row.since is None else merged(row.since, batch.since))
     too_many = row.shape.places() > PLACES_MAX or (row.since is not None and row.since.places() > PLACES_MAX)
@@ -113,6 +117,20 @@ def inherited(before: ShapeRow, release: str, now_us: int) -> ShapeRow:
     return replace(
         row, state=before.state, source="release before", shape=before.shape, first_us=before.first_us,
         pinned_us=before.pinned_us, pinned_by=before.pinned_by,
+    )  # fmt: skip
+
+
+def standing(row: ShapeRow, declared: Shape | None, now_us: int) -> ShapeRow:
+    """The row itself, or another in its place, because what is declared about the tool is not what it says."""
+    if row.shape.declared is None and declared is None:
+        return row
+    if declared is None:
+        return ShapeRow(row.agent, row.tool, row.release, now_us, version=row.version)
+    if row.shape == declared and row.source == "declared":
+        return row
+    return ShapeRow(
+        row.agent, row.tool, row.release, now_us, "pinned", "declared", declared, pinned_us=now_us,
+        pinned_by="airworthy", updated_us=now_us, version=row.version,
     )  # fmt: skip
 
 

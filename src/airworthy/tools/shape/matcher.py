@@ -89,7 +89,7 @@ def _inner(node: Node, sure: int, depth: int, *, plain_too: bool, empty_too: boo
 def _list(node: Node, sure: int, depth: int) -> Test | None:
     longest = items_max(node)
     if node.items is None:
-        return lambda items: len(items) <= longest
+        return None if node.lengths is None else lambda items: len(items) <= longest
     all_fit = _all_fit(_tests(node.items, min(sure, node.kinds["list"]), depth + 1))
     return lambda items: len(items) <= longest and all_fit(sampled(items))
 
@@ -120,7 +120,9 @@ def _all_alike(type_: type, test: Test) -> Callable[[Iterable[Any]], bool]:
     return all_alike
 
 
-def _object(node: Node, sure: int, depth: int) -> Test:
+def _object(node: Node, sure: int, depth: int) -> Test | None:
+    if node.is_open and not node.fields:
+        return None
     fields = {name: _tests(child, sure, depth + 1) for name, child in node.fields.items()}
     required = frozenset(name for name, child in node.fields.items() if child.absent == 0)
     others = _tests(node.others, sure, depth + 1) if node.others is not None else None
@@ -135,6 +137,8 @@ def _object(node: Node, sure: int, depth: int) -> Test:
         closer = []
         for name, item in value.items():
             tests = fields.get(name, others)
+            if tests is None and node.is_open:
+                continue
             if tests is None or type(item) not in tests:
                 return None
             test = tests[type(item)]

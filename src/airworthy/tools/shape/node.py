@@ -1,6 +1,6 @@
 """What was met at each place of the results of a tool, in counts; and its form as JSON. Knows no rule about it."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["null", "boolean", "integer", "number", "text", "list", "object"]
@@ -16,7 +16,7 @@ class Node:
 
     `fields` are the named ones, `others` what stood under all keys that are no names. `codes` counts fingerprints of
     texts while they are few; None: they are not. `inner` is the shape of JSON that came as text. `lengths`: the
-    shortest and the longest list.
+    shortest and the longest list; None: of any length. `is_open`: what else is in an object is not looked at.
     """
 
     kinds: dict[Kind, int] = field(default_factory=dict)
@@ -27,6 +27,7 @@ class Node:
     fields: "dict[str, Node]" = field(default_factory=dict)
     others: "Node | None" = None
     is_map: bool = False
+    is_open: bool = False
     items: "Node | None" = None
     lengths: tuple[int, int] | None = None
 
@@ -40,15 +41,28 @@ class Node:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Where a shape comes from that was not learnt. `left`: what is said there and not watched. `file`: it is one."""
+
+    place: str
+    left: tuple[str, ...] = ()
+    file: bool = True
+
+
 @dataclass(slots=True)
 class Shape:
-    """A tool's results together. Sizes are of their JSON, in bytes. `cut`: one had more than is looked at."""
+    """A tool's results together. Sizes are of their JSON, in bytes. `cut`: one had more than is looked at.
+
+    Of one that is `declared` the counts only say what is always, sometimes and never so.
+    """
 
     root: Node = field(default_factory=Node)
     results: int = 0
     bytes_min: int = 0
     bytes_max: int = 0
     cut: bool = False
+    declared: Declared | None = None
 
     def places(self) -> int:
         count, left = 0, [self.root]
@@ -60,17 +74,22 @@ class Shape:
 
 
 def packed(shape: Shape) -> dict[str, Any]:
-    return {
+    document = {
         "results": shape.results,
         "bytes": [shape.bytes_min, shape.bytes_max],
         "root": _packed(shape.root),
         "cut": shape.cut,
     }
+    if shape.declared is not None:
+        document["declared"] = asdict(shape.declared)
+    return document
 
 
 def unpacked(document: dict[str, Any]) -> Shape:
     low, high = document["bytes"]
-    return Shape(_unpacked(document["root"]), document["results"], low, high, document["cut"])
+    said = document.get("declared")
+    declared = None if said is None else Declared(said["place"], tuple(said["left"]), said["file"])
+    return Shape(_unpacked(document["root"]), document["results"], low, high, document["cut"], declared)
 
 
 def _packed(node: Node) -> dict[str, Any]:
@@ -85,6 +104,8 @@ def _packed(node: Node) -> dict[str, Any]:
         document["fields"] = {name: _packed(child) for name, child in node.fields.items()}
     if node.is_map:
         document["map"] = True
+    if node.is_open:
+        document["open"] = True
     for name in ("inner", "others", "items"):
         child = getattr(node, name)
         if child is not None:
@@ -103,6 +124,7 @@ def _unpacked(document: dict[str, Any]) -> Node:
         codes=document.get("codes", {}),
         fields={name: _unpacked(child) for name, child in document.get("fields", {}).items()},
         is_map=document.get("map", False),
+        is_open=document.get("open", False),
         lengths=None if lengths is None else (lengths[0], lengths[1]),
         **{name: _unpacked(document[name]) for name in ("inner", "others", "items") if name in document},
     )

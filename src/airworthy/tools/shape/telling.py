@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, get_args
 
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder.alerts import Alert, Severity
 from airworthy.tools.shape.compare import FORMAT_IN_WORDS, at, kinds_in_words, text_rule
 from airworthy.tools.shape.folding import ShapeRow
-from airworthy.tools.shape.node import Node, Shape
+from airworthy.tools.shape.node import Declared, Kind, Node, Shape
 from airworthy.tools.shape.tally import Change
 
 KIND: Final = "shape"
@@ -40,9 +40,21 @@ def alert_of(row: ShapeRow) -> Alert | None:
     lines = [f"- {change_line(change)}" for change in row.changes]
     if first is not None:
         lines.append(f"First met by task {first.task_id}.")
-    name = f"{row.tool} --agent {row.agent}"
-    lines.append(f"If it is right so: airworthy tools schema accept {name}")
+    lines.append(f"If it is right so: {right_so(row)}")
     return Alert(key, KIND, row.agent, severity, title, "\n".join(lines), first.task_id if first else "")
+
+
+def right_so(row: ShapeRow) -> str:
+    """What a person does about a change that is none."""
+    if row.shape.declared is not None:
+        return mend_of(row.shape.declared)
+    return f"airworthy tools schema accept {row.tool} --agent {row.agent}"
+
+
+def mend_of(declared: Declared) -> str:
+    if declared.file:
+        return f"Change {declared.place} to what the tool returns, or delete result_schema from the policy."
+    return "Let its server declare what it returns; `airworthy alert end` ends the alert."
 
 
 def storm_of(agent: str, tools: Sequence[str]) -> Alert:
@@ -69,25 +81,26 @@ def change_line(change: Change) -> str:
 def lines_of(shape: Shape) -> list[str]:
     """The shape, a line for each place; at most LINES_MAX."""
     lines: list[str] = []
-    for line in _lines(shape.root, "", shape.results):
+    for line in _lines(shape.root, "", shape.results, declared=shape.declared is not None):
         if len(lines) == LINES_MAX:
             return [*lines, "..."]
         lines.append(line)
     return lines
 
 
-def _lines(node: Node, path: str, sure: int) -> Iterator[str]:
+def _lines(node: Node, path: str, sure: int, *, declared: bool) -> Iterator[str]:
     sure = min(sure, node.seen)
-    yield f"{path or ROOT}: {', '.join(_facts(node, sure))}"
+    yield f"{path or ROOT}: {', '.join(_facts(node, sure, declared=declared))}"
     for name, child in node.fields.items():
-        yield from _lines(child, at(path, name), sure)
+        yield from _lines(child, at(path, name), sure, declared=declared)
     for mark, inside in ((".*", node.others), ("[]", node.items), ("(JSON)", node.inner)):
         if inside is not None:
-            yield from _lines(inside, f"{path}{mark}", sure)
+            yield from _lines(inside, f"{path}{mark}", sure, declared=declared)
 
 
-def _facts(node: Node, sure: int) -> Iterator[str]:
-    yield kinds_in_words(node)
+def _facts(node: Node, sure: int, *, declared: bool) -> Iterator[str]:
+    everything = node.is_open and len(node.kinds) == len(get_args(Kind))
+    yield "anything" if everything else kinds_in_words(node)
     rule = text_rule(node, sure)
     if rule.formats is not None:
         yield f"always {FORMAT_IN_WORDS[next(iter(rule.formats))]}"
@@ -98,7 +111,11 @@ def _facts(node: Node, sure: int) -> Iterator[str]:
         yield f"{low:,} to {high:,} items"
     if node.others is not None:
         yield "keys vary"
-    if node.absent:
+    if node.is_open and not everything:
+        yield "with anything else in it"
+    if node.absent and declared:
+        yield "may be missing"
+    elif node.absent:
         yield f"in {node.seen} of {node.seen + node.absent}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from airworthy.core.canonical import NotSerialisable, encode
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.policy import Policy, ToolRule, policy_hash
 from airworthy.recorder.alerts import Alert, raised
@@ -18,7 +19,8 @@ from airworthy.store import Database, StoreError, Tx
 from airworthy.tools.guard import ResultTooLarge, Tried
 from airworthy.tools.shape import book, telling
 from airworthy.tools.shape.compare import Difference, differences
-from airworthy.tools.shape.folding import Batch, ShapeRow
+from airworthy.tools.shape.declared import declared_shape
+from airworthy.tools.shape.folding import Batch, ShapeRow, standing
 from airworthy.tools.shape.learning import added, merged, of_value
 from airworthy.tools.shape.matcher import LOOKED_AT_BYTES_MAX, Matcher
 from airworthy.tools.shape.node import Shape
@@ -40,6 +42,7 @@ class _Watched:
 
     name: str
     learn: int
+    declared: Shape | None = None
     row: ShapeRow | None = None
     matcher: Matcher | None = None
     tally: Tally = field(default_factory=Tally)
@@ -51,10 +54,11 @@ class _Watched:
     large: int = 0
     fault: str = ""  # Why this one is not watched any more.
     fault_told: bool = False
+    unsaved: bool = False  # The row is not stored so for this release: nobody could see or accept it.
 
     @property
     def urgent(self) -> bool:
-        return self.learnt is not None or self.tally.news or self.inherited
+        return self.learnt is not None or self.tally.news or self.unsaved
 
     @property
     def dirty(self) -> bool:
@@ -63,11 +67,6 @@ class _Watched:
     @property
     def has_fault(self) -> bool:
         return bool(self.fault) and not self.fault_told
-
-    @property
-    def inherited(self) -> bool:
-        """Not stored yet for this release, so that nobody could accept it."""
-        return self.row is not None and self.row.version == 0 and self.row.source == "release before"
 
     def batch(self) -> Batch:
         """Takes what is to be stored; `give_back` if it could not be."""
@@ -82,8 +81,10 @@ class _Watched:
         self.since = _together(batch.since, self.since)
         self.tally.give_back(batch.changes)
 
-    def adopt(self, row: ShapeRow) -> None:
+    def adopt(self, stored: ShapeRow, now_us: int) -> None:
         """The row as it stands in the store."""
+        row = standing(stored, self.declared, now_us)
+        self.unsaved = row is not stored or (row.version == 0 and row.source == "release before")
         before, self.row = self.row, row
         if before is not None and (before.pinned_us, before.state) != (row.pinned_us, row.state):
             self.tally, self.since, self.changed = Tally(), None, False
@@ -91,6 +92,18 @@ class _Watched:
             self.matcher = None
         elif before is None or self.matcher is None or before.version != row.version:
             self.matcher = Matcher(row.shape)
+
+
+def _raw(tried: Tried) -> bytes | None:
+    """What the function returned, before its type dropped the fields that it does not know. None where the function
+    itself made more of it than JSON, or JSON cannot say it.
+    """
+    if type(tried.raw) not in (dict, list):
+        return None
+    try:
+        return encode(tried.raw)
+    except NotSerialisable:
+        return None
 
 
 def _together(one: Shape | None, other: Shape | None) -> Shape | None:
@@ -113,10 +126,18 @@ class ShapeWatch:
     def _release(self) -> str:
         return policy_hash(self._policy)
 
-    def add(self, tool: str, rule: ToolRule) -> None:
-        """To be watched from now on."""
-        if rule.schema_watch:
-            self._tools[tool] = _Watched(tool, rule.schema_learn)
+    def watch(self, tools: Iterable[tuple[Tool, ToolRule]]) -> None:
+        """These from now on, and no others; what is known of those that stay, stays. Raises: SchemaUnusable."""
+        made: dict[str, _Watched] = {}
+        for tool, rule in tools:
+            if not rule.schema_watch:
+                continue
+            declared = declared_shape(tool, rule)
+            known = self._tools.get(tool.name)
+            if known is None or known.declared != declared:
+                known = _Watched(tool.name, rule.schema_learn, declared)
+            made[tool.name] = known
+        self._tools = made
 
     def saw(self, tool: Tool, task_id: str, tried: Tried) -> None:
         """The outcome of one call as the tool itself gave it. Never raises, and never waits."""
@@ -131,25 +152,32 @@ class ShapeWatch:
     def _saw(self, watched: _Watched, tool: Tool, task_id: str, tried: Tried) -> None:
         result = tried.result
         if result is None:
-            self._refused(watched, task_id, tried.error)
+            self._refused(watched, task_id, tried)
             return
         if not tried.returned:
             return  # Something else in its place: a fallback.
         if watched.row is None:
             if len(watched.waiting) < WAITING_MAX and len(result) <= LOOKED_AT_BYTES_MAX:
-                watched.waiting.append((result, task_id))
+                met = result if tool.result_adapter is None else _raw(tried) or result
+                watched.waiting.append((met, task_id))
             return
         # Without a declared type the value is what the JSON says, and need not be read again.
-        value = tried.value if tool.result_adapter is None else orjson.loads(result)
-        self._met(watched, value, len(result), task_id)
+        if tool.result_adapter is None:
+            self._met(watched, tried.value, len(result), task_id)
+        elif type(tried.raw) not in (dict, list) or not self._fits(watched, tried.raw, len(result)):
+            self._met(watched, orjson.loads(_raw(tried) or result), len(result), task_id)
 
     def _met(self, watched: _Watched, value: Any, size: int, task_id: str) -> None:
         if watched.matcher is None:
             self._learn(watched, value, size)
-        elif not watched.changed and watched.matcher.fits(value, size):
-            watched.tally.results += 1
-        else:
+        elif not self._fits(watched, value, size):
             self._look(watched, value, size, task_id)
+
+    def _fits(self, watched: _Watched, value: Any, size: int) -> bool:
+        if watched.matcher is None or watched.changed or not watched.matcher.fits(value, size):
+            return False
+        watched.tally.results += 1
+        return True
 
     def _learn(self, watched: _Watched, value: Any, size: int) -> None:
         assert watched.row is not None
@@ -180,8 +208,9 @@ class ShapeWatch:
             watched.since = added(watched.since if watched.since is not None else Shape(), value, size)
         self._tell(watched, found, task_id, now_us)
 
-    def _refused(self, watched: _Watched, task_id: str, error: Exception | None) -> None:
-        """A result that never reached the agent: it broke the declared schema, or was too large."""
+    def _refused(self, watched: _Watched, task_id: str, tried: Tried) -> None:
+        """A result that never reached the agent: it broke the declared type, or was too large."""
+        error, more = tried.error, list[Difference]()
         if isinstance(error, ResultTooLarge):
             found = Difference(
                 "", "size", "within result_bytes_max", "larger, and the call fails", breaking=True
@@ -190,10 +219,13 @@ class ShapeWatch:
             found = Difference(
                 "", "type", "as the code declares it", "not so, and the call fails", breaking=True
             )
+            row, raw = watched.row, _raw(tried)
+            if row is not None and row.state == "pinned" and raw is not None:
+                more = differences(row.shape, of_value(orjson.loads(raw), 0))  # Where it is not so.
         else:
             return
         watched.tally.results += 1
-        self._tell(watched, [found], task_id, self._clock.now_us())
+        self._tell(watched, [found, *more], task_id, self._clock.now_us())
 
     def _tell(self, watched: _Watched, found: Iterable[Difference], task_id: str, now_us: int) -> None:
         if watched.tally.met(found, task_id, now_us):
@@ -220,14 +252,14 @@ class ShapeWatch:
             return
         try:
             if batches or faults:
-                store = partial(self._store, batches=batches, faults=faults, now_us=now_us)
+                store = partial(self._store, known=known, batches=batches, faults=faults, now_us=now_us)
                 rows = await database.write(store)
                 self._synced_us = now_us
             else:
                 rows = await database.read(partial(self._read, now_us=now_us))
         except (StoreError, book.Outrun):
             for name, batch in batches.items():
-                self._tools[name].give_back(batch)
+                known[name].give_back(batch)
             return
         except Exception as error:  # noqa: BLE001  # as in `saw`: no worker stops because its watch cannot go on
             for each in self._tools.values():
@@ -237,21 +269,34 @@ class ShapeWatch:
         for each in faults:
             each.fault_told = True
         for row in rows:
-            self._adopt(self._tools[row.tool], row)
+            if row.tool in self._tools:  # An MCP server may have taken it back meanwhile.
+                self._adopt(self._tools[row.tool], row, now_us)
         if last and any(each.dirty for each in self._tools.values() if not each.fault):
             await self.sync(database)  # What the results that waited for their shape came to.
 
-    def _adopt(self, watched: _Watched, row: ShapeRow) -> None:
-        watched.adopt(row)
+    def _adopt(self, watched: _Watched, row: ShapeRow, now_us: int) -> None:
+        watched.adopt(row, now_us)
         waiting, watched.waiting = watched.waiting, []
         for result, task_id in waiting:
             self._met(watched, orjson.loads(result), len(result), task_id)
 
     def _store(
-        self, tx: Tx, batches: dict[str, Batch], faults: list[_Watched], now_us: int
+        self,
+        tx: Tx,
+        known: dict[str, _Watched],
+        batches: dict[str, Batch],
+        faults: list[_Watched],
+        now_us: int,
     ) -> list[ShapeRow]:
         added = [
-            book.add(tx, (self._policy.agent, name, self._release), batch, self._tools[name].learn, now_us)
+            book.add(
+                tx,
+                (self._policy.agent, name, self._release),
+                batch,
+                known[name].learn,
+                now_us,
+                known[name].declared,
+            )
             for name, batch in batches.items()
         ]
         book.tell(tx, added, now_us)
