@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airworthy.tools.mcp.schema import Checker, SchemaUnusable
+from airworthy.tools.shape.declared import PARTS_MAX
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,10 @@ def test_many_values_under_a_costly_rule_end_soon() -> None:
         Checker({"properties": {"a": {"items": {"type": "integer"}}}}).problems({"a": list(range(1_000_000))})
 
     assert time.monotonic() - begun < 5
+
+
+def test_a_schema_of_more_objects_than_are_worth_a_look_is_refused_at_once() -> None:
+    schema = {"type": "object", "properties": {f"p{number}": {} for number in range(PARTS_MAX)}}
+
+    with pytest.raises(SchemaUnusable, match="2002 objects"):
+        Checker(schema)

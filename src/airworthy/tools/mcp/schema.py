@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Final, cast
 
 from airworthy.core.canonical import encode
+from airworthy.tools.shape.declared import PARTS_MAX, parts_of
 
 STEPS_MAX: Final = 50_000
 SCHEMA_BYTES_MAX: Final = 256 * 1024
@@ -34,6 +35,9 @@ class Checker:
 
         if len(encode(schema)) > SCHEMA_BYTES_MAX:
             raise SchemaUnusable(f"It has more than {SCHEMA_BYTES_MAX} bytes.")
+        parts = parts_of(schema)
+        if parts > PARTS_MAX:
+            raise SchemaUnusable(f"It has {parts} objects; at most {PARTS_MAX} are looked at.")
         made = _class()
         plain = cast("dict[str, Any]", _without_dialects(schema, top=True))
         try:

@@ -70,7 +70,7 @@ def _check(schema: Mapping[str, Any]) -> None:
     from jsonschema import Draft202012Validator, SchemaError
     from jsonschema.validators import validator_for
 
-    parts = _parts(schema)
+    parts = parts_of(schema)
     if parts > PARTS_MAX:
         says = f"it has {parts} objects; {PARTS_MAX} are looked at."
         raise Unusable("#", says, "Keep it to what one result holds.")
@@ -92,7 +92,8 @@ def _check(schema: Mapping[str, Any]) -> None:
             )  # fmt: skip
 
 
-def _parts(schema: Any) -> int:
+def parts_of(schema: Any) -> int:
+    """How many objects it has: what checking it costs."""
     count, left = 0, [schema]
     while left:
         each = left.pop()
