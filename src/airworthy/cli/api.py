@@ -78,9 +78,9 @@ class ApiServing:
         from airworthy.console.api import application
         from airworthy.gateway.server import HttpServer, address_of
 
-        self._server: HttpServer = HttpServer(
-            application(parts_of(found.app, found.agents, PeopleFile(found.config.folder))), DRAIN_S
-        )
+        people = PeopleFile(found.config.folder)
+        people()  # One that cannot be read is told now, not to each caller.
+        self._server: HttpServer = HttpServer(application(parts_of(found.app, found.agents, people)), DRAIN_S)
         self._listener = listener
         self._at = address_of(listener)
         self._as_json = as_json
