@@ -69,7 +69,8 @@ def opened(
     database = SQLiteDatabase(config.database_path)
     try:
         people, unread = _people(config.folder)
-        made = assembled(database, agents, policies=policies, people=people, unread=unread, keys=keys)
+        made = assembled(database, agents, policies=policies, people=people, keys=keys)
+        made.reviews.unread = unread
         app = replace(made, folder=config.folder)
         try:
             yield app
@@ -87,7 +88,6 @@ def assembled(
     *,
     policies: Sequence[Policy] = (),
     people: People | None = None,
-    unread: AirworthyError | None = None,
     keys: Sequence[str] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
@@ -99,7 +99,7 @@ def assembled(
     payloads = Payloads(Redactor((*known_keys(rules), *secrets_of(policies), *keys)))
     operations = Operations(database, clock, ids, payloads)
     known = {agent.name: agent for agent in agents}
-    reviews = Reviews(database, clock, payloads, people if people is not None else People(), known, unread)
+    reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
     return App(database, clock, ids, payloads, operations, reviews)
 
 
