@@ -172,7 +172,8 @@ class Deciding:
         agent = self._agents.get(task.agent)
         if agent is None:
             return None  # The worker judges it anyway, before anything is sent.
-        self._tool(agent, effect.tool)
+        if not effect.server:  # Whether a server has its tool still, only a proxy before it can say.
+            self._tool(agent, effect.tool)
         rule = agent.policy.tools.get(effect.tool, _NO_RULE)
         if effect.undo_of is not None:
             refused = undoing.no_longer(effect.tool, rule)
@@ -198,6 +199,11 @@ class Deciding:
             raise NotFitting(
                 f"{effect.id} takes back {effect.undo_of} as it was done, so there is nothing to change in it.",
                 mend="Approve it as it stands, or reject it.",
+            )
+        if effect.server:
+            raise NotFitting(
+                f"{effect.tool} is a tool of the MCP server {effect.server}, so it cannot be checked changed.",
+                mend="Reject the call, and say what the agent should ask for instead.",
             )
         agent = self._agent(look)
         tool = self._tool(agent, effect.tool)

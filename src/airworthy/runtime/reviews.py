@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from airworthy.core.clock import Clock, utc_text
 from airworthy.core.errors import AirworthyError, InputError, storable_text
+from airworthy.policy import Policy
 from airworthy.recorder import Payloads, Recorded, read_steps
 from airworthy.review import Act, Command, Item, ItemQuery, Kind, People, Record, Status, items
 from airworthy.review.commanding import may_command
@@ -91,6 +92,12 @@ class Reviews:
     def with_people(self, people: People) -> "Reviews":
         """The same queue, where others may decide."""
         return Reviews(self.database, self.clock, self._payloads, people, self.agents)
+
+    def with_policy(self, policy: Policy) -> "Reviews":
+        """The same queue, for a process that has an agent's policy and not its code: it knows whose the items are."""
+        made = Reviews(self.database, self.clock, self._payloads, self.people, self.agents, self.unread)
+        made.rules = Rules(self.people, {**self.rules.policies, policy.agent: policy})
+        return made
 
     # Looking.
 
@@ -231,6 +238,8 @@ class Reviews:
 
     async def keep(self, now_us: int) -> None:
         """The same beside a worker's tasks; see `app.chores`."""
+        if self.unread is not None:
+            return
         for _ in range(ROUNDS_MAX):
             if not await self.database.read(lambda tx: keeping.anything(tx, self.rules, now_us)):
                 return
