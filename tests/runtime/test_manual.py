@@ -10,6 +10,7 @@ from airworthy.core.outcome import Outcome, ReasonCode
 from airworthy.policy import ToolRule
 from airworthy.runtime import Run, State, switches
 from airworthy.runtime.by_hand import CALLS_MAX, ByHand, DoneBefore, HandsFull, InOtherHands
+from airworthy.runtime.handing import BATCH
 from airworthy.runtime.machine import IllegalTransition
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
@@ -474,3 +475,28 @@ async def test_a_person_is_told_what_did_not_answer_and_what_took_its_place() ->
     assert called.result is None
     (gap,) = called.document()["gaps"]
     assert gap["text"] == "stock did not answer; nothing took its place"
+
+
+async def test_what_many_paused_one_by_one_hides_nothing_that_the_switch_stopped() -> None:
+    async def slow(run: Run) -> str:
+        await asyncio.sleep(5)
+        return str(await run.tool("look", order="7"))
+
+    made, _ = world(slow, Shop())
+    first = made.submit("first")
+    worker = made.worker()
+    working = asyncio.create_task(worker.run())
+    await asyncio.sleep(1)
+    made.app.operations.pause(AGENT, "dana", "")
+    await asyncio.sleep(10)
+    worker.stop()
+    await working
+    assert made.task(first).state is State.PAUSED
+    alone = [made.submit(str(number)) for number in range(BATCH + 1)]
+    for id_ in alone:
+        made.app.operations.pause_task(id_)
+
+    made.app.operations.pause(AGENT, "dana", "", manual=True)
+
+    assert made.task(first).state is State.ESCALATED
+    assert {made.task(id_).state for id_ in alone} == {State.PAUSED}
