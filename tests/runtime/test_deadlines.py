@@ -269,3 +269,67 @@ async def test_a_default_that_cannot_be_carried_out_waits_for_a_person_and_says_
     now = queue.item(item.look.item.id).look.item
     assert (now.status, now.on_deadline, now.kind) == (Status.OPEN, "wait", Kind.APPROVAL)
     assert "overdue" in [kind for kind, _, _ in notices(made)]
+
+
+@tool(effect="write")
+async def tell(to: str, text: str) -> str:
+    """Tells."""
+    return f"told {to} {text}"
+
+
+@pytest.mark.parametrize(
+    ("why", "rule"),
+    [
+        ("has never reached", {"approval_new_recipient": True, "recipient_arg": "to"}),
+        (
+            "neither the user nor a trusted source",
+            {"approval_untrusted": "strict", "destination_args": ("to",)},
+        ),
+        ("did not say how sure", {"approval_below_confidence": 0.5}),
+    ],
+)
+async def test_the_clock_never_lets_out_a_call_that_was_held_for_what_is_in_it(
+    why: str, rule: dict[str, Any]
+) -> None:
+    async def tells(run: Run) -> str:
+        return str(await run.tool(tell, to="eve@example.com", text="hi"))
+
+    made = bench(
+        tells, tell, tools={"tell": ToolRule(critical=False, effect="write", **rule)},
+        review=ReviewRules.model_validate({"tools": {"tell": {"on_deadline": "approve", "deadline_s": 60.0}}}),
+    )  # fmt: skip
+    item = await waits(made)
+
+    await passed(made, 70)
+
+    now = after(made, item).look
+    assert now.effect is not None
+    assert (now.effect.state, now.item.on_deadline) == (EffectState.HELD, "wait")
+    (text,) = made.app.database.read_now(
+        lambda tx: tx.rows("SELECT text FROM notices WHERE kind = 'overdue'")
+    )
+    assert "A person has to look at this call" in text[0]
+    assert why in (now.effect.note or "")
+
+
+async def test_the_clock_never_lets_out_what_a_person_changed_or_held() -> None:
+    """Under four eyes a changed call waits for somebody else; a delayed one was held because somebody doubted it."""
+    rule = {"note": {"on_deadline": "approve", "deadline_s": 60.0}}
+    made = desk(notes, People(), tools=rule, four_eyes=True)
+    item = await waits(made)
+    made.app.reviews.edit(item.look.item.id, "lee", {"text": "changed"}, seen=item.look.seal)
+    late = bench(
+        notes, note, tools={"note": ToolRule(approval="always", delay_s=3600, critical=False, effect="write")},
+        review=ReviewRules.model_validate({"tools": rule}),
+    )  # fmt: skip
+    asked = await waits(late)
+    late.app.reviews.approve(asked.look.item.id, "dana", seen=asked.look.seal)
+    await late.work()
+    (line,) = late.app.reviews.listing(ItemQuery(kinds=(Kind.DELAYED,)))
+    late.app.reviews.hold(line.item.id, "lee", seen=line.look.seal)
+
+    await passed(made, 70)
+    await passed(late, 70)
+
+    assert made.effect(item.look.task.id).state is EffectState.HELD
+    assert late.effect(line.item.task_id).state is EffectState.HELD

@@ -9,7 +9,8 @@ import pytest
 from airworthy.core.outcome import Outcome, ReasonCode
 from airworthy.policy import ToolRule
 from airworthy.runtime import Run, State, switches
-from airworthy.runtime.by_hand import ByHand, DoneBefore, InOtherHands
+from airworthy.runtime.by_hand import CALLS_MAX, ByHand, DoneBefore, HandsFull, InOtherHands
+from airworthy.runtime.handing import BATCH
 from airworthy.runtime.machine import IllegalTransition
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
@@ -355,3 +356,147 @@ async def test_however_switches_workers_and_people_interleave_each_task_ends_onc
     for id_, state in zip(tasks, states, strict=True):
         outcomes = [step for step in made.steps(id_) if step.kind == "outcome"]
         assert len(outcomes) == 1, state
+
+
+async def test_a_call_that_takes_longer_than_a_lease_keeps_its_result_while_workers_bury_the_dead() -> None:
+    @tool(effect="send")
+    async def send(to: str) -> str:
+        """Sends, slowly."""
+        await asyncio.sleep(3 * leases.LEASE_S)
+        return f"sent to {to}"
+
+    shop = Shop()
+    shop.tools = lambda: [send]  # type: ignore[method-assign]
+    made, hands = world(escalating, shop, tools={"send": ToolRule(timeout_s=100)})
+    made.app.operations.pause(AGENT, "dana", "", manual=True)
+    task = made.submit()
+    worker = made.worker()
+    working = asyncio.create_task(worker.run())
+    called = await hands.call(task, "send", {"to": "bob"}, "dana")
+    worker.stop()
+    await working
+
+    assert called.result == "sent to bob"
+    assert made.effect(task).state is EffectState.DONE
+
+
+@pytest.mark.parametrize(("keyed", "became"), [(True, EffectState.DONE), (False, EffectState.IN_DOUBT)])
+async def test_a_call_whose_caller_died_goes_on_under_its_key_or_into_doubt(
+    keyed: bool, became: EffectState
+) -> None:
+    keys: list[str] = []
+    stuck = [True]
+
+    async def sends(to: str, idempotency_key: str = "") -> str:
+        """Sends."""
+        keys.append(idempotency_key)
+        if stuck:
+            await asyncio.Event().wait()
+        return f"sent to {to}"
+
+    async def with_key(to: str, *, idempotency_key: str) -> str:
+        """Sends."""
+        return await sends(to, idempotency_key)
+
+    async def without(to: str) -> str:
+        """Sends."""
+        return await sends(to)
+
+    send = (
+        tool(name="send", effect="send", keyed=True)(with_key)
+        if keyed
+        else tool(name="send", effect="send")(without)
+    )
+    shop = Shop()
+    shop.tools = lambda: [send]  # type: ignore[method-assign]
+    made, hands = world(escalating, shop, tools={"send": ToolRule(timeout_s=100)})
+    made.app.operations.pause(AGENT, "dana", "", manual=True)
+    task = made.submit()
+    calling = asyncio.create_task(hands.call(task, "send", {"to": "bob"}, "dana"))
+    await asyncio.sleep(1)
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    stuck.clear()
+    again = await hands.call(task, "send", {"to": "bob"}, "dana")
+
+    assert made.effect(task).state is became
+    assert len(set(keys)) == 1
+    assert (again.result == "sent to bob") == keyed
+
+
+async def test_a_session_of_an_agent_elsewhere_is_nobodys_to_go_on_with() -> None:
+    made, hands = world(escalating, Shop())
+    task = (await made.done()).id
+    made.app.database.write_now(
+        lambda tx: tx.execute("UPDATE tasks SET kind = 'session' WHERE id = ?", (task,))
+    )
+
+    with pytest.raises(IllegalTransition, match="a session of an agent that runs elsewhere"):
+        await hands.call(task, "look", {"order": "7"}, "dana")
+
+
+async def test_as_many_calls_at_once_as_may_be_and_the_next_is_told() -> None:
+    slow = asyncio.Event()
+
+    @tool
+    async def look(order: str) -> str:
+        """Looks."""
+        await slow.wait()
+        return order
+
+    shop = Shop()
+    shop.tools = lambda: [look]  # type: ignore[method-assign]
+    made, hands = world(escalating, shop, tools={"look": ToolRule(timeout_s=100)})
+    made.app.operations.pause(AGENT, "dana", "", manual=True)
+    tasks = [made.submit(str(number)) for number in range(CALLS_MAX + 1)]
+    calls = [asyncio.create_task(hands.call(id_, "look", {"order": id_}, "dana")) for id_ in tasks[:-1]]
+    await asyncio.sleep(0.5)
+    with pytest.raises(HandsFull):
+        await hands.call(tasks[-1], "look", {"order": "7"}, "dana")
+    slow.set()
+
+    assert [called.result for called in await asyncio.gather(*calls)] == tasks[:-1]
+    assert (await hands.call(tasks[-1], "look", {"order": "7"}, "dana")).result == "7"
+
+
+async def test_a_person_is_told_what_did_not_answer_and_what_took_its_place() -> None:
+    @tool
+    async def stock(item: str) -> int:
+        """Looks."""
+        raise ConnectionRefusedError(item)
+
+    shop = Shop()
+    shop.tools = lambda: [stock]  # type: ignore[method-assign]
+    rule = ToolRule(attempts=1, critical=False, fallback="nothing")
+    made, hands = world(escalating, shop, tools={"stock": rule})
+    made.app.operations.pause(AGENT, "dana", "", manual=True)
+    called = await hands.call(made.submit(), "stock", {"item": "tea"}, "dana")
+
+    assert called.result is None
+    (gap,) = called.document()["gaps"]
+    assert gap["text"] == "stock did not answer; nothing took its place"
+
+
+async def test_what_many_paused_one_by_one_hides_nothing_that_the_switch_stopped() -> None:
+    async def slow(run: Run) -> str:
+        await asyncio.sleep(5)
+        return str(await run.tool("look", order="7"))
+
+    made, _ = world(slow, Shop())
+    first = made.submit("first")
+    worker = made.worker()
+    working = asyncio.create_task(worker.run())
+    await asyncio.sleep(1)
+    made.app.operations.pause(AGENT, "dana", "")
+    await asyncio.sleep(10)
+    worker.stop()
+    await working
+    assert made.task(first).state is State.PAUSED
+    alone = [made.submit(str(number)) for number in range(BATCH + 1)]
+    for id_ in alone:
+        made.app.operations.pause_task(id_)
+
+    made.app.operations.pause(AGENT, "dana", "", manual=True)
+
+    assert made.task(first).state is State.ESCALATED
+    assert {made.task(id_).state for id_ in alone} == {State.PAUSED}

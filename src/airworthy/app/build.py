@@ -16,14 +16,14 @@ from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
 from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
-from airworthy.core.errors import ConfigError
+from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.redact import Redactor
 from airworthy.gateway import Gateway, place_of
 from airworthy.gateway.place import Client
 from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.policy import Floating, NotReadyToGoLive, Policy, golive_gaps, pin_of
+from airworthy.policy import Floating, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.review import People
@@ -64,12 +64,13 @@ def opened(
     """The database of `config`, made and migrated if need be; closed at the end.
 
     `policies`: of agents without code here, whose providers' keys must not be written down either. `keys`: more of
-    what must not.
+    what must not. A people.toml that cannot be read stops only what needs to know people: see `Reviews.unread`.
     """
     database = SQLiteDatabase(config.database_path)
     try:
-        people = load_people(config.folder)
+        people, unread = _people(config.folder)
         made = assembled(database, agents, policies=policies, people=people, keys=keys)
+        made.reviews.unread = unread
         app = replace(made, folder=config.folder)
         try:
             yield app
@@ -100,6 +101,13 @@ def assembled(
     known = {agent.name: agent for agent in agents}
     reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
     return App(database, clock, ids, payloads, operations, reviews)
+
+
+def _people(folder: Path) -> tuple[People, AirworthyError | None]:
+    try:
+        return load_people(folder), None
+    except PolicyError as error:
+        return People(), error
 
 
 def worker(

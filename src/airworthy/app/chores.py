@@ -17,6 +17,9 @@ HAND_OVER_EVERY_S = 2.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
+    """Raises: PolicyError while people.toml cannot be read, for these decide and notify."""
+    if app.reviews.unread is not None:
+        raise app.reviews.unread
     return [
         Chore("review", REVIEW_EVERY_S, app.reviews.with_agents(agents).keep),
         Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),

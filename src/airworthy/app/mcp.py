@@ -5,6 +5,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from airworthy import __version__
 from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
+from airworthy.app.chores import REVIEW_EVERY_S
 from airworthy.app.config import Config, environment, secret
 from airworthy.app.project import agents_of, named
 from airworthy.core.errors import ConfigError
@@ -20,6 +22,7 @@ from airworthy.resilience.egress import INTERNET_ONLY, Egress, async_transport
 from airworthy.runtime.attached import Attached, Opening
 from airworthy.runtime.doorman import Doorman, Duty
 from airworthy.runtime.sessions import Park
+from airworthy.store import StoreError
 from airworthy.tools import Toolbox
 from airworthy.tools.mcp.http_front import HttpFront
 from airworthy.tools.mcp.http_link import HttpDial
@@ -155,7 +158,7 @@ async def opened(
     proxy = Proxy(app, policy, behind, tell, task)
     await proxy.doorman.join()
     try:
-        async with beside(proxy.doorman.run):
+        async with beside(proxy.doorman.run, partial(_keep_reviews, app, policy)):
             yield proxy
     finally:
         await proxy.doorman.leave()
@@ -163,6 +166,15 @@ async def opened(
         await proxy.box.aclose()
     if proxy.doorman.broken is not None:
         raise proxy.doorman.broken
+
+
+async def _keep_reviews(app: App, policy: Policy) -> None:
+    """Whom held calls of sessions are for, and until when, stands in the policy, which no worker here may have."""
+    queue = app.reviews.with_policy(policy)
+    while True:
+        with contextlib.suppress(StoreError):  # The doorman meets it as well, and ends the sessions.
+            await queue.keep(app.clock.now_us())
+        await asyncio.sleep(REVIEW_EVERY_S)
 
 
 def _dial(app: App, policy: Policy, behind: Behind, tell: Callable[[str], None]) -> Dial:

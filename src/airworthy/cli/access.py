@@ -55,11 +55,14 @@ def create(
     """
     from airworthy.app.build import opened
     from airworthy.app.config import load_config
+    from airworthy.app.config import person as login
     from airworthy.app.console import created
     from airworthy.app.people import load_people
+    from airworthy.review import Command
 
     whole = show.unicode_text
     with opened(load_config(folder, database=database)) as found:
+        found.reviews.check_command(login(), Command.ADMIT)
         secret, key = created(
             found, load_people(folder), person=whole(person), program=whole(program),
             roles=[whole(each) for each in role or ()], expires=whole(expires),
@@ -124,10 +127,13 @@ def revoke(
     Examples:
       airworthy access revoke awp_7Kd9aXq2
     """
+    from airworthy.app.config import person
     from airworthy.app.console import revoked
     from airworthy.app.project import stored
+    from airworthy.review import Command
 
     with stored(folder, database) as found:
+        found.reviews.check_command(person(), Command.ADMIT)
         changed = revoked(found, show.unicode_text(key))
     if as_json:
         show.emit({"id": key, "changed": changed})

@@ -142,10 +142,12 @@ def end(
     from airworthy.app.config import person
     from airworthy.app.project import stored
     from airworthy.recorder.alerts import ended, get
+    from airworthy.review import Command
     from airworthy.runtime.documents import alert_document
 
     with stored(folder, database) as found:
         row = _found(found, key)
+        found.reviews.check_command(person(), Command.OPERATE)
         changed = found.database.write_now(lambda tx: ended(tx, row.key, person(), found.clock.now_us()))
         row = found.database.read_now(lambda tx: get(tx, row.key))
     if as_json:

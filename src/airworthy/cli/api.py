@@ -78,9 +78,10 @@ class ApiServing:
         from airworthy.console.api import application
         from airworthy.gateway.server import HttpServer, address_of
 
-        self._server: HttpServer = HttpServer(
-            application(parts_of(found.app, found.agents, PeopleFile(found.config.folder))), DRAIN_S
-        )
+        people = PeopleFile(found.config.folder)
+        self._parts = parts_of(found.app, found.agents, people)
+        people()  # One that cannot be read is told now, not to each caller.
+        self._server: HttpServer = HttpServer(application(self._parts), DRAIN_S)
         self._listener = listener
         self._at = address_of(listener)
         self._as_json = as_json
@@ -102,6 +103,7 @@ class ApiServing:
         finally:
             self._server.hurry()
             await asyncio.gather(serving, return_exceptions=True)
+            await self._parts.by_hand.aclose()
 
     def stop(self) -> None:
         show.note(f"Letting requests end for up to {DRAIN_S:g} s.")

@@ -127,9 +127,11 @@ def _decide(name: str, reason: str, place: tuple[Path, str | None], *, opens: bo
     from airworthy.app.config import person
     from airworthy.app.project import gateway_stored
     from airworthy.resilience.shared import Hand, alike, decide, listing
+    from airworthy.review import Command
 
     hand = Hand(opens=opens, reason=show.unicode_text(reason), by_whom=show.unicode_text(person()))
     with gateway_stored(*place) as found:
+        found.reviews.check_command(person(), Command.STOP if opens else Command.OPERATE)
         names = [row.name for row in found.database.read_now(listing)]
         chosen = alike(names, show.unicode_text(name))
         now_us = found.clock.now_us()

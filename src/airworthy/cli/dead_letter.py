@@ -9,6 +9,7 @@ import typer
 from airworthy.app.build import App
 from airworthy.cli import options, show
 from airworthy.core.outcome import ReasonCode
+from airworthy.review.item import Act
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -119,7 +120,7 @@ def requeue(
             options.confirmed(
                 f"Send {show.counted(len(chosen), 'dead letter')} back into the queue?", yes=yes
             )
-        _each(found, chosen, found.operations.requeue, "requeued", as_json=as_json)
+        _each(found, chosen, (Act.APPROVE, found.operations.requeue), "requeued", as_json=as_json)
 
 
 @app.command(name="discard")
@@ -148,7 +149,7 @@ def discard(
         chosen = _chosen(found, tasks, agent, reason)
         if all_ and chosen:
             options.confirmed(f"Put {show.counted(len(chosen), 'dead letter')} away?", yes=yes)
-        _each(found, chosen, found.operations.discard, "discarded", as_json=as_json)
+        _each(found, chosen, (Act.REJECT, found.operations.discard), "discarded", as_json=as_json)
 
 
 def _check_choice(parts: list[str] | None, agent: str, reason: ReasonCode | None, *, every: bool) -> None:
@@ -177,16 +178,21 @@ def _chosen(app: App, parts: list[str] | None, agent: str, reason: ReasonCode | 
             return found
 
 
-def _each(app: App, parts: list[str], act: Callable[[str], None], done: str, *, as_json: bool) -> None:
+def _each(
+    app: App, parts: list[str], how: tuple[Act, Callable[[str], None]], done: str, *, as_json: bool
+) -> None:
     """One that fails does not hold up the others; the exit code tells."""
+    from airworthy.app.config import person
     from airworthy.app.lookup import task_id
     from airworthy.core.errors import AirworthyError
     from airworthy.store import StoreError
 
     failed = 0
+    what, act = how
     for part in parts:
         try:
             id_ = task_id(app, part)
+            app.reviews.check_task(id_, person(), what)
             act(id_)
         except StoreError:
             raise

@@ -85,9 +85,15 @@ def call(
     with project(folder, database) as found:
         hands: ByHand = by_hand_of(found.app, found.agents)
         id_ = task_id(found.app, task)
-        called: Called = asyncio.run(
-            hands.call(id_, show.unicode_text(tool), given, show.unicode_text(by) or person(), again=again)
-        )
+
+        async def done() -> "Called":
+            try:
+                who = show.unicode_text(by) or person()
+                return await hands.call(id_, show.unicode_text(tool), given, who, again=again)
+            finally:
+                await hands.aclose()
+
+        called = asyncio.run(done())
     if as_json:
         show.emit({"task": id_, "tool": tool, **called.document()})
     elif called.waiting:
@@ -96,6 +102,8 @@ def call(
         show.fail(called.error, called.mend)
     else:
         show.say_lines(show.readable(called.result, indent=2))
+    for gap in called.gaps:
+        show.note(f"{gap}.", style="yellow")
     if called.error:
         raise typer.Exit(1)
 

@@ -83,9 +83,11 @@ def accept(
     """
     from airworthy.app.config import person
     from airworthy.app.project import stored
+    from airworthy.review import Command
     from airworthy.tools.mcp import pins
 
     with stored(folder, database) as found:
+        found.reviews.check_command(person(), Command.LET_OUT)
         chosen = tuple(tools or ())
         rows = found.database.read_now(lambda tx: pins.listing(tx, agent, server))
         for pin in rows:

@@ -217,10 +217,12 @@ def undo(
     from airworthy.app.config import person
     from airworthy.app.lookup import effect_id
     from airworthy.app.project import stored
+    from airworthy.review import Command
     from airworthy.runtime import documents
 
     with stored(folder, database) as found:
         who = show.unicode_text(by).strip() or person()
+        found.reviews.check_command(who, Command.LET_OUT)
         row = found.operations.undo(effect_id(found, effect), who, show.unicode_text(why))
     if as_json:
         show.emit(documents.effect_document(row))

@@ -79,6 +79,7 @@ def list_(
         )  # fmt: skip
         lines = found.reviews.listing(query, by or person())
         counts = found.reviews.counts()
+        show.note_unread(found.reviews.unread)
     if as_json:
         for each in lines:
             show.emit(line_document(each), line=True)

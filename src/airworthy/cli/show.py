@@ -14,6 +14,7 @@ from rich.text import Text
 
 from airworthy.core import clock
 from airworthy.core.clock import utc_text
+from airworthy.core.errors import AirworthyError
 from airworthy.policy.chars import printable
 
 iso = clock.iso  # Documents and commands spell times alike.
@@ -77,6 +78,12 @@ def say_lines(text: object, *, style: str = "", stderr: bool = False) -> None:
 def note(text: object, style: str = "dim") -> None:
     """Beside the result, for people: a line on stderr, so that stdout stays what was asked for."""
     console(stderr=True).print(Text(plain(text), style=style), soft_wrap=True)
+
+
+def note_unread(unread: AirworthyError | None) -> None:
+    """Whoever looks is told that nobody can decide, and goes on."""
+    if unread is not None:
+        note(f"Nothing is decided while people.toml cannot be read: {unread.message}", style="yellow")
 
 
 def fail(message: object, mend: str = "") -> None:

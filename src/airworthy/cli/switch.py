@@ -44,9 +44,11 @@ def pause(
     from airworthy.app.config import load_config, person
     from airworthy.app.lookup import is_known
     from airworthy.cli.overview import called
+    from airworthy.review import Command
 
     scope = _scope(agent, every=all_)
     with opened(load_config(folder, database=database)) as found:
+        found.reviews.check_command(person(), Command.STOP)
         changed = found.operations.pause(scope, person(), show.unicode_text(why), manual=to_people)
         if agent is not None and not is_known(found, show.unicode_text(agent)):
             show.note(
@@ -78,12 +80,15 @@ def resume(
     Examples:
       airworthy resume --agent support
     """
+    from airworthy.app.config import person
     from airworthy.app.project import stored
     from airworthy.cli.overview import called
+    from airworthy.review import Command
     from airworthy.runtime.switches import ALL
 
     scope = _scope(agent, every=all_)
     with stored(folder, database) as found:
+        found.reviews.check_command(person(), Command.OPERATE)
         tasks = found.operations.resume(scope)
         left = [switch.scope for switch in found.operations.switches()]
     if as_json:
@@ -116,6 +121,7 @@ def status(
 
     with stored(folder, database) as found:
         overview = Overview(found)
+        show.note_unread(found.reviews.unread)
     if as_json:
         show.emit(overview.document())
     else:

@@ -110,9 +110,11 @@ def cancel(
     from airworthy.app.config import person
     from airworthy.app.lookup import task_id
     from airworthy.app.project import stored
+    from airworthy.review import Command
 
     with stored(folder, database) as found:
         id_ = task_id(found, task)
+        found.reviews.check_command(person(), Command.STOP)
         at_once = found.operations.cancel(id_, person(), show.unicode_text(why))
         text = "is cancelled" if at_once else "is running; it stops before its next step"
         _changed(id_, "cancelled" if at_once else "asked", f"Task {id_} {text}.", as_json=as_json)
@@ -132,11 +134,14 @@ def pause(
     Examples:
       airworthy task pause tsk_06f2c8
     """
+    from airworthy.app.config import person
     from airworthy.app.lookup import task_id
     from airworthy.app.project import stored
+    from airworthy.review import Command
 
     with stored(folder, database) as found:
         id_ = task_id(found, task)
+        found.reviews.check_command(person(), Command.STOP)
         at_once = found.operations.pause_task(id_)
         text = "is paused" if at_once else "is running; it pauses before its next step"
         mend = f"Let it go on: airworthy task resume {id_}"
@@ -157,11 +162,14 @@ def resume(
     Examples:
       airworthy task resume tsk_06f2c8
     """
+    from airworthy.app.config import person
     from airworthy.app.lookup import task_id
-    from airworthy.app.project import stored
+    from airworthy.app.project import stored_with_agents
+    from airworthy.review import Act
 
-    with stored(folder, database) as found:
+    with stored_with_agents(folder, database) as found:
         id_ = task_id(found, task)
+        found.reviews.check_task(id_, person(), Act.APPROVE)
         before = found.operations.resume_task(id_)
         _changed(id_, "resumed", f"Task {id_} was {before.value} and goes on.", as_json=as_json)
 

@@ -186,8 +186,10 @@ def accept(
     from airworthy.app.config import person
     from airworthy.app.project import stored
     from airworthy.app.shapes import accept_shape
+    from airworthy.review import Command
 
     with stored(folder, database) as found:
+        found.reviews.check_command(person(), Command.OPERATE)
         before, after = accept_shape(found, show.unicode_text(tool), show.unicode_text(agent), person())
     if as_json:
         show.emit({**_shape_document(after), "accepted": len(before.changes)})

@@ -28,6 +28,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "in_other_hands": 409,
     "input_too_large": 413,
     "queue_full": 429,
+    "hands_full": 429,
 }
 _OTHERS: Final[Mapping[int, tuple[str, str]]] = {
     404: ("no_such_path", "What there is stands in /openapi.json."),

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from airworthy.console.parts import FOUND_MAX, Given, Looking, Operating, Submitting
 from airworthy.core.errors import InputError
+from airworthy.review import Act
 from airworthy.runtime import State, Submission, TaskQuery
 from airworthy.runtime.documents import (
     Document,
@@ -22,7 +23,9 @@ Label = Annotated[str, Field(max_length=500)]
 
 
 class NewTask(BaseModel):
-    """`key`: the same key with the same input is the same task, however often it is sent."""
+    """`key`: the same key with the same input is the same task, however often it is sent. `priority` left out: what the
+    policy says for the feature. `dry_run`: every effect of the task is only rehearsed.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +36,8 @@ class NewTask(BaseModel):
     user: Label = ""
     feature: Label = ""
     source: Label = ""
-    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
+    dry_run: bool = False
 
 
 @router.post("/tasks", status_code=202)
@@ -113,6 +117,7 @@ def pause(task_id: str, given: Given, _: Operating) -> Document:
 
 
 @router.post("/tasks/{task_id}/resume")
-def resume(task_id: str, given: Given, _: Operating) -> Document:
-    """`was`: the state it was in."""
+def resume(task_id: str, given: Given, who: Operating) -> Document:
+    """`was`: the state it was in. One that was handed to people goes on only on the word of who may decide it."""
+    given.reviews().check_task(task_id, who.name, Act.APPROVE, otherwise=None)
     return {"task": task_id, "was": given.operations.resume_task(task_id).value}

@@ -1,5 +1,6 @@
 """The human queue: what waits for a person, who that is, what was decided, and how they are told."""
 
+from airworthy.review.commanding import Command
 from airworthy.review.item import ACTS, Act, Item, Kind, Record, Status
 from airworthy.review.items import ItemQuery, NoSuchItem
 from airworthy.review.may import NotAllowed
@@ -10,6 +11,7 @@ from airworthy.review.questions import Question
 __all__ = [
     "ACTS",
     "Act",
+    "Command",
     "HoursRule",
     "Item",
     "ItemQuery",

@@ -1,6 +1,8 @@
 """A person does a task in the agent's place, with the same tools: each call goes through the same chain and record."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,13 +17,15 @@ from airworthy.runtime import tasks
 from airworthy.runtime.lifecycle import is_rehearsal
 from airworthy.runtime.machine import IllegalTransition, State
 from airworthy.runtime.tasks import TaskRow
-from airworthy.store import Database, Fence, Tx
+from airworthy.store import Database, Fence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
 from airworthy.tools import RunTools, Tool, Toolbox, ToolError
+from airworthy.tools.gaps import Gap
 from airworthy.tools.resource import release_all
 from airworthy.tools.tool import SchemaBroken
 
+CALLS_MAX = 32  # At once, in one process; each holds a connection and a place in the store.
 SECONDS_MAX = 300.0  # Of one call; the policy's own timeouts are shorter.
 _HAPPENED = (StepState.STARTED, StepState.DONE, StepState.IN_DOUBT)
 
@@ -38,18 +42,29 @@ class InOtherHands(AirworthyError):
     code = "in_other_hands"
 
 
+class HandsFull(AirworthyError):
+    """As many calls as may be are under way; nothing was done."""
+
+    code = "hands_full"
+    retry_after_s = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What became of a call. `waiting`: what it waits for, where a person must say yes first; call it again then."""
+    """What became of a call. `waiting`: what it waits for, where a person must say yes first; call it again then.
+    `gaps`: what did not answer, and what took its place.
+    """
 
     result: Any = None
     error: str = ""
     mend: str = ""
     waiting: str = ""
+    gaps: Sequence[Gap] = ()
 
     def document(self) -> dict[str, Any]:
         error = {"message": self.error, "mend": self.mend} if self.error else None
-        return {"result": self.result, "error": error, "waiting_for": self.waiting or None}
+        gaps = [gap.plain() for gap in self.gaps]
+        return {"result": self.result, "error": error, "waiting_for": self.waiting or None, "gaps": gaps}
 
 
 class _Open:
@@ -86,6 +101,12 @@ class ByHand:
         self._boxes = boxes
         self._owner = owner
         self._may = may
+        self._under_way = 0
+
+    async def aclose(self) -> None:
+        """Ends the connections of the tools; they are made anew by the next call."""
+        for box in self._boxes.values():
+            await box.aclose()
 
     def tools(self, task_id: str) -> Sequence[Tool]:
         """Those within the agent's scope. Raises: NoSuchTask, InputError when its code is not here."""
@@ -98,8 +119,22 @@ class ByHand:
         """Makes one call for a task that is in people's hands. A read is always made; an act that this task has made
         before only with `again`. Delays do not hold a person's own call; approvals, bounds and caps do.
 
-        Raises: NoSuchTask, NotAllowed, IllegalTransition, DoneBefore, InOtherHands, InputError.
+        Raises: NoSuchTask, NotAllowed, IllegalTransition, DoneBefore, InOtherHands, HandsFull, InputError.
         """
+        if self._under_way >= CALLS_MAX:
+            raise HandsFull(
+                f"{self._under_way} calls by hand are under way here; at most {CALLS_MAX} may be.",
+                mend="Send it again in a moment.",
+            )
+        self._under_way += 1
+        try:
+            return await self._one(task_id, name, arguments, by, again=again)
+        finally:
+            self._under_way -= 1
+
+    async def _one(
+        self, task_id: str, name: str, arguments: Mapping[str, Any], by: str, *, again: bool
+    ) -> Called:
         task = await self._database.read(lambda tx: self._checked(tx, task_id))
         box = self._box(task)
         tool = box.tools.get(name)
@@ -119,17 +154,38 @@ class ByHand:
             run = self._run(task, fence, recorded, by)
             held = run.held
             self._go_past(run.journal, tool, canonical, again=again)
-            return await self._called(box, run, name, canonical)
+            async with self._beating():
+                return await self._called(box, run, name, canonical)
         finally:
             await self._database.write(partial(self._end, fence=fence, task_id=task_id))
             box.resources.released(held)
 
+    @contextlib.asynccontextmanager
+    async def _beating(self) -> AsyncIterator[None]:
+        """A call may take longer than a lease; its caller must not be taken for dead meanwhile, and lose its result."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(leases.HEARTBEAT_S)
+                with contextlib.suppress(StoreError):  # The call's own record meets it as well, and says so.
+                    await self._database.write(
+                        lambda tx: leases.beat(tx, self._owner.id, self._clock.now_us())
+                    )
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
     async def _called(self, box: Toolbox, run: RunTools, name: str, canonical: bytes) -> Called:
         run.journal.enter()
         try:
-            return Called(await box.call(run, name, canonical))
+            result = await box.call(run, name, canonical)
+            return Called(result, gaps=run.gaps.left)
         except ToolError as error:
-            return Called(error=error.message, mend=error.mend)
+            return Called(error=error.message, mend=error.mend, gaps=run.gaps.left)
         except Suspend as halt:
             return Called(waiting=halt.waiting_for)
         except Halt as halt:  # In doubt, or given up for now: recorded, and told in its own words.
@@ -147,9 +203,11 @@ class ByHand:
 
     @staticmethod
     def _go_past(journal: Journal, tool: Tool, canonical: bytes, *, again: bool) -> None:
-        """To the place of a new call, but for one that waits for a yes, which goes on. Raises: DoneBefore."""
+        """To the place of a new call, but for one that waits for a yes, and one whose caller died or was told to come
+        back: these go on, under their own key or into doubt. Raises: DoneBefore.
+        """
         made = journal.made("tool", tool.name, canonical)
-        if made and made[-1].state is StepState.HELD:
+        if made and made[-1].state in (StepState.HELD, StepState.STARTED):
             made = made[:-1]
         elif tool.effect.acts and not again:
             before = next((step for step in made if step.state in _HAPPENED), None)
@@ -165,6 +223,11 @@ class ByHand:
     @staticmethod
     def _checked(tx: Tx, task_id: str) -> TaskRow:
         task = tasks.get(tx, task_id)
+        if task.kind is tasks.Kind.SESSION:
+            raise IllegalTransition(
+                f"Task {task_id} is a session of an agent that runs elsewhere; nobody here can go on with it.",
+                mend=f"Say what became of its calls: airworthy review list --task {task_id}",
+            )
         if task.state is not State.ESCALATED:
             raise IllegalTransition(
                 f"Task {task_id} is {task.state.value}, not in people's hands.",

@@ -20,8 +20,8 @@ from airworthy.runtime.machine import Event, State
 from airworthy.runtime.tasks import TaskRow
 from airworthy.runtime.waiting import BLOCKED
 from airworthy.store import Tx
-from airworthy.tools import EffectRow, EffectState, Tool, TransitionRefused, outbox
-from airworthy.tools.rules import no_longer, recipient_of
+from airworthy.tools import EffectRow, EffectState, Tool, TransitionRefused, outbox, undoing
+from airworthy.tools.rules import counted, no_longer, recipient_of
 from airworthy.tools.tool import SchemaBroken
 from airworthy.tools.toolbox import ARGUMENTS_BYTES_MAX
 
@@ -172,11 +172,15 @@ class Deciding:
         agent = self._agents.get(task.agent)
         if agent is None:
             return None  # The worker judges it anyway, before anything is sent.
-        self._tool(agent, effect.tool)
+        if not effect.server:  # Whether a server has its tool still, only a proxy before it can say.
+            self._tool(agent, effect.tool)
         rule = agent.policy.tools.get(effect.tool, _NO_RULE)
-        refused = no_longer(
-            effect.tool, rule, decode(effect.arguments.encode()) if arguments is None else arguments
-        )
+        if effect.undo_of is not None:
+            refused = undoing.no_longer(effect.tool, rule)
+        else:
+            refused = no_longer(
+                effect.tool, rule, decode(effect.arguments.encode()) if arguments is None else arguments
+            )
         if refused is not None:
             when = (
                 " The policy has changed since it was held." if agent.policy_hash != task.policy_hash else ""
@@ -191,6 +195,16 @@ class Deciding:
     def _edited(self, tx: Tx, look: Look, wish: Wish, now_us: int, *, four_eyes: bool) -> Done:
         effect = look.effect
         assert effect is not None
+        if effect.undo_of is not None:
+            raise NotFitting(
+                f"{effect.id} takes back {effect.undo_of} as it was done, so there is nothing to change in it.",
+                mend="Approve it as it stands, or reject it.",
+            )
+        if effect.server:
+            raise NotFitting(
+                f"{effect.tool} is a tool of the MCP server {effect.server}, so it cannot be checked changed.",
+                mend="Reject the call, and say what the agent should ask for instead.",
+            )
         agent = self._agent(look)
         tool = self._tool(agent, effect.tool)
         try:
@@ -214,7 +228,7 @@ class Deciding:
         arguments = decode(canonical)
         judged = self._judged(look, effect, arguments)
         rule = agent.policy.tools.get(effect.tool, _NO_RULE)
-        outbox.amend(tx, effect.id, canonical.decode(), recipient_of(rule, arguments))
+        outbox.amend(tx, effect, canonical.decode(), counted(recipient_of(rule, arguments)))
         detail = {"was": decode(effect.arguments.encode()), "is": arguments, **(judged or {})}
         if four_eyes:
             return Done(closes=False, detail=detail, sets={"edited_by": wish.by})

@@ -8,10 +8,11 @@ from airworthy.core.errors import AirworthyError
 from airworthy.review import Act, Item, Kind, Record, Status, items
 from airworthy.review.placing import escalated, next_wake_us
 from airworthy.runtime import keeping
-from airworthy.runtime.deciding import Deciding, Done, Wish
+from airworthy.runtime.deciding import Deciding, Done, NotFitting, Wish
 from airworthy.runtime.keeping import Rules
 from airworthy.runtime.looking import Look, look
 from airworthy.store import Tx
+from airworthy.tools.asking import by_rule_alone
 
 CLOCK = "airworthy"  # Who decides when nobody did.
 CLOCK_ROLE = "deadline"
@@ -50,6 +51,7 @@ def wake(tx: Tx, rules: Rules, deciding: Deciding, item_id: str, now_us: int) ->
         case "reject":
             decided(tx, deciding, found, replace(wish, act=Act.REJECT), now_us, four_eyes=False)
         case "approve":
+            _check_plain(found)
             decided(tx, deciding, found, replace(wish, act=Act.APPROVE), now_us, four_eyes=False)
         case "decline" if item.kind is Kind.QUESTION:
             wish = replace(wish, act=Act.REJECT)
@@ -63,6 +65,19 @@ def wake(tx: Tx, rules: Rules, deciding: Deciding, item_id: str, now_us: int) ->
             items.update(tx, item.id, wake_us=None)
     if item.on_deadline != "escalate":
         keeping.tell(tx, item, "overdue", "overdue", _overdue_text(item), now_us)
+
+
+def _check_plain(found: Look) -> None:
+    """A clock says yes only to what is asked about each time. Raises: NotFitting."""
+    effect = found.effect
+    if effect is None or found.item.edited_by or not by_rule_alone(effect):
+        note = effect.note if effect is not None else ""
+        why = (
+            f"{found.item.edited_by} changed it"
+            if found.item.edited_by
+            else note or "nobody noted why it waits"
+        )
+        raise NotFitting(f"A person has to look at this call: {why}.", mend="Decide on it.")
 
 
 def give_up(tx: Tx, item_id: str, error: AirworthyError, now_us: int) -> None:

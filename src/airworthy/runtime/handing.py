@@ -1,18 +1,22 @@
 """Hands the tasks of an agent that is off to people: each becomes an escalation, and is done by hand."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.policy import Policy
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission import queue
 from airworthy.runtime.lifecycle import Lifecycle
-from airworthy.runtime.machine import OPEN, State
+from airworthy.runtime.machine import OPEN
 from airworthy.runtime.switches import Switch
-from airworthy.runtime.tasks import TaskQuery
 from airworthy.store import Tx
 from airworthy.store import lease as leases
 
+# By the switch, not one by one: those would fill every batch and hide the others.
+_STOPPED: Final = (
+    "SELECT id FROM tasks WHERE agent = ? AND state = 'paused' AND pause_asked = 0 ORDER BY id LIMIT ?"
+)
 BATCH = 100  # Of each kind and agent in one transaction; the rest follow in the next.
 
 
@@ -34,13 +38,19 @@ def hand_over(tx: Tx, lifecycle: Lifecycle, agents: Sequence[str], now_us: int) 
     """
     handed = 0
     for agent, why in _off(tx, agents).items():
-        due = [*queue.waiting(tx, agent, BATCH), *lifecycle.engine.take(tx, [agent], now_us, BATCH)]
-        found = [task for task in (tasks.find(tx, id_) for id_ in due) if task is not None]
-        stopped = TaskQuery(states=(State.PAUSED,), agent=agent, limit=BATCH)
-        found += [task for task in tasks.listing(tx, stopped) if not task.pause_asked]
-        for task in found:
+        stopped = tx.rows(_STOPPED, (agent, BATCH))
+        due = [
+            *queue.waiting(tx, agent, BATCH), *lifecycle.engine.take(tx, [agent], now_us, BATCH),
+            *(row[0] for row in stopped),
+        ]  # fmt: skip
+        for task in [tasks.find(tx, id_) for id_ in dict.fromkeys(due)]:
             # One that a worker holds goes on to its next step, and stops there by itself.
-            if task.state in OPEN and not task.cancel_asked and leases.holder(tx, task.id) is None:
+            if (
+                task is not None
+                and task.state in OPEN
+                and not task.cancel_asked
+                and leases.holder(tx, task.id) is None
+            ):
                 lifecycle.close_unclaimed(tx, task, Outcome.ESCALATED, why, now_us)
                 handed += 1
     return handed

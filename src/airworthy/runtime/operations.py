@@ -147,6 +147,11 @@ class Operations:
                     self._lifecycle.requeue(tx, task, Event.REOPEN, now_us)
                 case State.WAITING if task.kind is Kind.RUN:
                     self._lifecycle.wake(tx, task.id, now_us)
+                case _ if task.kind is Kind.SESSION:
+                    raise IllegalTransition(
+                        f"Task {task_id} is a session of an agent that runs elsewhere; nothing here can run it.",
+                        mend=f"Decide on what it waits for; its agent goes on with it by `--task {task_id}`.",
+                    )
                 case _:
                     raise IllegalTransition(
                         f"Task {task_id} is {task.state.value}; there is nothing to resume.",

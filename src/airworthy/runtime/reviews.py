@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 from airworthy.core.clock import Clock, utc_text
 from airworthy.core.errors import AirworthyError, InputError, storable_text
+from airworthy.policy import Policy
 from airworthy.recorder import Payloads, Recorded, read_steps
-from airworthy.review import Act, Item, ItemQuery, Kind, People, Record, Status, items
+from airworthy.review import Act, Command, Item, ItemQuery, Kind, People, Record, Status, items
+from airworthy.review.commanding import may_command
 from airworthy.review.may import Mine, NotAllowed, may_look, role_for
 from airworthy.runtime import expiring, keeping
 from airworthy.runtime.agent import Agent
@@ -60,7 +62,8 @@ class Whole:
 class Reviews:
     """Synchronous, like `Operations`. `agents`: those whose code is here; without it a changed call cannot be checked.
 
-    Every decision names who decides and the seal of what they saw (`Whole.look.seal`).
+    Every decision names who decides and the seal of what they saw (`Whole.look.seal`). `unread`: why people.toml could
+    not be read; then nothing is decided, by nobody and by no clock, and what needs no decision goes on.
     """
 
     def __init__(
@@ -70,11 +73,13 @@ class Reviews:
         payloads: Payloads,
         people: People,
         agents: Mapping[str, Agent],
+        unread: AirworthyError | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
         self.people = people
         self.agents = agents
+        self.unread = unread
         self._payloads = payloads
         self.rules = Rules(people, {name: agent.policy for name, agent in agents.items()})
         self.deciding = Deciding(Lifecycle(EmbeddedEngine(), payloads), agents)
@@ -82,11 +87,17 @@ class Reviews:
     def with_agents(self, agents: Iterable[Agent]) -> "Reviews":
         """The same queue, for a process that has the code of these agents."""
         known = {agent.name: agent for agent in agents}
-        return Reviews(self.database, self.clock, self._payloads, self.people, known)
+        return Reviews(self.database, self.clock, self._payloads, self.people, known, self.unread)
 
     def with_people(self, people: People) -> "Reviews":
         """The same queue, where others may decide."""
         return Reviews(self.database, self.clock, self._payloads, people, self.agents)
+
+    def with_policy(self, policy: Policy) -> "Reviews":
+        """The same queue, for a process that has an agent's policy and not its code: it knows whose the items are."""
+        made = Reviews(self.database, self.clock, self._payloads, self.people, self.agents, self.unread)
+        made.rules = Rules(self.people, {**self.rules.policies, policy.agent: policy})
+        return made
 
     # Looking.
 
@@ -123,9 +134,37 @@ class Reviews:
     def check_may(self, subject: str, by: str, act: Act) -> None:
         """For doors that act on an effect itself. Raises: NotAllowed where people.toml does not let them."""
         item = self.item_of(subject)
-        if item is not None:
-            found = self.database.read_now(lambda tx: look(tx, item.id))
-            role_for(self.people, by, item, act, Mine(self._four_eyes(found), found.task.user_id))
+        if item is None:
+            self.check_command(by, Command.OPERATE)  # One that was approved and is called off.
+            return
+        self._must_know_people()
+        found = self.database.read_now(lambda tx: look(tx, item.id))
+        role_for(self.people, by, item, act, Mine(self._four_eyes(found), found.task.user_id))
+
+    def check_task(
+        self, task_id: str, by: str, act: Act, otherwise: Command | None = Command.OPERATE
+    ) -> None:
+        """For doors that act on a whole task itself: who may decide its item may. `otherwise`: what it is while there
+        is none; None where the door has seen to that. Raises: NotAllowed.
+        """
+        self.keep_up()
+        about = self.database.read_now(lambda tx: _about_itself(tx, task_id))
+        if not about:
+            if otherwise is not None:
+                self.check_command(by, otherwise)
+            return
+        self._must_know_people()
+        for item in about:
+            role_for(self.people, by, item, act)
+
+    def check_command(self, by: str, command: Command) -> None:
+        """For commands that are about no item. To stop things is possible even while nobody knows who may.
+
+        Raises: NotAllowed; PolicyError while people.toml cannot be read.
+        """
+        if self.unread is None or command is not Command.STOP:
+            self._must_know_people()
+            may_command(self.people, by, command)
 
     # Deciding. All raise: NoSuchItem, NotAllowed, AlreadyDecided, ItemChanged, NotFitting, InputError.
 
@@ -174,15 +213,17 @@ class Reviews:
 
     def check_hands(self, tx: Tx, task: TaskRow, by: str) -> None:
         """Whether somebody may go on with a task in the agent's place: who may answer it may. Raises: NotAllowed."""
+        self._must_know_people()
         keeping.in_step(tx, self.rules, task.id, self.clock.now_us())
-        for item in items.open_of_task(tx, task.id):
-            if item.subject.startswith(task.id):  # About the task itself, not about one of its calls.
-                role_for(self.people, by, item, Act.ANSWER, Mine(handed_in=task.user_id))
+        for item in _about_itself(tx, task.id):
+            role_for(self.people, by, item, Act.ANSWER, Mine(handed_in=task.user_id))
 
     # Keeping up.
 
     def keep_up(self) -> None:
         """Brings the list in step and carries out what deadlines have decided, as a worker does every few seconds."""
+        if self.unread is not None:
+            return  # Whose the items are, and until when, stands there.
         now_us = self.clock.now_us()
         for _ in range(ROUNDS_MAX):
             if not self.database.read_now(lambda tx: keeping.anything(tx, self.rules, now_us)):
@@ -197,6 +238,8 @@ class Reviews:
 
     async def keep(self, now_us: int) -> None:
         """The same beside a worker's tasks; see `app.chores`."""
+        if self.unread is not None:
+            return
         for _ in range(ROUNDS_MAX):
             if not await self.database.read(lambda tx: keeping.anything(tx, self.rules, now_us)):
                 return
@@ -218,6 +261,7 @@ class Reviews:
     # What they share.
 
     def _decide(self, item_id: str, wish: Wish) -> Whole:
+        self._must_know_people()
         self.keep_up()
         wish = replace(wish, note=self._note(wish.note), by=self._name(wish.by))
         now_us = self.clock.now_us()
@@ -281,6 +325,10 @@ class Reviews:
         policy = self.rules.policies.get(found.task.agent)
         return policy is not None and policy.review.four_eyes
 
+    def _must_know_people(self) -> None:
+        if self.unread is not None:
+            raise self.unread
+
     def _may_look(self, by: str) -> None:
         if by and not may_look(self.people, by):
             raise NotAllowed(f"{by!r} is not in people.toml.", mend="Add them, with the role viewer or more.")
@@ -301,6 +349,11 @@ class Reviews:
                 "A decision needs a name of 1 to 200 characters.", mend="Say who decides: --by dana."
             )
         return name
+
+
+def _about_itself(tx: Tx, task_id: str) -> list[Item]:
+    """The open items about the task, not about one of its calls or questions."""
+    return [item for item in items.open_of_task(tx, task_id) if item.subject.startswith(task_id)]
 
 
 def told_decision(item: Item) -> str:

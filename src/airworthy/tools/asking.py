@@ -23,7 +23,9 @@ _NO: Final = (EffectState.HELD, EffectState.REJECTED, EffectState.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """All reasons at once. `evidence`, kept with the effect: `{"rules": [{rule, argument, value, text, sources}]}`."""
+    """All reasons at once. `evidence`, kept with the effect: `{"rules": [{rule, argument, value, text, sources}]}`, and
+    `"amended": true` once a person has put other arguments in place of those that it speaks of.
+    """
 
     reasons: tuple[Finding, ...]
 
@@ -99,11 +101,24 @@ def _exact(recipients: Sequence[str]) -> frozenset[str]:
     return frozenset(each.casefold() for each in recipients if not set("*?[") & set(each))
 
 
+def by_rule_alone(row: EffectRow) -> bool:
+    """Whether it was held only because every such call is: nothing about this one was strange, and nobody has held it
+    since, a person in the outbox or the end of its task.
+    """
+    if row.evidence is None or row.due_us is not None:
+        return False
+    rules = orjson.loads(row.evidence)["rules"]
+    return bool(rules) and all(each["rule"] == "always" for each in rules)
+
+
 def _endorsed(rows: Sequence[EffectRow], tool: str) -> set[tuple[str, str]]:
-    """What people have said yes to in this task, for this tool: asked once, it is not asked again."""
+    """What people have said yes to in this task, for this tool: asked once, it is not asked again. Of a call that they
+    changed nobody knows which of the agent's values they meant to keep.
+    """
     found: set[tuple[str, str]] = set()
     for row in rows:
         if row.tool == tool and row.evidence is not None and row.state not in _NO:
-            rules: list[dict[str, Any]] = orjson.loads(row.evidence)["rules"]
-            found |= {(each["rule"], each["value"]) for each in rules}
+            evidence: dict[str, Any] = orjson.loads(row.evidence)
+            if not evidence.get("amended"):
+                found |= {(each["rule"], each["value"]) for each in evidence["rules"]}
     return found

@@ -82,7 +82,8 @@ class Dispatcher:
         tried = await box.guards.run(
             tool, rule, values, key=row.id if begun.keyed else None, deadline_us=until_us, again=begun.again
         )
-        box.shapes.saw(tool, row.task_id, tried)
+        if row.undo_of is None:  # What takes back answers in a shape of its own, under the same name.
+            box.shapes.saw(tool, row.task_id, tried)
         now_us = self._clock.now_us()
         state = _became(row, tried, now_us)
         note = f"{type(tried.error).__name__}: {told(tried.error)}" if tried.error is not None else ""
@@ -160,7 +161,7 @@ def _why_not(box: Toolbox, row: EffectRow, tool: Tool | None) -> str | None:
     if not box.allowed(row.tool):
         return f"The policy does not name {row.tool} any more."
     if row.undo_of is not None:
-        return f"{row.tool} is only rehearsed now, says the policy." if box.rule(row.tool).dry_run else None
+        return undoing.no_longer(row.tool, box.rule(row.tool))
     return no_longer(row.tool, box.rule(row.tool), orjson.loads(row.arguments))
 
 

@@ -1,5 +1,6 @@
 """The life of an effect, as a table. Rule 1: no other file changes an effect's state."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -220,11 +221,13 @@ def decide(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str,
     return move(tx, effect_id, to, sets=sets)
 
 
-def amend(tx: Tx, effect_id: str, arguments: str, recipient: str | None) -> None:
+def amend(tx: Tx, row: EffectRow, arguments: str, recipient: str | None) -> None:
     """A person changed the arguments of a held call; the agent's own stay in its step. See `tools.amended`."""
+    effect_id = row.id
+    evidence = None if row.evidence is None else json.dumps({**json.loads(row.evidence), "amended": True})
     changed = tx.execute(
-        "UPDATE effects SET arguments = ?, recipient = ? WHERE id = ? AND state = 'held'",
-        (arguments, recipient, effect_id),
+        "UPDATE effects SET arguments = ?, recipient = ?, evidence = ? WHERE id = ? AND state = 'held'",
+        (arguments, recipient, evidence, effect_id),
     )
     if changed != 1:
         raise TransitionRefused(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from airworthy.core.canonical import digest
+from airworthy.policy import ToolRule
 from airworthy.recorder import read_steps
 from airworthy.store import Tx
 from airworthy.tools import outbox
@@ -72,6 +73,11 @@ def arguments_of(row: EffectRow) -> Mapping[str, Any]:
     """Those of the call itself, also for what takes it back."""
     found: Mapping[str, Any] = orjson.loads(row.arguments)
     return found["arguments"] if row.undo_of is not None else found
+
+
+def no_longer(name: str, rule: ToolRule) -> str | None:
+    """The one thing that the policy may say against a taking-back."""
+    return f"{name} is only rehearsed now, says the policy." if rule.dry_run else None
 
 
 def _why_not(row: EffectRow, earlier: list[EffectRow]) -> tuple[str, str]:
