@@ -1,5 +1,6 @@
 """One call on its way through the chain, and what its run knows of the calls before. Values; nothing happens here."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class RunTools:
     journal: Journal
     gate: Gate
     held: set[str] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # One change of what it holds at a time.
     using: Counter[str] = field(default_factory=Counter)  # Calls under way on each resource.
     seen: dict[str, int] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)  # Effects that this run found waiting for a person.

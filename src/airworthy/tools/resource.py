@@ -60,22 +60,26 @@ class Resources:
     def __init__(self) -> None:
         self._released: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
-    async def hold(self, journal: Journal, resource: str, held: set[str], using: Mapping[str, int]) -> int:
+    async def hold(
+        self, journal: Journal, resource: str, held: set[str], using: Mapping[str, int], turn: asyncio.Lock
+    ) -> int:
         """Waits until the task holds the resource; answers with the version it has now.
 
         Wait-die keeps two tasks from waiting for each other: the younger one (the later id) gives up what it holds
         before it waits for an older one, but for what a parallel call of its own is `using`: that goes when the call
-        has ended. `held` is the run's own note of what it holds.
+        has ended. `held` is the run's own note of what it holds. `turn`: the run's own, because what is given away is
+        chosen before it is written, and a parallel call that begins in between must not lose what it has just taken.
         """
         task_id = journal.task.id
         while True:
-            # What calls of this run are using, those included that are about to hold it.
-            kept = frozenset(name for name, calls in using.items() if calls)
-            version, holder, freed = await journal.database.write(
-                partial(_acquire_or_give_way, resource=resource, task_id=task_id, kept=kept),
-                fence=journal.fence,
-            )
-            held -= freed
+            async with turn:
+                # What calls of this run are using, those included that are about to hold it.
+                kept = frozenset(name for name, calls in using.items() if calls)
+                version, holder, freed = await journal.database.write(
+                    partial(_acquire_or_give_way, resource=resource, task_id=task_id, kept=kept),
+                    fence=journal.fence,
+                )
+                held -= freed
             self.released(freed)
             if holder is None:
                 held.add(resource)

@@ -236,7 +236,7 @@ class Toolbox:
         try:
             try:
                 async with asyncio.timeout(run.gate.seconds_left()):
-                    version = await self.resources.hold(run.journal, resource, run.held, run.using)
+                    version = await self.resources.hold(run.journal, resource, run.held, run.using, run.turn)
             except TimeoutError:
                 raise stop(
                     self.policy, "limit", ReasonCode.LIMIT_SECONDS,
