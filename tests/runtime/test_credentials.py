@@ -92,7 +92,9 @@ def test_a_tool_that_is_not_critical_tells_the_agent_what_to_mend() -> None:
             made = _bench(endpoint, api, critical=False)
             return str(made.answer((await made.done()).id))
 
-        assert asyncio.run(main()).startswith("without the crm: It was revoked, has expired, or was used elsewhere")
+        assert asyncio.run(main()).startswith(
+            "without the crm: It was revoked, has expired, or was used elsewhere"
+        )
 
 
 def test_no_secret_and_no_token_is_in_the_database_in_logs_or_in_errors(
