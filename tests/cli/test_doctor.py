@@ -71,8 +71,12 @@ def test_with_a_database_its_state_is_told(airworthy: Airworthy) -> None:
         ("gateway.toml", "drain_s = -1", "drain_s = -1 cannot be used. Set it between"),
         ("gateway.toml", 'policies = ["none.toml"]', "does not exist"),
         ("people.toml", '[teams.support]\nmembers = ["ann"]', "names 'ann', which is not there"),
-        ("people.toml", "[people", "cannot be read"),
-        ("people.toml", '[channels.ops]\nkind = "webhook"\nurl_env = "OPS_URL"', "OPS_URL is not set"),
+        ("people.toml", "[people", "Not valid TOML"),
+        (
+            "people.toml",
+            '[channels.ops]\nkind = "webhook"\nurl_env = "OPS_URL"\nsecret_env = "OPS_KEY"',
+            "OPS_URL is not set",
+        ),
         ("policy.toml", 'agent = "shop"\npurpose = "p"\nlimits = 3', "limits"),
     ],
 )

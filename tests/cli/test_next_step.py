@@ -47,12 +47,19 @@ WAKE_US = 1_764_000_000_000_000
         (
             replace(TASK, state=State.WAITING), Surroundings([EFFECT]),
             [
-                "pay waits for a person: airworthy outbox approve eff_1  or: airworthy outbox reject eff_1 --why TEXT"
+                "pay waits for a person: airworthy review show eff_1"
             ],
         ),
         (
+            replace(TASK, state=State.WAITING, waiting_for="an answer to: Which order?"), Surroundings(),
+            ["It waits for somebody's answer: airworthy review show tsk_1"],
+        ),
+        (
             replace(TASK, state=State.ESCALATED), Surroundings(),
-            ["Settle what it asks, then let it go on: airworthy task resume tsk_1"],
+            [
+                "A person decides: airworthy review show tsk_1",
+                "Or mend the cause, then let it go on: airworthy task resume tsk_1",
+            ],
         ),
         (
             replace(TASK, state=State.ESCALATED), Surroundings([replace(EFFECT, state=EffectState.IN_DOUBT)]),

@@ -68,6 +68,42 @@ def test_what_has_changed_is_refused_and_shown_anew(airworthy: Airworthy, held: 
     assert "shop asked for pay" in said.out
 
 
+def test_the_id_of_a_task_or_effect_stands_for_the_open_item_about_it(
+    airworthy: Airworthy, held: str
+) -> None:
+    """`task show` knows no ids of items, and names the ones it has."""
+    document = airworthy("review", "show", held, "--json").json
+
+    for whole in (document["task"], document["subject"]):
+        assert airworthy("review", "show", whole, "--json").json["id"] == held
+
+    airworthy("review", "approve", document["subject"], "--yes")
+    assert "Nothing in the review queue" in airworthy("review", "show", document["task"]).err
+
+
+def test_a_call_by_hand_that_waits_for_its_approval_was_not_done(airworthy: Airworthy) -> None:
+    """A script that goes by the exit code must not take it for done."""
+    airworthy("pause", "--agent", "shop", "--to-people")
+    airworthy("submit", "--input", "pay ann")
+
+    said = airworthy("manual", "call", "last", "pay", '{"to": "ann", "amount": 80}')
+
+    assert said.code == 1
+    assert "It has not been done yet: it waits for a person to decide on pay" in said.err
+    assert "airworthy review list" in said.err
+
+
+def test_what_is_decided_is_not_told_as_if_it_still_waited(airworthy: Airworthy, held: str) -> None:
+    airworthy("review", "approve", held, "--note", "half of it", "--yes")
+    airworthy("run", "--until-idle")
+
+    said = airworthy("review", "show", held).out
+
+    assert "It is done now." in said
+    assert "Nothing was sent" not in said
+    assert "held: half of it" not in said
+
+
 def test_set_changes_one_argument_and_keeps_the_others(airworthy: Airworthy, held: str) -> None:
     document = airworthy("review", "edit", held, "--set", "amount=20", "--yes", "--json").json
 

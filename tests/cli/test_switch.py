@@ -32,7 +32,7 @@ def test_pausing_and_resuming_twice_says_so_and_does_no_harm(airworthy: Airworth
 
     assert words == [
         "All agents are paused.", "All agents are paused already.",
-        "All agents are resumed; 0 stopped tasks back in the queue.", "All agents are not paused.",
+        "All agents are resumed; 0 stopped tasks back in the queue.", "There was no pause of all agents.",
     ]  # fmt: skip
 
 
@@ -75,5 +75,5 @@ def test_status_counts_what_there_is_and_what_needs_a_person(airworthy: Airworth
     )
     assert document["effects"] == {"held": 1, "scheduled": 0, "in_doubt": 0}
     assert document["workers"] == []
-    assert "For people    2 (airworthy task list" in text
+    assert "For people    3 (airworthy review list" in text
     assert "airworthy run" in text

@@ -82,10 +82,10 @@ def test_show_cuts_payloads_short_unless_asked_for_all(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("escalate who decides", "airworthy task resume"),
+        ("escalate who decides", "airworthy review show tsk_"),
         ("fail badly", "airworthy dead-letter requeue"),
-        ("pay ann", "airworthy outbox approve eff_"),
-        ("pay lost", "airworthy outbox approve eff_"),
+        ("pay ann", "airworthy review show eff_"),
+        ("pay lost", "airworthy review show eff_"),
     ],
 )
 def test_show_says_what_to_do_next(
@@ -185,4 +185,4 @@ def test_wait_tells_what_a_task_waits_for(airworthy: Airworthy, ran: Callable[[s
 
     assert said.code == 1
     assert "waiting for a person to decide on pay" in said.err
-    assert "airworthy outbox approve" in said.err
+    assert "airworthy review show eff_" in said.err

@@ -71,7 +71,7 @@ def test_a_revoked_refresh_token_pauses_the_agent_with_the_mend_and_the_task_goe
             paused = made.task(task)
             (alert,) = made.app.database.read_now(alerts.listing)
             assert paused.state is State.PAUSED
-            assert "Give a new refresh token" in paused.waiting_for
+            assert paused.waiting_for.count("give a new refresh token, or a new secret") == 1
             assert alert.severity == "critical"
             assert len(endpoint.asked) == 1
 
@@ -92,7 +92,9 @@ def test_a_tool_that_is_not_critical_tells_the_agent_what_to_mend() -> None:
             made = _bench(endpoint, api, critical=False)
             return str(made.answer((await made.done()).id))
 
-        assert asyncio.run(main()).startswith("without the crm: Give a new refresh token")
+        assert asyncio.run(main()).startswith(
+            "without the crm: It was revoked, has expired, or was used elsewhere"
+        )
 
 
 def test_no_secret_and_no_token_is_in_the_database_in_logs_or_in_errors(

@@ -71,6 +71,13 @@ async def test_an_answer_names_what_is_missing_in_its_outcome() -> None:
     assert k.answer(task.id) == "Ada"
 
 
+async def test_a_gap_is_told_as_a_sentence_of_its_own_after_a_reason_that_ends_in_none() -> None:
+    task = await on(Script(DOWN)).done()
+
+    assert task.why is not None
+    assert "Transient: down. crm (look) did not answer" in task.why.text
+
+
 async def test_the_run_sees_its_gaps_and_a_resumed_one_sees_the_same() -> None:
     seen: list[list[str]] = []
 

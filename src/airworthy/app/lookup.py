@@ -67,9 +67,12 @@ def effect_id(app: App, part: str) -> str:
 
 
 def review_id(app: App, part: str) -> str:
-    """The same for items of the review queue, what just came onto it included. Raises: InputError, AmbiguousId."""
+    """The same for items of the review queue, what just came onto it included; the whole id of a task or an effect
+    stands for the open item about it. Raises: InputError, AmbiguousId."""
     app.reviews.keep_up()
     found = _alike(app, items.alike, part)
+    if not found:
+        found = app.database.read_now(lambda tx: items.about(tx, part, ALIKE_MAX))
     if not found:
         raise NoSuchItem(
             f"Nothing in the review queue is {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy review list`."

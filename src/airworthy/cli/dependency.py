@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Look at the systems that tools talk to; check them, and find when they are away.",
+    help="Look at and check the systems that tools talk to.",
 )  # fmt: skip
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The dependency's name in the policy.")]

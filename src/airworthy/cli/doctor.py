@@ -27,11 +27,12 @@ def doctor(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Find what is wrong with this installation, and how to mend it; exit code 1 if anything is.
+    """Find what is wrong here, and how to mend it.
 
     Looks at the settings, the agents' code and policies, the database and the disk, what waits for a person, models,
     and every dependency with its credential. Asks dependencies for their health and for tokens; makes no call that
-    costs, and changes nothing else. A look that hangs or fails is a finding like any other.
+    costs, and changes nothing else. A look that hangs or fails is a finding like any other. The exit code is 1 if
+    anything is broken.
 
     \b
     Examples:
@@ -61,7 +62,8 @@ def doctor(
                 f"{counts['broken']} broken, {counts['caution']} to know of; {well} well.", style="bold red"
             )
         if not every and counts["skipped"]:
-            show.note(f"{counts['skipped']} were not looked at: airworthy doctor --all says why.")
+            skipped = show.counted(counts["skipped"], "thing was", "things were")
+            show.note(f"{skipped} not looked at: airworthy doctor --all says why.")
     if not report.healthy:
         raise typer.Exit(1)
 

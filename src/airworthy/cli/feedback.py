@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Keep what end users say of tasks; make links for them to say it.",
+    help="Keep what users say of tasks; make links for them.",
 )  # fmt: skip
 LIMIT_DEFAULT = 50
 

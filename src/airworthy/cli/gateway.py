@@ -50,7 +50,9 @@ def gateway(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Serve models over HTTP, in the protocols of OpenAI and Anthropic, within the policies.
+    """Serve models over HTTP, within the policies.
+
+    It speaks the protocols of OpenAI and Anthropic.
 
     It serves the policies that gateway.toml names, or else the agents of airworthy.toml. Callers need a key: see
     `airworthy key create`. Only this machine can reach it unless --listen or the settings name another address.

@@ -97,14 +97,17 @@ def call(
     if as_json:
         show.emit({"task": id_, "tool": tool, **called.document()})
     elif called.waiting:
-        show.say(f"It waits for {called.waiting}. Make the same call again then.")
+        show.fail(
+            f"It has not been done yet: it waits for {called.waiting}.",
+            "Make the same call again once that is decided: airworthy review list",
+        )
     elif called.error:
         show.fail(called.error, called.mend)
     else:
         show.say_lines(show.readable(called.result, indent=2))
     for gap in called.gaps:
         show.note(f"{gap}.", style="yellow")
-    if called.error:
+    if called.error or called.waiting:
         raise typer.Exit(1)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Look at the tools of MCP servers, and accept what has changed.",
+    help="Look at the tools of MCP servers; accept changes.",
 )  # fmt: skip
 Server = Annotated[str, typer.Option("--server", "-s", metavar="NAME", help="Only this server's.")]
 

@@ -84,7 +84,7 @@ def mcp_proxy(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Stand before an MCP server, so that its tools are used within an agent's policy.
+    """Stand before an MCP server and guard its tools.
 
     Put it where the client starts the server: the client talks to the proxy, and the proxy to the server. Tool calls go
     through the agent's chain of guards and are recorded as a task, one for each session. Everything else passes.

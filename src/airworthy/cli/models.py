@@ -35,10 +35,11 @@ def list_(
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
 ) -> None:
-    """Show what models cost and how long they live; check those of the agents.
+    """Show what models cost and how long they live.
 
     Without a command: the models of the working folder's agents, with prices in USD for a million tokens. A price is
-    the policy's own, or that of the price list inside this package, which is of one day and never fetched.
+    the policy's own, or that of the price list inside this package, which is of one day and never fetched. `check` and
+    `probe` look at the models of the agents.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from airworthy.cli.show import counted, when
 from airworthy.runtime import State, TaskRow
+from airworthy.runtime.asking import ANSWER
 from airworthy.runtime.tasks import Kind
 from airworthy.tools import EffectRow, EffectState
 
@@ -35,10 +36,11 @@ def next_steps(task: TaskRow, around: Surroundings) -> list[str]:
                 else "No worker is running any more; the next one takes it over: airworthy run"
             )
         case State.ESCALATED:
-            settled = "Once that is done, it goes on by itself." if steps else ""
-            steps.append(
-                settled or f"Settle what it asks, then let it go on: airworthy task resume {task.id}"
-            )
+            if steps:
+                steps.append("Once that is done, it goes on by itself.")
+            else:
+                steps.append(f"A person decides: airworthy review show {task.id}")
+                steps.append(f"Or mend the cause, then let it go on: airworthy task resume {task.id}")
         case State.DEAD_LETTERED:
             if task.why is not None and task.why.error is not None and task.why.error.mend:
                 steps.append(task.why.error.mend)
@@ -68,6 +70,8 @@ def _about_waiting(task: TaskRow, around: Surroundings) -> list[str]:
         steps.append(f"Its agent is paused; let it go on: airworthy resume {to}")
     if task.state is State.PAUSED and not around.switches:
         steps.append(f"Let it go on: airworthy task resume {task.id}")
+    if task.state is State.WAITING and task.waiting_for.startswith(ANSWER):
+        steps.append(f"It waits for somebody's answer: airworthy review show {task.id}")
     if task.state is State.WAITING and task.wake_us is not None:
         steps.append(f"It goes on at {when(task.wake_us)}; at once: airworthy task resume {task.id}")
     if task.state is State.QUEUED and not around.switches:
@@ -84,10 +88,7 @@ def about_effects(effects: Sequence[EffectRow]) -> list[str]:
     for effect in effects:
         match effect.state:
             case EffectState.HELD:
-                steps.append(
-                    f"{effect.tool} waits for a person: airworthy outbox approve {effect.id}"
-                    f"  or: airworthy outbox reject {effect.id} --why TEXT"
-                )
+                steps.append(f"{effect.tool} waits for a person: airworthy review show {effect.id}")
             case EffectState.SCHEDULED:
                 steps.append(
                     f"{effect.tool} is carried out at {when(effect.due_us)};"

@@ -222,7 +222,8 @@ def _untold_line(other: "Untold") -> str:
         case "unrouted":
             return f"{notices} for {other.team} wait for a worker, since {since}."
         case "nobody":
-            return f"{notices} for {other.team} reached nobody: the team has no channel in people.toml."
+            why = "people.toml gives the team no channel, or none but the one that fails"
+            return f"{notices} for {other.team} reached nobody: {why}."
 
 
 def _document(row: "MessageRow") -> dict[str, object]:

@@ -3,6 +3,7 @@
 from airworthy.app.build import App
 from airworthy.app.lookup import OPEN_EFFECTS, effect_counts, gateways, mcp_proxies, workers
 from airworthy.cli import queue_view, show
+from airworthy.review.item import Kind
 from airworthy.runtime import State
 from airworthy.runtime.documents import Document
 from airworthy.runtime.machine import OPEN
@@ -22,6 +23,7 @@ class Overview:
         self.queues = app.operations.queues()
         self.now_us = app.clock.now_us()
         self.mcp_proxies = mcp_proxies(app)
+        self.reviews = app.reviews.counts()
         self.path = getattr(app.database, "path", "")
 
     def document(self) -> Document:
@@ -50,7 +52,7 @@ class Overview:
             why = f": {row.reason}" if row.reason else ""
             since = show.when(row.at_us)
             show.say(f"{called(row.scope)} paused by {row.by_whom} since {since}{why}", style="bold magenta")
-        needed = self.tasks[State.ESCALATED] + self.effects["held"] + self.effects["in_doubt"]
+        needed = sum(count for kind, count in self.reviews.items() if kind is not Kind.DELAYED)
         pids = ", ".join(f"pid {row.pid}" for row in self.workers)
         show.facts(
             [
@@ -75,7 +77,7 @@ class Overview:
                 ("Outbox", _listed(self.effects)),
                 (
                     "For people",
-                    needed and f"{needed} (airworthy task list -s escalated; airworthy outbox list)",
+                    needed and f"{needed} (airworthy review list)",
                 ),
             ]
         )

@@ -148,8 +148,10 @@ def list_(
         show.note("There are no results.")
     else:
         names = [name for name in rows[0] if name not in ("task", "agent")]
-        show.table(names, [[_cell(row[name]) for name in names] for row in rows])
+        show.table(names, [[_cell(name, row[name]) for name in names] for row in rows])
 
 
-def _cell(value: object) -> object:
+def _cell(name: str, value: object) -> object:
+    if name in ("at", "told") and isinstance(value, str):
+        return show.from_iso(value)
     return f"{value:g}" if isinstance(value, float) else value

@@ -131,7 +131,7 @@ def _show_facts(document: dict[str, Any]) -> None:
             ("Kind", document["kind"].replace("_", " ")),
             ("For", document["to"]),
             ("Assigned", document["assigned"]),
-            ("Deadline", document["deadline"]),
+            ("Deadline", show.from_iso(document["deadline"])),
             ("Tool", call.get("tool")),
             ("Recipient", call.get("recipient")),
             ("Arguments", show.readable(call["arguments"], indent=2) if call else ""),
@@ -177,7 +177,9 @@ def _show_steps(document: dict[str, Any]) -> None:
             if record["detail"] is not None
             else ""
         )
-        show.say(f"  {record['at']}  {record['act'].replace('_', ' ')} by {record['by']}{role}{note}{detail}")
+        show.say(
+            f"  {show.from_iso(record['at'])}  {record['act'].replace('_', ' ')} by {record['by']}{role}{note}{detail}"
+        )
 
 
 def _ending(each: "Line") -> str:
@@ -192,4 +194,5 @@ def _decision(document: dict[str, Any]) -> str:
     role = f" ({document['role']})" if document["role"] else ""
     note = f": {document['note']}" if document["note"] else ""
     word = document["decision"].replace("_", " ")
-    return f"{document['id']} was decided by {document['decided_by']}{role} at {document['decided']}: {word}{note}."
+    by, when = f"{document['decided_by']}{role}", show.from_iso(document["decided"])
+    return f"{document['id']} was decided by {by} at {when}: {word}{note}."

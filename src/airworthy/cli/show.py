@@ -148,6 +148,11 @@ def when(at_us: int | None) -> str:
     return "" if at_us is None else utc_text(at_us)
 
 
+def from_iso(at: str | None) -> str:
+    """The time of a document for people: UTC, to the second."""
+    return f"{at[:19].replace('T', ' ')} UTC" if at else ""
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 

@@ -94,7 +94,7 @@ def resume(
     if as_json:
         show.emit({"scope": scope, "paused": False, "changed": tasks is not None, "tasks": tasks or 0})
     elif tasks is None:
-        show.say(f"{called(scope)} not paused.")
+        show.say("There was no pause of all agents." if scope == ALL else f"{called(scope)} not paused.")
     else:
         show.say(f"{called(scope)} resumed; {show.counted(tasks, 'stopped task')} back in the queue.")
     for other in left:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Show the agents' tools; see, compare and accept the shape of their results.",
+    help="Show tools; compare and accept the shape of results.",
 )  # fmt: skip
 schema = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,

@@ -50,7 +50,7 @@ def up(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Work on tasks and serve models over HTTP, in one process, until told to stop.
+    """Work on tasks and serve over HTTP, in one process.
 
     It is `airworthy run`, `airworthy gateway` and, with --roles, `airworthy api` in one. All use the working folder's
     airworthy.toml, its gateway.toml if there is one, and the same database; calls of tasks and calls over HTTP share

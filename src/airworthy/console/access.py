@@ -89,7 +89,7 @@ def minted(
     unknown = [role for role in roles if role not in PROGRAM_ROLES]
     if unknown or (program and not roles):
         raise InputError(
-            f"The roles are {', '.join(roles) or 'none'}.",
+            f"There is no role {unknown[0]!r}." if unknown else "A program's key needs a role.",
             mend=f"Give one or more of {', '.join(PROGRAM_ROLES)}.",
         )
     secret = drawn(PREFIX, ids)

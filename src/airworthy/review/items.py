@@ -140,6 +140,16 @@ def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:
     return ids_alike(tx, "review_items", part, chars_min, limit)
 
 
+def about(tx: Tx, whole_id: str, limit: int) -> list[str]:
+    """Of what is open: the items about this task, or about this effect or question, by its whole id."""
+    rows = tx.rows(
+        "SELECT id FROM review_items WHERE task_id = ? AND status = 'open'"
+        " UNION SELECT id FROM review_items WHERE subject = ? AND status = 'open' ORDER BY 1 LIMIT ?",
+        (whole_id, whole_id, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def add_record(tx: Tx, record: Record) -> None:
     """`record.number` is not looked at: records of an item are counted as they come."""
     row = tx.row("SELECT COUNT(*) FROM review_records WHERE item_id = ?", (record.item_id,))

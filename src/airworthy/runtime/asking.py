@@ -20,6 +20,7 @@ from airworthy.tools import RunTools
 
 NO_DEFAULT: Final = object()
 SHOWN_CHARS = 120
+ANSWER: Final = "an answer to:"  # How what such a task waits for begins.
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ async def ask(journal: Journal, gate: RunGate, tools: RunTools, asked: Asking) -
     if recorded is not None and recorded.state is StepState.DONE:
         return asked.read(recorded.result)
     question_id = questions.ID_PREFIX + digest(journal.task.id.encode(), slot.key).hex()
-    waits = Suspend(f"an answer to: {asked.text[:SHOWN_CHARS]}")
+    waits = Suspend(f"{ANSWER} {asked.text[:SHOWN_CHARS]}")
     if recorded is None:
         gate.admit(CallFact("ask", "ask", slot.arguments, slot.occurrence))
         clean = decode(slot.arguments)

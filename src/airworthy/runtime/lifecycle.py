@@ -191,7 +191,8 @@ class Lifecycle:
     ) -> None:
         """Every task would fail alike, so the agent is paused; this one goes on with it."""
         task = claimed.task
-        why = self._clean(f"{fact.message} {fact.mend}".strip())
+        # An error's own text may end in its mend already.
+        why = self._clean(f"{fact.message.removesuffix(fact.mend).rstrip()} {fact.mend}".strip())
         supersede(tx, task.id, seq)
         tasks.move(
             tx, task, Event.PAUSE, now_us, waiting_for=f"somebody to mend it: {why}", active_us=active_us

@@ -331,7 +331,10 @@ class Reviews:
 
     def _may_look(self, by: str) -> None:
         if by and not may_look(self.people, by):
-            raise NotAllowed(f"{by!r} is not in people.toml.", mend="Add them, with the role viewer or more.")
+            raise NotAllowed(
+                f"{by!r} is not in people.toml.",
+                mend="Say who you are, by --by NAME or AIRWORTHY_USER; or have yourself added, as viewer or more.",
+            )
 
     def _note(self, note: str) -> str:
         if len(note) > NOTE_CHARS_MAX:

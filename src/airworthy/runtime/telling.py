@@ -84,7 +84,15 @@ def _approval(look: Look) -> tuple[str, str, str]:
     assert effect is not None
     to = f" to {effect.recipient}" if effect.recipient else ""
     does = _DOES.get(effect.effect, "acts")
-    happened = f"{look.task.agent} asked for {effect.tool}{to}, which {does}. Nothing was sent."
+    asked = f"{look.task.agent} asked for {effect.tool}{to}, which {does}."
+    if look.item.status is not Status.OPEN:
+        # The effect's note may be the decision's by now, and the call may have been made.
+        return (
+            f"{asked} It is {effect.state.value.replace('_', ' ')} now.",
+            "The policy asked a person first.",
+            "",
+        )
+    happened = f"{asked} Nothing was sent."
     stopped = (
         f"It was held: {effect.note.rstrip('.')}."
         if effect.note

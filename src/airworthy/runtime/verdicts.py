@@ -104,11 +104,15 @@ def policy_stop(policy: Policy, text: str) -> Stop | None:
     return None
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def with_gaps(reason: Reason, gaps: Sequence[Gap]) -> Reason:
     """An outcome names what its task went without, for people in words and for programs under `gaps`."""
     if not gaps:
         return reason
-    text = f"{reason.text} {'. '.join(str(gap) for gap in gaps[:GAPS_NAMED_MAX])}."
+    text = f"{_sentence(reason.text)} {'. '.join(str(gap) for gap in gaps[:GAPS_NAMED_MAX])}."
     if len(gaps) > GAPS_NAMED_MAX:
         text += f" {len(gaps) - GAPS_NAMED_MAX} more are in its evidence."
     evidence = {**reason.evidence, "gaps": [gap.plain() for gap in gaps[:GAPS_KEPT_MAX]]}

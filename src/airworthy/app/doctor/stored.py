@@ -161,10 +161,10 @@ def _breakers(app: "App") -> Iterator[Finding]:
 def _waiting(app: "App") -> Iterator[Finding]:
     counts, effects = app.operations.counts(), effect_counts(app)
     waits = [
-        (counts.get(State.ESCALATED, 0), "tasks wait for a person", "airworthy task list -s escalated"),
+        (counts.get(State.ESCALATED, 0), "tasks wait for a person", "airworthy review list"),
         (counts.get(State.DEAD_LETTERED, 0), "tasks could not be processed", "airworthy dead-letter list"),
-        (effects.get(EffectState.HELD, 0), "actions wait for an approval", "airworthy outbox list"),
-        (effects.get(EffectState.IN_DOUBT, 0), "actions are in doubt", "airworthy outbox list"),
+        (effects.get(EffectState.HELD, 0), "actions wait for an approval", "airworthy review list"),
+        (effects.get(EffectState.IN_DOUBT, 0), "actions are in doubt", "airworthy review list"),
     ]
     for count, what, mend in waits:
         if count:

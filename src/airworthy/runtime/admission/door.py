@@ -1,5 +1,7 @@
 """The door of a queue: what a sender is told before anything is stored."""
 
+import math
+
 from airworthy.core.clock import US_PER_S
 from airworthy.policy import AdmissionRule
 from airworthy.runtime.admission import bounds, queue
@@ -46,9 +48,9 @@ def _told(tx: Tx, rule: AdmissionRule, task: TaskRow, drain: Drain, says: str, a
         bounds.next_start_us(tx, rule.user_rate, bounds.of_user(task.agent, task.user_id), now_us),
     )
     after_s = retry_after_s(ahead, per_s, (begins_us - now_us) / US_PER_S)
-    pace = f"{per_s * 60:.0f} a minute begin now" if per_s > 0 else "none has begun of late"
+    pace = f"{per_s * 60:.2g} a minute begin now" if per_s > 0 else "none has begun of late"
     return QueueFull(
         f"{says} Nothing was stored; {pace}.",
         retry_after_s=after_s,
-        mend=f"Send it again in {after_s:g} s, or see `airworthy status`.",
+        mend=f"Send it again in {math.ceil(after_s)} s, or see `airworthy status`.",
     )

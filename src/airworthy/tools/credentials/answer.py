@@ -18,7 +18,7 @@ _DESCRIPTION_CHARS_MAX = 200
 _PASSING: Final = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _NOT_NOW: Final = frozenset({408, 425, 429})
 _MENDS: Final[Mapping[str, str]] = {
-    "invalid_grant": "Give a new refresh token: it was revoked, has expired, or was used by somebody else.",
+    "invalid_grant": "It was revoked, has expired, or was used elsewhere: give a new refresh token, or a new secret.",
     "invalid_client": "Check client_id, the secret and client_auth; the endpoint does not know this client.",
     "unauthorized_client": "Have the client allowed this kind of grant, where it is registered.",
     "unsupported_grant_type": "Check `kind` and token_url: this endpoint does not give tokens that way.",
