@@ -186,7 +186,7 @@ def test_a_broken_people_file_names_the_line_and_the_nearest_key(
         '[people.dana]\nname = "Dana"\nrole = ["reviewer"]\n\n[teams.team]\nmembers = ["dan"]\n'
     )
 
-    said = airworthy("review", "show", held)
+    said = airworthy("review", "approve", held, "--seen", "0")
 
     assert said.code == 2
     assert "people.toml, line 3, column 1" in said.err
@@ -226,7 +226,7 @@ def test_every_mistake_in_the_people_file_is_told(
 ) -> None:
     (folder / "people.toml").write_text(text)
 
-    said = airworthy("review", "show", held)
+    said = airworthy("review", "approve", held, "--seen", "0")
 
     assert said.code == 2
     assert says in said.err
