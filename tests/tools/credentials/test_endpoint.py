@@ -40,7 +40,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_a_broken_answer_on_the_wire_says(raw: Callable[[], Iterator[bytes]], says: str) -> None:
     with Server(lambda _: Answer(raw=raw())) as server:
         grant = client_credentials(server.url)
-        found = asking(SystemClock(), 0.3).ask(grant.request(), grant.secrets)
+        # Short only where it is waited for: on a busy machine an answer may take longer than that.
+        waiting = asking(SystemClock(), 0.3) if says.startswith("within") else asking(SystemClock())
+        found = waiting.ask(grant.request(), grant.secrets)
 
     assert isinstance(found, Later)
     assert says in found.why
