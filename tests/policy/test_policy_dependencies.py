@@ -104,6 +104,7 @@ dependencies = ["crm", "rates"]
         "Known to be away on Sat and Sun from 22:00 to 02:00 (UTC). Backup.",
         "Without it the agent goes on with the last result, if it is not older than 2 hours; the task's outcome",
         "Without it the agent is told of it and goes on without it; the task's outcome says so.",
-        "Before a task begins, these must be well: `crm`, `rates`; otherwise the task waits, for up to 1 hour",
+        "Before a task begins, these must be well: `crm`; otherwise the task waits, for up to 1 hour",
+        "A task begins whether or not these are well: `rates`.",
     ):
         assert sentence in said, sentence

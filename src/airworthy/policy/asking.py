@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from airworthy.policy.document import Code, Line, Strong
+from airworthy.policy.document import Code, Line, Strong, codes
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.plain_words import amount
 
@@ -100,7 +100,5 @@ def trusts(rule: "ToolRule") -> list[Line]:
         return [(Strong("Trusted:"), " whatever it returns may say where other tools act, without asking.")]
     if not rule.trusted_fields:
         return []
-    fields: list[str | Code] = []
-    for position, name in enumerate(rule.trusted_fields):
-        fields += [", " if position else "", Code(name)]
+    fields = codes(rule.trusted_fields)
     return [(Strong("Trusted:"), " these fields of its result may say where other tools act: ", *fields, ".")]

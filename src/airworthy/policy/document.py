@@ -1,5 +1,6 @@
 """A short document as values, so that what it says and how it is marked up cannot be mixed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +58,14 @@ class Document:
 
     agent: str
     blocks: tuple[Block, ...]
+
+
+def codes(entries: Sequence[str]) -> Line:
+    """A list within a line: `a`, `b`, `c`."""
+    parts: list[str | Code] = []
+    for position, entry in enumerate(entries):
+        parts += [", ", Code(entry)] if position else [Code(entry)]
+    return tuple(parts)
 
 
 def plain(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from airworthy.policy.dependency_rule import DAYS, DependencyRule, OutageRule
-from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong
+from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong, codes
 from airworthy.policy.plain_words import count, duration, listed
 from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.tool_rule import ToolRule
@@ -27,7 +27,7 @@ def dependency_blocks(rules: Mapping[str, DependencyRule], preconditions: Precon
     for name, rule in rules.items():
         blocks += [Heading(3, (Code(name),)), Bullets(tuple(_lines(rule)))]
     if preconditions.dependencies:
-        blocks.append(Paragraph(_before(preconditions)))
+        blocks.append(Paragraph(_before(rules, preconditions)))
     return blocks
 
 
@@ -76,9 +76,15 @@ def _outage(outage: OutageRule) -> Line:
     return (f"Known to be away {days} from {outage.begin} to {outage.end} ({outage.zone}).{note}",)
 
 
-def _before(preconditions: Preconditions) -> Line:
-    named: list[str | Code] = []
-    for position, name in enumerate(preconditions.dependencies):
-        named += [", " if position else "", Code(name)]
+def _before(rules: Mapping[str, DependencyRule], preconditions: Preconditions) -> Line:
+    """What is not critical is looked at too, and holds no task up."""
+    needed = [name for name in preconditions.dependencies if rules[name].critical]
+    spared = [name for name in preconditions.dependencies if not rules[name].critical]
     otherwise = _OTHERWISE[preconditions.otherwise].format(wait=duration(preconditions.wait_s_max))
-    return ("Before a task begins, these must be well: ", *named, f"; otherwise {otherwise}.")
+    line: Line = ()
+    if needed:
+        line = ("Before a task begins, these must be well: ", *codes(needed), f"; otherwise {otherwise}.")
+    if spared:
+        begins = " A task" if needed else "A task"
+        line = (*line, f"{begins} begins whether or not these are well: ", *codes(spared), ".")
+    return line
