@@ -1,6 +1,6 @@
 """Why a person is asked before a call acts, rule by rule. The rules are policy and code; no model is heard."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,7 +53,7 @@ async def asked(call: "Call", row: EffectRow) -> Asked | None:
         if not known:
             text = f"{row.tool} has never reached {row.recipient} before"
             found.append(Finding("new_recipient", rule.recipient_arg or "", row.recipient or "", text))
-        found += (each for each in traced if (each.rule, each.value) not in endorsed)
+        found += _traced(call, endorsed) if endorsed else traced
     return Asked(tuple(found)) if found else None
 
 
@@ -73,7 +73,7 @@ def _without_looking(call: "Call") -> Iterator[Finding]:
         yield Finding("confidence", "", f"{stated:g}", text)
 
 
-def _traced(call: "Call") -> tuple[Finding, ...]:
+def _traced(call: "Call", endorsed: Collection[tuple[str, str]] = ()) -> tuple[Finding, ...]:
     rule = call.rule
     if rule.approval_untrusted == "off" or _by_hand(call):
         return ()
@@ -85,6 +85,7 @@ def _traced(call: "Call") -> tuple[Finding, ...]:
                 call.tool.name, rule.approval_untrusted, call.arguments, named, rule.asked_words,
                 call.tool.constants | _exact(rule.recipients),
             ),
+            endorsed,
         )  # fmt: skip
     except Exception as error:  # noqa: BLE001  # a guard that fails, fails closed: a person looks
         text = f"where its values came from could not be told ({type(error).__name__}: {told(error)[:200]})"
