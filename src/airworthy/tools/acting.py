@@ -161,7 +161,7 @@ async def _rehearse(box: "Toolbox", call: "Call") -> Any:
 async def _schedule(box: "Toolbox", call: "Call") -> Any:
     """Accepted into the outbox; carried out at its time unless it is cancelled before."""
     row = _row(box, call)
-    if not call.amended and orjson.loads(call.slot.arguments) != call.arguments:
+    if call.hides:
         return await box.refuse(
             call, f"{call.tool.name} cannot wait in the outbox, because its arguments hold a secret."
         )
@@ -347,10 +347,7 @@ def _row(box: "Toolbox", call: "Call") -> EffectRow:
         keyed=call.tool.keyed,
         arguments=call.slot.arguments.decode(),
         recipient=storable(
-            counted(recipient_of(call.rule, call.arguments)),
-            counted(
-                recipient_of(call.rule, call.arguments if call.amended else orjson.loads(call.slot.arguments))
-            ),
+            counted(recipient_of(call.rule, call.arguments)), counted(recipient_of(call.rule, call.stored))
         ),
         day=outbox.day_of(now_us),
         created_us=now_us,
