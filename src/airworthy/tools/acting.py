@@ -60,12 +60,11 @@ async def _new(box: "Toolbox", call: "Call") -> Any:
     await call.run.journal.may_act()
     if call.rule.dry_run:
         return await _rehearse(box, call)
-    row = _row(box, call)
-    asked = await asking.asked(call, row)
+    asked = await asking.asked(call, lambda: _row(box, call))
     if asked is not None and not await _approved_before(call):
         clean = call.run.journal.clean
         note, evidence = clean(asked.note.encode()).decode(), clean(asked.evidence).decode()
-        row = replace(row, state=EffectState.HELD, note=note, evidence=evidence)
+        row = replace(_row(box, call), state=EffectState.HELD, note=note, evidence=evidence)
         await call.run.journal.open(
             call.slot,
             StepState.HELD,

@@ -1,6 +1,6 @@
 """Why a person is asked before a call acts, rule by rule. The rules are policy and code; no model is heard."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,12 +38,13 @@ class Asked:
         return orjson.dumps({"rules": [asdict(each) for each in self.reasons]})
 
 
-async def asked(call: "Call", row: EffectRow) -> Asked | None:
-    """None when nobody need be asked. `row`: the effect as it would be recorded."""
+async def asked(call: "Call", row_of: Callable[[], EffectRow]) -> Asked | None:
+    """None when nobody need be asked. `row_of`: the effect as it would be recorded; most calls need no look at it."""
     rule, run = call.rule, call.run
     found = list(_without_looking(call))
     traced = _traced(call)
     if traced or rule.approval_new_recipient:
+        row = row_of()
 
         def look(tx: Tx) -> tuple[bool, set[tuple[str, str]]]:
             known = not rule.approval_new_recipient or outbox.reached_before(tx, row)
