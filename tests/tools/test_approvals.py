@@ -9,6 +9,7 @@ from airworthy.core.halt import Suspend, TryLater
 from airworthy.policy import ToolRule
 from airworthy.recorder import StepState
 from airworthy.tools import EffectState, Tool, ToolRefused, Transient, TransitionRefused, tool
+from airworthy.tools.provenance.judge import FINDINGS_MAX
 from tests.tools.kit import Kit, kit
 
 ASK = ToolRule(approval="always")
@@ -211,3 +212,27 @@ async def test_a_secret_recipient_is_counted_and_never_stored() -> None:
 
     rows = k.database.read_now(lambda tx: tx.rows("SELECT recipient, arguments FROM effects"))
     assert "cccccc" not in str(rows)
+
+
+@pytest.mark.parametrize("known", [FINDINGS_MAX - 1, FINDINGS_MAX])
+async def test_however_many_values_a_person_said_yes_to_one_more_is_asked_about(known: int) -> None:
+    """A question tells of so many findings; those that are answered must not crowd out the one that is not."""
+    sent: list[list[str]] = []
+
+    @tool(effect="send", keyed=True)
+    async def mail(to: list[str], *, idempotency_key: str) -> str:
+        """Sends."""
+        sent.append(to)
+        return "ok"
+
+    k = kit(mail, rules={"mail": ToolRule(approval_untrusted="strict", destination_args=("to",))})
+    named = [f"{number}@example.com" for number in range(known)]
+    k.decide(await asked(k, mail, to=named), EffectState.APPROVED)
+    run = k.run()
+    await k.call(run, mail, to=named)
+    await k.call(run, mail, to=named)  # Said yes to once.
+
+    with pytest.raises(Suspend):
+        await k.call(run, mail, to=[*named, "eve@evil.example"])
+    assert sent == [named, named]
+    assert "eve@evil.example" in (k.effects()[-1].note or "")

@@ -60,12 +60,11 @@ async def _new(box: "Toolbox", call: "Call") -> Any:
     await call.run.journal.may_act()
     if call.rule.dry_run:
         return await _rehearse(box, call)
-    row = _row(box, call)
-    asked = await asking.asked(call, row)
+    asked = await asking.asked(call, lambda: _row(box, call))
     if asked is not None and not await _approved_before(call):
         clean = call.run.journal.clean
         note, evidence = clean(asked.note.encode()).decode(), clean(asked.evidence).decode()
-        row = replace(row, state=EffectState.HELD, note=note, evidence=evidence)
+        row = replace(_row(box, call), state=EffectState.HELD, note=note, evidence=evidence)
         await call.run.journal.open(
             call.slot,
             StepState.HELD,
@@ -161,7 +160,7 @@ async def _rehearse(box: "Toolbox", call: "Call") -> Any:
 async def _schedule(box: "Toolbox", call: "Call") -> Any:
     """Accepted into the outbox; carried out at its time unless it is cancelled before."""
     row = _row(box, call)
-    if not call.amended and orjson.loads(call.slot.arguments) != call.arguments:
+    if call.hides:
         return await box.refuse(
             call, f"{call.tool.name} cannot wait in the outbox, because its arguments hold a secret."
         )
@@ -347,10 +346,7 @@ def _row(box: "Toolbox", call: "Call") -> EffectRow:
         keyed=call.tool.keyed,
         arguments=call.slot.arguments.decode(),
         recipient=storable(
-            counted(recipient_of(call.rule, call.arguments)),
-            counted(
-                recipient_of(call.rule, call.arguments if call.amended else orjson.loads(call.slot.arguments))
-            ),
+            counted(recipient_of(call.rule, call.arguments)), counted(recipient_of(call.rule, call.stored))
         ),
         day=outbox.day_of(now_us),
         created_us=now_us,

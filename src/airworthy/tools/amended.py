@@ -23,4 +23,6 @@ async def as_amended(call: "Call") -> "Call":
     values, canonical = call.tool.read_arguments(row.arguments.encode())
     arguments = orjson.loads(canonical)
     resource = call.tool.resource_of(arguments)
-    return replace(call, values=values, arguments=arguments, resource=resource, amended=True)
+    return replace(
+        call, values=values, arguments=arguments, stored=arguments, resource=resource, amended=True
+    )

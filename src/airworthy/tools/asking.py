@@ -1,6 +1,6 @@
 """Why a person is asked before a call acts, rule by rule. The rules are policy and code; no model is heard."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,12 +38,13 @@ class Asked:
         return orjson.dumps({"rules": [asdict(each) for each in self.reasons]})
 
 
-async def asked(call: "Call", row: EffectRow) -> Asked | None:
-    """None when nobody need be asked. `row`: the effect as it would be recorded."""
+async def asked(call: "Call", row_of: Callable[[], EffectRow]) -> Asked | None:
+    """None when nobody need be asked. `row_of`: the effect as it would be recorded; most calls need no look at it."""
     rule, run = call.rule, call.run
     found = list(_without_looking(call))
     traced = _traced(call)
     if traced or rule.approval_new_recipient:
+        row = row_of()
 
         def look(tx: Tx) -> tuple[bool, set[tuple[str, str]]]:
             known = not rule.approval_new_recipient or outbox.reached_before(tx, row)
@@ -53,7 +54,7 @@ async def asked(call: "Call", row: EffectRow) -> Asked | None:
         if not known:
             text = f"{row.tool} has never reached {row.recipient} before"
             found.append(Finding("new_recipient", rule.recipient_arg or "", row.recipient or "", text))
-        found += (each for each in traced if (each.rule, each.value) not in endorsed)
+        found += _traced(call, endorsed) if endorsed else traced
     return Asked(tuple(found)) if found else None
 
 
@@ -73,7 +74,7 @@ def _without_looking(call: "Call") -> Iterator[Finding]:
         yield Finding("confidence", "", f"{stated:g}", text)
 
 
-def _traced(call: "Call") -> tuple[Finding, ...]:
+def _traced(call: "Call", endorsed: Collection[tuple[str, str]] = ()) -> tuple[Finding, ...]:
     rule = call.rule
     if rule.approval_untrusted == "off" or _by_hand(call):
         return ()
@@ -85,6 +86,7 @@ def _traced(call: "Call") -> tuple[Finding, ...]:
                 call.tool.name, rule.approval_untrusted, call.arguments, named, rule.asked_words,
                 call.tool.constants | _exact(rule.recipients),
             ),
+            endorsed,
         )  # fmt: skip
     except Exception as error:  # noqa: BLE001  # a guard that fails, fails closed: a person looks
         text = f"where its values came from could not be told ({type(error).__name__}: {told(error)[:200]})"

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from airworthy.core.canonical import digest
@@ -41,15 +42,18 @@ class RunTools:
                 self.seen[step.facts.resource] = step.facts.resource_version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
-    """One call on its way through the chain. `values` are what the function gets, `arguments` their JSON."""
+    """One call on its way through the chain. `values` are what the function gets, `arguments` their JSON, and `stored`
+    the same as it is written down: without secrets.
+    """
 
     run: RunTools
     tool: Tool
     rule: ToolRule
     values: Mapping[str, Any]
     arguments: Mapping[str, Any]
+    stored: Mapping[str, Any]
     slot: Slot
     fact: CallFact
     resource: str | None
@@ -61,6 +65,11 @@ class Call:
         return ({"amended": dict(self.arguments)},) if self.amended else ()
 
     @property
+    def hides(self) -> bool:
+        """Its arguments hold a secret: without it, calls that differ would look alike."""
+        return self.stored != self.arguments
+
+    @cached_property
     def effect_id(self) -> str:
         """Also the idempotency key: the same for every try and every run of this very call."""
         return f"eff_{digest(self.run.journal.task.id.encode(), self.slot.key).hex()}"

@@ -171,7 +171,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_lost_exchange(error: BaseException) -> bool:
-    """A request of httpx that got no whole answer, made by a client of the tool's own; does not import httpx."""
+    """A request of httpx that got no whole answer, though it was fit to be sent; does not import httpx."""
     httpx = sys.modules.get("httpx")
     if httpx is None or not isinstance(error, httpx.RequestError):
         return False

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from airworthy.resilience import EgressRefused
-from airworthy.tools.errors import Happened, Permanent, Transient, http_error
+from airworthy.tools.errors import Happened, Permanent, Transient, http_error, is_lost_exchange
 
 KEY_HEADER = "Idempotency-Key"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -14,7 +14,6 @@ DETAIL_CHARS_MAX = 200
 _REDIRECTS_TO_CHARS_MAX = 200
 
 _NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")
-_OUR_FAULT = ("LocalProtocolError", "UnsupportedProtocol", "InvalidURL")
 
 
 @dataclass(slots=True)
@@ -64,7 +63,7 @@ def of_error(error: Exception, exchange: Exchange, method: str) -> Transient | P
         return Transient(
             f"The other side cannot be reached ({text}).", happened=exchange.happened(method, "no")
         )
-    if kind in _OUR_FAULT:
+    if not is_lost_exchange(error):
         refused = Permanent(f"The request cannot be sent ({text}).", mend="Mend it in the tool.")
         refused.happened = exchange.happened(method, "no")
         return refused

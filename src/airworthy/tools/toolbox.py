@@ -169,12 +169,13 @@ class Toolbox:
             await self._refuse(run, name, raw, "ToolArgumentsInvalid", text)
         slot = run.journal.slot("tool", name, canonical, effect=tool.effect.value)
         fact = CallFact("tool", name, slot.arguments, slot.occurrence, acts=tool.effect.acts)
-        plain, clean = orjson.loads(canonical), orjson.loads(slot.arguments)
-        resource = storable(tool.resource_of(plain), tool.resource_of(clean))
+        plain = orjson.loads(canonical)
+        stored = plain if slot.arguments == canonical else orjson.loads(slot.arguments)
+        resource = storable(tool.resource_of(plain), tool.resource_of(stored))
         rule = self.rule(name)
         if run.dry_run and not rule.dry_run:
             rule = rule.model_copy(update={"dry_run": True})
-        call = Call(run, tool, rule, values, plain, slot, fact, resource)
+        call = Call(run, tool, rule, values, plain, stored, slot, fact, resource)
         if tool.effect.acts:
             from airworthy.tools.acting import act
 
