@@ -187,17 +187,17 @@ class Attached:
             raise NotNow(f"{self.paused} Nothing was done.", mend="Try again when it goes on.")
 
     async def _made(self, name: str, arguments: bytes) -> Answer:
-        base = digest(name.encode(), arguments)
-        turn = self._turns.setdefault(base, asyncio.Lock())
         tool = self._box.tools.get(name)
         if tool is None or not tool.effect.acts:
             return await self._through(lambda: self._box.answer(self._tools, name, arguments))
+        base, _ = self._journal.base("tool", name, arguments)
+        turn = self._turns.setdefault(base, asyncio.Lock())
         # The same act twice at once: the second one waits, and then is a call of its own.
         async with turn:
             self._check_open()
             if base in self._delayed:
                 return Answer(await self._of_delayed(base, name))
-            await self._check_doubts(name, arguments)
+            await self._check_doubts(base)
             answer = await self._through(lambda: self._box.answer(self._tools, name, arguments))
             value = answer.value
             if isinstance(value, dict) and value.get("accepted") is True and "effect" in value:
@@ -233,9 +233,9 @@ class Attached:
         self.over = f"This session is over: {stop.reason.text}"
         return NotNow(self.over, mend="Begin a new session, or ask the agent's owner.")
 
-    async def _check_doubts(self, name: str, arguments: bytes) -> None:
+    async def _check_doubts(self, base: bytes) -> None:
         """While nobody knows what became of one act, no other begins: the agent might do the same in other words."""
-        if self._journal.waits("tool", name, arguments) or not (self._journal.doubtful or self._delayed):
+        if self._journal.waits(base) or not (self._journal.doubtful or self._delayed):
             return
         rows = await self._database.read(lambda tx: outbox.of_task(tx, self.task.id))
         for row in rows:
