@@ -20,13 +20,13 @@ from airworthy.policy import Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, read_steps
 from airworthy.recorder.journal import parted
 from airworthy.recorder.session_journal import SessionJournal
-from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
+from airworthy.recorder.steps import body, insert_input
 from airworthy.runtime import sessions, switches, tasks
 from airworthy.runtime.gate import RunGate
-from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.runner import cancelled, paused
-from airworthy.runtime.sessions import OPEN_EFFECTS, Close, Park
+from airworthy.runtime.sessions import DOUBTFUL_EFFECTS, OPEN_EFFECTS, Close, Park
 from airworthy.runtime.tasks import Kind, TaskRow
 from airworthy.store import Database, Fence, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
@@ -310,9 +310,7 @@ def _not_now(waits: Suspend) -> NotNow:
     return NotNow(f"Nothing was done: this waits for {waits.waiting_for}.", mend="Try again when it goes on.")
 
 
-def opened(
-    tx: Tx, payloads: Payloads, ids: Ids, opening: Opening, owner_id: str, now_us: int
-) -> Held:  # fmt: skip
+def opened(tx: Tx, payloads: Payloads, ids: Ids, opening: Opening, owner_id: str, now_us: int) -> Held:
     """A new session, held from the moment it exists."""
     policy = opening.policy
     place = policy.stop_for("in_doubt").to or ""
@@ -326,11 +324,7 @@ def opened(
         changed_us=now_us, kind=Kind.SESSION,
     )  # fmt: skip
     tasks.insert(tx, row)
-    tx.execute(INSERT_STEP, (
-        row.id, INPUT_SEQ, 0, "input", "input", None, "done", None, 1, now_us, now_us, 1,
-        None, None, None, None, None, None, None,
-    ))  # fmt: skip
-    tx.execute(INSERT_PAYLOAD, (row.id, INPUT_SEQ, payloads.pack(body(clean, None, None, ()))))
+    insert_input(tx, row.id, payloads.pack(body(clean, None, None, ())), now_us)
     return taken(tx, row, owner_id, now_us)
 
 
@@ -353,7 +347,7 @@ def resumed(tx: Tx, task_id: str, agent: str, owner_id: str, now_us: int) -> Hel
 
 def _untold(row: EffectRow, parked_us: int) -> bool:
     """Open, or ended since nobody was there who could have heard of it."""
-    if row.state in OPEN_EFFECTS or row.state in (EffectState.STARTED, EffectState.IN_DOUBT):
+    if row.state in OPEN_EFFECTS or row.state in DOUBTFUL_EFFECTS:
         return True
     return (row.ended_us or row.decided_us or 0) >= parked_us
 
