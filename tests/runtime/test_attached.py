@@ -194,6 +194,55 @@ async def test_a_delayed_effect_of_a_session_that_ended_is_carried_out_by_the_se
         assert other.app.operations.task(house.task).state is State.ANSWERED
 
 
+async def test_a_delayed_call_is_not_made_twice_by_a_session_that_is_gone_on_with() -> None:
+    """The client was told that the very same call says what has become of it."""
+    async with proxy({"write_file": ToolRule(effect="send", delay_s=600)}) as house:
+        talk = house.session()
+        await talk.call("write_file", path="a")
+        await talk.close()
+
+        again = house.session(task=house.task)
+        text = await again.said("write_file", path="a")
+        await asyncio.sleep(700)
+        became = await again.said("write_file", path="a")
+
+        assert "still scheduled" in text
+        assert became == "write_file done"
+        assert len(house.effects()) == len(house.server.calls) == 1
+        assert "not done yet" in await again.said(
+            "write_file", path="a"
+        )  # Once told, it is a call of its own.
+
+
+async def test_what_a_delayed_call_came_to_while_its_session_was_parked_is_told_in_place_of_another() -> None:
+    async with proxy({"write_file": ToolRule(effect="send", delay_s=600)}) as house:
+        talk = house.session()
+        await talk.call("write_file", path="a")
+        await asyncio.sleep(500)
+        await talk.call("write_file", path="b")
+        await talk.close()
+        await asyncio.sleep(200)
+
+        again = house.session(task=house.task)
+
+        assert await again.said("write_file", path="a") == "write_file done"
+        assert len(house.effects()) == 2
+
+
+async def test_what_a_delayed_call_came_to_is_told_once_and_not_again_after_a_pause() -> None:
+    async with proxy({"write_file": ToolRule(effect="send", delay_s=600)}) as house:
+        talk = house.session()
+        await talk.call("write_file", path="a")
+        await asyncio.sleep(700)
+        await talk.call("write_file", path="a")
+        await talk.call("write_file", path="b")
+        await talk.close()
+
+        again = house.session(task=house.task)
+
+        assert "not done yet" in await again.said("write_file", path="a")
+
+
 async def test_a_worker_leaves_the_delayed_effects_of_a_server_to_its_proxies() -> None:
     rules = {"write_file": ToolRule(effect="send", delay_s=5)}
     async with proxy(rules) as house:

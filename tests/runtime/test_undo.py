@@ -205,7 +205,7 @@ async def test_crash_while_taking_back_is_repeated_under_its_key_or_left_in_doub
         await asyncio.sleep(0.1)
     for task in [
         running,
-        *dying._sending.values(),
+        *dying._sending._under_way.values(),
     ]:  # As a killed process leaves it: nothing is recorded any more.
         task.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 from airworthy.recorder.journal import Diverged, Journal, Slot
 from airworthy.recorder.payload import Payloads
-from airworthy.recorder.steps import Recorded, StepFacts, StepState, read_steps
+from airworthy.recorder.steps import Recorded, StepFacts, StepState, read_step, read_steps
 from airworthy.recorder.summary import summarise
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Slot",
     "StepFacts",
     "StepState",
+    "read_step",
     "read_steps",
     "summarise",
 ]

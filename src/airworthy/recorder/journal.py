@@ -34,12 +34,22 @@ from airworthy.store import Database, Fence, Tx
 # How long a new effect waits for parallel calls to meet what was recorded, once nothing else is under way.
 SETTLE_S = 1.0
 LABEL_CHARS_MAX = 128
+_OCCURRENCE_BYTES = 4
 
 Also = Callable[[Tx], None]
 
 
 def _nothing_to_confirm(_: Tx) -> None:
     return None
+
+
+def key_of(base: bytes, occurrence: int) -> bytes:
+    return base + occurrence.to_bytes(_OCCURRENCE_BYTES, "big")
+
+
+def parted(key: bytes) -> tuple[bytes, int]:
+    """What identical calls have in common, and which of them it is."""
+    return key[:-_OCCURRENCE_BYTES], int.from_bytes(key[-_OCCURRENCE_BYTES:], "big")
 
 
 class Diverged(AirworthyError):
@@ -113,13 +123,17 @@ class Journal:
             if step.acted:
                 self._unmet[step.key] = step
 
+    def base(self, kind: str, name: str, arguments: bytes) -> tuple[bytes, bytes]:
+        """What identical calls have in common, and the arguments (canonical JSON) without their secrets."""
+        clean, _ = self.payloads.redactor.redact_bytes(arguments)
+        return digest(kind.encode(), name.encode(), clean), clean
+
     def slot(self, kind: str, name: str, arguments: bytes, *, effect: str | None = None) -> Slot:
         """Finds or makes the place of a call; counts the call's occurrence, so ask once per call."""
-        clean, _ = self.payloads.redactor.redact_bytes(arguments)
-        base = digest(kind.encode(), name.encode(), clean)
+        base, clean = self.base(kind, name, arguments)
         occurrence = self._occurrences.get(base, 0)
         self._occurrences[base] = occurrence + 1
-        key = base + occurrence.to_bytes(4, "big")
+        key = key_of(base, occurrence)
         recorded = self._by_key.get(key)
         if recorded is not None and self._unmet.pop(key, None) is not None and not self._unmet:
             self._met.set()
@@ -132,10 +146,9 @@ class Journal:
 
     def made(self, kind: str, name: str, arguments: bytes) -> list[Recorded]:
         """What is recorded of this very call, each time it was made."""
-        clean, _ = self.payloads.redactor.redact_bytes(arguments)
-        base = digest(kind.encode(), name.encode(), clean)
+        base, _ = self.base(kind, name, arguments)
         found: list[Recorded] = []
-        while (step := self._by_key.get(base + len(found).to_bytes(4, "big"))) is not None:
+        while (step := self._by_key.get(key_of(base, len(found)))) is not None:
             found.append(step)
         return found
 

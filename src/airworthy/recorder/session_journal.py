@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable
 
-from airworthy.core.canonical import digest
 from airworthy.core.clock import Clock
 from airworthy.core.outcome import ErrorFact
 from airworthy.core.task import TaskRef
-from airworthy.recorder.journal import Also, Journal, Slot
+from airworthy.recorder.journal import Also, Journal, Slot, parted
 from airworthy.recorder.payload import Payloads
 from airworthy.recorder.steps import NO_FACTS, Recorded, StepFacts, StepState
 from airworthy.store import Database, Fence
 
-_OCCURRENCE_BYTES = 4
 _WAITING = frozenset({StepState.HELD, StepState.IN_DOUBT})
 
 
@@ -34,31 +32,28 @@ class SessionJournal(Journal):
             self._next_seq = max(self._next_seq, step.seq + 1)
             if step.key is None:
                 continue
-            base, occurrence = _parted(step.key)
+            base, occurrence = parted(step.key)
             self._occurrences[base] = max(self._occurrences.get(base, 0), occurrence + 1)
             if step.state in _WAITING:
                 self._waiting[base] = step
 
-    def waits(self, kind: str, name: str, arguments: bytes) -> bool:
-        """Whether the same call is one that a person decides on. `arguments`: canonical JSON."""
-        return self.base(kind, name, arguments) in self._waiting
+    def waits(self, base: bytes) -> bool:
+        """Whether the same call is one that a person decides on."""
+        return base in self._waiting
 
     @property
     def doubtful(self) -> bool:
         """Whether a call of the session was left in doubt; a person may have settled it since."""
         return any(step.state is StepState.IN_DOUBT for step in self._waiting.values())
 
-    def base(self, kind: str, name: str, arguments: bytes) -> bytes:
-        """What identical calls have in common."""
-        clean, _ = self.payloads.redactor.redact_bytes(arguments)
-        return digest(kind.encode(), name.encode(), clean)
-
     def slot(self, kind: str, name: str, arguments: bytes, *, effect: str | None = None) -> Slot:
-        clean, _ = self.payloads.redactor.redact_bytes(arguments)
-        step = self._waiting.get(digest(kind.encode(), name.encode(), clean))
+        if not self._waiting:
+            return super().slot(kind, name, arguments, effect=effect)
+        base, clean = self.base(kind, name, arguments)
+        step = self._waiting.get(base)
         if step is None or step.key is None:
             return super().slot(kind, name, arguments, effect=effect)
-        occurrence = _parted(step.key)[1]
+        occurrence = parted(step.key)[1]
         now_us = self.clock.now_us()
         return Slot(step.seq, kind, name, step.key, clean, occurrence, effect, step, now_us)
 
@@ -82,7 +77,7 @@ class SessionJournal(Journal):
         self._note(slot, state, facts)
 
     def _note(self, slot: Slot, state: StepState, facts: StepFacts) -> None:
-        base = _parted(slot.key)[0]
+        base = parted(slot.key)[0]
         if state in _WAITING:
             self._waiting[base] = Recorded(
                 seq=slot.seq, run=self.run, kind=slot.kind, name=slot.name, key=slot.key, state=state,
@@ -91,7 +86,3 @@ class SessionJournal(Journal):
             )  # fmt: skip
         elif state is not StepState.STARTED:  # A held one that begins waits until it has ended.
             self._waiting.pop(base, None)
-
-
-def _parted(key: bytes) -> tuple[bytes, int]:
-    return key[:-_OCCURRENCE_BYTES], int.from_bytes(key[-_OCCURRENCE_BYTES:], "big")

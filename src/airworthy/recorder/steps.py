@@ -87,10 +87,12 @@ UPDATE_STEP = (
 INSERT_PAYLOAD = "INSERT INTO payloads (task_id, seq, body) VALUES (?, ?, ?)"
 RIDE_STEP = INSERT_PLAIN_STEP + " ON CONFLICT (task_id, seq) DO NOTHING"
 RIDE_PAYLOAD = INSERT_PAYLOAD + " ON CONFLICT (task_id, seq) DO NOTHING"
+INPUT_SEQ = 0
 UPDATE_PAYLOAD = "UPDATE payloads SET body = ? WHERE task_id = ? AND seq = ?"
-_COLUMNS = (
-    "s.seq, s.run, s.kind, s.name, s.key, s.state, s.effect, s.exact, s.started_us, s.ended_us, s.error_type,"
+_SELECT = (
+    "SELECT s.seq, s.run, s.kind, s.name, s.key, s.state, s.effect, s.exact, s.started_us, s.ended_us, s.error_type,"
     " s.attempts, s.model, s.tokens_in, s.tokens_out, s.cost_nano, s.resource, s.resource_version, p.body"
+    " FROM steps s LEFT JOIN payloads p ON p.task_id = s.task_id AND p.seq = s.seq"
 )
 
 
@@ -109,14 +111,21 @@ def body(
     return b"".join(parts)
 
 
-def read_steps(tx: Tx, task_id: str, *, after: int = -1) -> list[Recorded]:
+def read_steps(tx: Tx, task_id: str) -> list[Recorded]:
     """In the order they began; superseded ones too (their key is None)."""
-    found = tx.rows(
-        f"SELECT {_COLUMNS} FROM steps s LEFT JOIN payloads p ON p.task_id = s.task_id AND p.seq = s.seq"
-        " WHERE s.task_id = ? AND s.seq > ? ORDER BY s.seq",
-        (task_id, after),
-    )
-    return [_recorded(row) for row in found]
+    return [_recorded(row) for row in tx.rows(f"{_SELECT} WHERE s.task_id = ? ORDER BY s.seq", (task_id,))]
+
+
+def read_step(tx: Tx, task_id: str, seq: int) -> Recorded | None:
+    row = tx.row(f"{_SELECT} WHERE s.task_id = ? AND s.seq = ?", (task_id, seq))
+    return None if row is None else _recorded(row)
+
+
+def insert_input(tx: Tx, task_id: str, packed: bytes, now_us: int) -> None:
+    """What a task begins with, as its first step. `packed`: the body of it."""
+    row = (task_id, INPUT_SEQ, 0, "input", "input", None, StepState.DONE.value, None, 1, now_us, now_us, 1)
+    tx.execute(INSERT_PLAIN_STEP, row)
+    tx.execute(INSERT_PAYLOAD, (task_id, INPUT_SEQ, packed))
 
 
 def supersede(tx: Tx, task_id: str, seq: int) -> None:

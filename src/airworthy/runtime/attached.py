@@ -7,29 +7,30 @@ dies, whoever sweeps settles the session (see `sessions`).
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from airworthy.core.canonical import digest, encode
+from airworthy.core.canonical import decode, digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.halt import Lost, Stop, Suspend, TryLater
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import ReasonCode
 from airworthy.policy import Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, read_steps
+from airworthy.recorder.journal import parted
 from airworthy.recorder.session_journal import SessionJournal
-from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
+from airworthy.recorder.steps import body, insert_input
 from airworthy.runtime import sessions, switches, tasks
 from airworthy.runtime.gate import RunGate
-from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.runner import cancelled, paused
-from airworthy.runtime.sessions import Close, Park
+from airworthy.runtime.sessions import DOUBTFUL_EFFECTS, OPEN_EFFECTS, Close, Park
 from airworthy.runtime.tasks import Kind, TaskRow
 from airworthy.store import Database, Fence, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
-from airworthy.tools import EffectState, RunTools, Toolbox, outbox
+from airworthy.tools import EffectRow, EffectState, RunTools, Toolbox, outbox
 from airworthy.tools.call import Answer
 from airworthy.tools.errors import NotNow, error_from
 
@@ -51,11 +52,12 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A session in this process's hands."""
+    """A session in this process's hands. `untold`: delayed effects whose end the agent has not heard of."""
 
     task: TaskRow
     fence: Fence
     recorded: tuple[Recorded, ...]
+    untold: frozenset[str] = frozenset()
 
 
 class SessionGate(RunGate):
@@ -115,7 +117,8 @@ class Attached:
         self._tools = RunTools(self._journal, self._gate)
         self._calls = 0
         self._stopped: Stop | None = None
-        self._delayed: dict[bytes, str] = {}
+        # By what identical calls have in common: the effect that was accepted, and whose end was not told yet.
+        self._delayed: dict[bytes, str] = _delayed(held)
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._ended = False
@@ -187,21 +190,21 @@ class Attached:
             raise NotNow(f"{self.paused} Nothing was done.", mend="Try again when it goes on.")
 
     async def _made(self, name: str, arguments: bytes) -> Answer:
-        base = digest(name.encode(), arguments)
-        turn = self._turns.setdefault(base, asyncio.Lock())
         tool = self._box.tools.get(name)
         if tool is None or not tool.effect.acts:
             return await self._through(lambda: self._box.answer(self._tools, name, arguments))
+        base, _ = self._journal.base("tool", name, arguments)
+        turn = self._turns.setdefault(base, asyncio.Lock())
         # The same act twice at once: the second one waits, and then is a call of its own.
         async with turn:
             self._check_open()
             if base in self._delayed:
                 return Answer(await self._of_delayed(base, name))
-            await self._check_doubts(name, arguments)
+            await self._check_doubts(base)
             answer = await self._through(lambda: self._box.answer(self._tools, name, arguments))
-            value = answer.value
-            if isinstance(value, dict) and value.get("accepted") is True and "effect" in value:
-                self._delayed[base] = str(value["effect"])
+            effect_id = _accepted(answer.value)
+            if effect_id is not None:
+                self._delayed[base] = effect_id
             return answer
 
     async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -233,9 +236,9 @@ class Attached:
         self.over = f"This session is over: {stop.reason.text}"
         return NotNow(self.over, mend="Begin a new session, or ask the agent's owner.")
 
-    async def _check_doubts(self, name: str, arguments: bytes) -> None:
+    async def _check_doubts(self, base: bytes) -> None:
         """While nobody knows what became of one act, no other begins: the agent might do the same in other words."""
-        if self._journal.waits("tool", name, arguments) or not (self._journal.doubtful or self._delayed):
+        if self._journal.waits(base) or not (self._journal.doubtful or self._delayed):
             return
         rows = await self._database.read(lambda tx: outbox.of_task(tx, self.task.id))
         for row in rows:
@@ -263,13 +266,8 @@ class Attached:
                     mend=_DO_NOT_REPEAT,
                 )
         del self._delayed[base]
-        note = f": {row.note}" if row is not None and row.note else ""
-        return {
-            "effect": effect_id,
-            "state": state.value,
-            "result": _json(row),
-            "note": note.removeprefix(": "),
-        }
+        note = row.note or "" if row is not None else ""
+        return {"effect": effect_id, "state": state.value, "result": _json(row), "note": note}
 
     def _confirm(self, tx: Tx) -> None:
         """Inside the transaction that begins an act: what people have switched off counts from now."""
@@ -281,13 +279,26 @@ class Attached:
             raise paused(off.reason if off is not None else "")
 
 
+def _accepted(value: Any) -> str | None:
+    """The effect, when this stands for one that waits for its time."""
+    is_acceptance = isinstance(value, dict) and value.get("accepted") is True and "effect" in value
+    return str(value["effect"]) if is_acceptance else None
+
+
+def _delayed(held: Held) -> dict[bytes, str]:
+    found: dict[bytes, str] = {}
+    for step in held.recorded:
+        effect_id = _accepted(step.result)
+        if step.key is not None and effect_id is not None and effect_id in held.untold:
+            found[parted(step.key)[0]] = effect_id
+    return found
+
+
 _DO_NOT_REPEAT = "Do not try it again in other words. A person looks at the other side and says which it was."
 
 
-def _json(row: "outbox.EffectRow | None") -> Any:
-    import orjson
-
-    return None if row is None or row.result is None else orjson.loads(row.result)
+def _json(row: EffectRow | None) -> Any:
+    return None if row is None or row.result is None else decode(row.result.encode())
 
 
 def _not_now(waits: Suspend) -> NotNow:
@@ -299,9 +310,7 @@ def _not_now(waits: Suspend) -> NotNow:
     return NotNow(f"Nothing was done: this waits for {waits.waiting_for}.", mend="Try again when it goes on.")
 
 
-def opened(
-    tx: Tx, payloads: Payloads, ids: Ids, opening: Opening, owner_id: str, now_us: int
-) -> Held:  # fmt: skip
+def opened(tx: Tx, payloads: Payloads, ids: Ids, opening: Opening, owner_id: str, now_us: int) -> Held:
     """A new session, held from the moment it exists."""
     policy = opening.policy
     place = policy.stop_for("in_doubt").to or ""
@@ -315,11 +324,7 @@ def opened(
         changed_us=now_us, kind=Kind.SESSION,
     )  # fmt: skip
     tasks.insert(tx, row)
-    tx.execute(INSERT_STEP, (
-        row.id, INPUT_SEQ, 0, "input", "input", None, "done", None, 1, now_us, now_us, 1,
-        None, None, None, None, None, None, None,
-    ))  # fmt: skip
-    tx.execute(INSERT_PAYLOAD, (row.id, INPUT_SEQ, payloads.pack(body(clean, None, None, ()))))
+    insert_input(tx, row.id, payloads.pack(body(clean, None, None, ())), now_us)
     return taken(tx, row, owner_id, now_us)
 
 
@@ -335,7 +340,16 @@ def resumed(tx: Tx, task_id: str, agent: str, owner_id: str, now_us: int) -> Hel
             f"Session {task_id} is {task.state.value}; it cannot be gone on with.",
             mend="Leave out --task to begin a new session.",
         )
-    return taken(tx, task, owner_id, now_us)
+    rows = outbox.of_task(tx, task.id)
+    held = taken(tx, task, owner_id, now_us)
+    return replace(held, untold=frozenset(row.id for row in rows if _untold(row, task.changed_us)))
+
+
+def _untold(row: EffectRow, parked_us: int) -> bool:
+    """Open, or ended since nobody was there who could have heard of it."""
+    if row.state in OPEN_EFFECTS or row.state in DOUBTFUL_EFFECTS:
+        return True
+    return (row.ended_us or row.decided_us or 0) >= parked_us
 
 
 def taken(tx: Tx, task: TaskRow, owner_id: str, now_us: int) -> Held:

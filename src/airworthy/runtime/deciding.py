@@ -10,7 +10,7 @@ from airworthy.core.canonical import decode, encode
 from airworthy.core.errors import AirworthyError, InputError, told
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.policy import ToolRule
-from airworthy.recorder import read_steps
+from airworthy.recorder import read_step
 from airworthy.review import ACTS, Act, Kind, questions
 from airworthy.runtime import tasks
 from airworthy.runtime.agent import Agent
@@ -91,7 +91,8 @@ def _refuse_for_nothing(tx: Tx, row: EffectRow | None, task: TaskRow | None, to:
         return
     if task is None or task.outcome is None or task.kind is tasks.Kind.SESSION:
         return
-    if any(step.seq == row.seq and step.by_hand for step in read_steps(tx, task.id, after=row.seq - 1)):
+    step = read_step(tx, task.id, row.seq)
+    if step is not None and step.by_hand:
         return  # The person who called it goes on with it.
     back = {
         State.ESCALATED: f"Open it again first: airworthy task resume {task.id}",

@@ -10,20 +10,19 @@ from airworthy.core.errors import AirworthyError
 from airworthy.core.ids import Ids
 from airworthy.policy import Policy
 from airworthy.recorder import Payloads
-from airworthy.runtime import attached, switches, tasks
+from airworthy.runtime import attached, switches
 from airworthy.runtime.attached import Attached, Held, Opening
 from airworthy.runtime.engine import POLL_S, EmbeddedEngine
 from airworthy.runtime.lifecycle import Lifecycle
-from airworthy.runtime.machine import State
-from airworthy.runtime.sweeping import sweep
+from airworthy.runtime.presence import Presence
+from airworthy.runtime.sending import Sending, may_send
+from airworthy.runtime.sweeping import Swept
 from airworthy.store import Database, StoreError, Tx
-from airworthy.store import lease as leases
-from airworthy.store.lease import HEARTBEAT_S, Owner
+from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, Toolbox
 from airworthy.tools.dispatch import Dispatcher
 from airworthy.tools.mcp.remote import CALLER, Caller
 
-SWEEP_S = 5.0
 SESSIONS_MAX = 1000
 
 
@@ -68,20 +67,14 @@ class Doorman:
         self._outbox = duty.outbox
         self._lifecycle = Lifecycle(EmbeddedEngine(), payloads)
         self._sessions: dict[str, Attached] = {}
-        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._presence = Presence(database, clock, duty.owner, self._lifecycle)
         self._dispatcher = Dispatcher(
-            database, clock, {self._policy.agent: box}, duty.owner.id, payloads.redactor, self._may_send,
-            server=duty.server,
+            database, clock, {self._policy.agent: box}, duty.owner.id, payloads.redactor, may_send, server=duty.server
         )  # fmt: skip
+        self._sending = Sending(self._carry_out, self._broke)
 
     async def join(self) -> None:
-        def op(tx: Tx) -> None:
-            now_us = self._clock.now_us()
-            leases.bury(tx, self._owner, now_us)
-            leases.join(tx, self._owner, now_us)
-            sweep(tx, self._lifecycle, now_us)
-
-        await self._database.write(op)
+        await self._database.write(self._presence.join)
 
     async def opened(self, opening: Opening) -> Attached:
         """A new session. Raises: TooManySessions, StoreError."""
@@ -112,7 +105,7 @@ class Doorman:
         """Until cancelled, or until the store fails: then `broken` says how, and every session is over."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._beat())
+                group.create_task(self._presence.keep(self._frozen, self._after_sweep))
                 group.create_task(self._watch())
         except* StoreError as errors:
             self._broke(errors.exceptions[0])
@@ -125,15 +118,11 @@ class Doorman:
 
     async def leave(self) -> None:
         """Ends what is open, and gives the lease back."""
-        sending = list(self._sending.values())
         for session in list(self._sessions.values()):
             await session.end()
-        await asyncio.gather(*sending, return_exceptions=True)
+        await self._sending.end()
         await self._box.shapes.sync(self._database, last=True)
-        try:
-            await self._database.write(lambda tx: leases.leave(tx, self._owner.id))
-        except StoreError:
-            pass  # The lease ends by itself.
+        await self._presence.leave()
 
     def _room(self) -> None:
         if len(self._sessions) >= SESSIONS_MAX:
@@ -148,37 +137,14 @@ class Doorman:
         self._sessions[made.task.id] = made
         return made
 
-    async def _beat(self) -> None:
-        last_sweep_us = self._clock.now_us()
-        while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            alive = await self._database.write(
-                lambda tx: leases.beat(tx, self._owner.id, self._clock.now_us())
-            )
-            if not alive:
-                await self._come_back()
-            if self._clock.now_us() - last_sweep_us >= SWEEP_S * 1e6:
-                last_sweep_us = self._clock.now_us()
-                await self._database.write(self._sweep)
-                orphans = await self._dispatcher.orphans()
-                self._send(orphans)
-
-    def _sweep(self, tx: Tx) -> None:
-        now_us = self._clock.now_us()
-        leases.bury(tx, self._owner, now_us)
-        sweep(tx, self._lifecycle, now_us)
-
-    async def _come_back(self) -> None:
-        """Given up for dead while frozen: the sessions were settled by others, so they are over here too."""
+    def _frozen(self) -> None:
+        """The sessions were settled by others, so they are over here too."""
         for session in self._sessions.values():
             session.over = "This process was frozen for longer than its lease, so the session was ended."
         self._sessions.clear()
 
-        def op(tx: Tx) -> None:
-            leases.leave(tx, self._owner.id)
-            leases.join(tx, self._owner, self._clock.now_us())
-
-        await self._database.write(op)
+    async def _after_sweep(self, _: Swept) -> None:
+        self._sending.begin(await self._dispatcher.orphans())
 
     async def _watch(self) -> None:
         while True:
@@ -193,7 +159,7 @@ class Doorman:
                 if cancel.get(task_id) == _CANCELLED:
                     self._sessions.pop(task_id)
                     await session.cancel()
-            self._send(due)
+            self._sending.begin(due)
             await self._box.shapes.sync(self._database)
             await asyncio.sleep(POLL_S)
 
@@ -210,25 +176,9 @@ class Doorman:
         )
         return {task_id: _CANCELLED if asked else "The session is paused." for task_id, asked in rows}, why
 
-    def _send(self, rows: list[EffectRow]) -> None:
-        for row in rows:
-            if row.id not in self._sending:
-                self._sending[row.id] = asyncio.create_task(self._send_one(row))
-
-    async def _send_one(self, row: EffectRow) -> None:
-        CALLER.set(self._outbox)  # In the context of this task alone.
-        try:
-            await self._dispatcher.carry_out(row)
-        except StoreError as error:
-            self._broke(error)
-        finally:
-            del self._sending[row.id]
-
-    @staticmethod
-    def _may_send(tx: Tx, row: EffectRow) -> bool:
-        task = tasks.find(tx, row.task_id)
-        alone = task is not None and (task.pause_asked or task.state is State.PAUSED)
-        return not alone and switches.paused(tx, row.agent) is None
+    async def _carry_out(self, row: EffectRow) -> None:
+        CALLER.set(self._outbox)  # In the context of this effect alone.
+        await self._dispatcher.carry_out(row)
 
 
 _CANCELLED = "The session was cancelled."

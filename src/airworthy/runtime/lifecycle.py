@@ -23,8 +23,6 @@ from airworthy.store import Fence, StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import EffectState, outbox, resource
 
-INPUT_SEQ = 0
-
 
 @dataclass(frozen=True, slots=True)
 class Claimed:

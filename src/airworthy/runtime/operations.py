@@ -11,14 +11,14 @@ from airworthy.core.ids import Ids
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.policy import Approval, Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, read_steps
-from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
+from airworthy.recorder.steps import body, insert_input
 from airworthy.runtime import handing, switches, tasks
 from airworthy.runtime.admission.door import full, priority_of
 from airworthy.runtime.admission.drain import QueueFull
 from airworthy.runtime.admission.view import QueueView, queues
 from airworthy.runtime.deciding import effect_decided
 from airworthy.runtime.engine import EmbeddedEngine
-from airworthy.runtime.lifecycle import INPUT_SEQ, Lifecycle
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import Kind, TaskQuery, TaskRow
@@ -345,11 +345,7 @@ class Operations:
             if told is not None:
                 return told  # Not raised here: that would undo the neighbours' writes in the same commit.
         tasks.insert(tx, row)
-        tx.execute(INSERT_STEP, (
-            row.id, INPUT_SEQ, 0, "input", "input", None, "done", None, 1, now_us, now_us, 1,
-            None, None, None, None, None, None, None,
-        ))  # fmt: skip
-        tx.execute(INSERT_PAYLOAD, (row.id, INPUT_SEQ, packed))
+        insert_input(tx, row.id, packed, now_us)
         if refused is not None:
             self._lifecycle.decline_at_the_door(tx, row, refused, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airworthy.core.clock import US_PER_S
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
-from airworthy.recorder import read_steps
+from airworthy.recorder import read_step
+from airworthy.recorder.steps import INPUT_SEQ
 from airworthy.runtime import tasks
 from airworthy.runtime.machine import Event, State
 from airworthy.runtime.tasks import TaskRow
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SESSION_KEPT_S = 86_400.0
 SETTLED_AT_ONCE_MAX = 1000
+DOUBTFUL_EFFECTS = frozenset({EffectState.STARTED, EffectState.IN_DOUBT})
 OPEN_EFFECTS = frozenset({EffectState.HELD, EffectState.APPROVED, EffectState.SCHEDULED})
 
 
@@ -46,7 +48,7 @@ def ending(
 
     `team`: who is asked about effects in doubt. `said`: how it went, for one that was ended in order.
     """
-    doubtful = sum(state in (EffectState.STARTED, EffectState.IN_DOUBT) for state in effects)
+    doubtful = sum(state in DOUBTFUL_EFFECTS for state in effects)
     if doubtful:
         text = (
             f"The session ended while {doubtful} of its effects may or may not have happened. "
@@ -83,7 +85,9 @@ def end(
 ) -> Park | Close:  # fmt: skip
     """Parks or closes it, as its effects say. One that was parked already stays as it is."""
     states = [row.state for row in outbox.of_task(tx, task.id)]
-    found = ending(states, died=died, kept_s=kept_s, team=_team(tx, task), said=said)
+    # Every sweep comes here for each parked session; its record is read only where it is needed.
+    team = "" if DOUBTFUL_EFFECTS.isdisjoint(states) else _team(tx, task)
+    found = ending(states, died=died, kept_s=kept_s, team=team, said=said)
     if isinstance(found, Close):
         close(lifecycle, tx, task, found, now_us)
     elif task.state is State.RUNNING:
@@ -108,7 +112,8 @@ def close(lifecycle: "Lifecycle", tx: Tx, task: TaskRow, how: Close, now_us: int
 def _team(tx: Tx, task: TaskRow) -> str:
     """Stored with the session, because whoever settles it may not have its policy."""
     try:
-        said: Any = read_steps(tx, task.id)[0].arguments
+        opening = read_step(tx, task.id, INPUT_SEQ)
+        said: Any = opening.arguments if opening is not None else {}
         return str(said.get("escalate_to") or "")
     except Exception:  # noqa: BLE001  # a damaged record must not keep a session open for ever
         return ""

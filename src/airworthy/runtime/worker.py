@@ -9,23 +9,23 @@ from airworthy.core.errors import ConfigError
 from airworthy.core.halt import Lost
 from airworthy.core.ids import Ids
 from airworthy.recorder import Payloads
-from airworthy.runtime import switches, tasks
+from airworthy.runtime import switches
 from airworthy.runtime.admission import queue
 from airworthy.runtime.chores import Chore, Chores
 from airworthy.runtime.claiming import Hands, Taken, take_due
 from airworthy.runtime.engine import POLL_S, EmbeddedEngine, Engine
 from airworthy.runtime.lifecycle import Claimed, Lifecycle
-from airworthy.runtime.machine import State
+from airworthy.runtime.presence import Presence
 from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
+from airworthy.runtime.sending import Sending, may_send
 from airworthy.runtime.sweeping import Swept, sweep
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.store import lease as leases
-from airworthy.store.lease import HEARTBEAT_S, Owner
-from airworthy.tools import EffectRow, outbox
+from airworthy.store.lease import Owner
+from airworthy.tools import outbox
 from airworthy.tools.dispatch import Dispatcher
 from airworthy.tools.shape.watch import SYNC_S
 
-SWEEP_S = 5.0
 CONCURRENCY_DEFAULT = 16
 
 
@@ -75,7 +75,7 @@ class Worker:
         self._admission = {each.agent: each.admission for each in policies if each.admission is not None}
         self._lifecycle = Lifecycle(self._engine, self._payloads, self._admission)
         self._attempts_max = {each.agent: each.runtime.attempts_max for each in policies}
-        self._swept = Swept()
+        self._presence = Presence(database, clock, owner, self._lifecycle)
         self._next_us: int | None = None
         self._concurrency = concurrency
         self._owner = owner
@@ -84,10 +84,8 @@ class Worker:
         self._broken: Exception | None = None
         self._stopping = False
         boxes = {name: desk.toolbox for name, desk in self._desks.items()}
-        self._dispatcher = Dispatcher(
-            database, clock, boxes, owner.id, self._payloads.redactor, self._may_send
-        )
-        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._dispatcher = Dispatcher(database, clock, boxes, owner.id, self._payloads.redactor, may_send)
+        self._sending = Sending(self._dispatcher.carry_out, self._broke)
         self.on_end: Callable[[Ended], None] = lambda _: None
         self.chores: Sequence[Chore] = ()
 
@@ -135,26 +133,20 @@ class Worker:
 
     async def _join(self) -> None:
         def op(tx: Tx) -> None:
-            now_us = self._clock.now_us()
-            leases.bury(tx, self._owner, now_us)
-            leases.join(tx, self._owner, now_us)
-            sweep(tx, self._lifecycle, now_us)
+            self._presence.join(tx)
             for agent, rule in self._admission.items():
                 queue.note_rule(tx, agent, rule.model_dump_json())
 
         await self._database.write(op)
-        self._send(await self._dispatcher.orphans())
+        self._sending.begin(await self._dispatcher.orphans())
 
     async def _leave(self) -> None:
         self._let_go(WorkerStopped("The worker is leaving."))
         await asyncio.gather(
-            *(held.task for held in self._held.values()), *self._sending.values(), return_exceptions=True
+            *(held.task for held in self._held.values()), self._sending.end(), return_exceptions=True
         )
         await self._sync_shapes(last=True)
-        try:
-            await self._database.write(lambda tx: leases.leave(tx, self._owner.id))
-        except StoreError:
-            pass  # The lease ends by itself.
+        await self._presence.leave()
 
     async def _claim_forever(self, *, until_idle: bool) -> None:
         while not self._stopping and self._broken is None:
@@ -241,47 +233,25 @@ class Worker:
             sends = due_us is not None and due_us <= self._clock.now_us()
             return lined_up or sends or self._engine.pending(tx, agents)
 
-        return bool(self._sending) or await self._database.read(query)
+        return self._sending.busy or await self._database.read(query)
 
     async def _beat_forever(self) -> None:
-        last_sweep_us = self._clock.now_us()
-        while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            try:
-                alive = await self._database.write(
-                    lambda tx: leases.beat(tx, self._owner.id, self._clock.now_us())
-                )
-                if not alive:
-                    await self._come_back()
-                if self._clock.now_us() - last_sweep_us >= SWEEP_S * 1e6:
-                    last_sweep_us = self._clock.now_us()
-                    await self._sweep()
-            except StoreError as error:
-                self._broken = error
-                self._engine.nudge()
-                return
+        try:
+            await self._presence.keep(self._frozen, self._after_sweep)
+        except StoreError as error:
+            self._broke(error)
 
-    async def _come_back(self) -> None:
-        """Given up for dead while frozen: our tasks belong to others now, so we begin anew with none."""
+    def _frozen(self) -> None:
         self._let_go(StaleFence("The worker was frozen for longer than its lease."))
 
-        def op(tx: Tx) -> None:
-            # Whatever was claimed between the thaw and now has no runner, or one that was just let go.
-            leases.leave(tx, self._owner.id)
-            leases.join(tx, self._owner, self._clock.now_us())
-
-        await self._database.write(op)
-
-    async def _sweep(self) -> None:
-        def op(tx: Tx) -> Swept:
-            now_us = self._clock.now_us()
-            leases.bury(tx, self._owner, now_us)
-            return sweep(tx, self._lifecycle, now_us, self._swept)
-
-        self._swept = await self._database.write(op)
-        if self._swept.woken:
+    async def _after_sweep(self, swept: Swept) -> None:
+        if swept.woken:
             self._engine.nudge()
-        self._send(await self._dispatcher.orphans())
+        self._sending.begin(await self._dispatcher.orphans())
+
+    def _broke(self, error: StoreError) -> None:
+        self._broken = error
+        self._engine.nudge()
 
     async def _watch_forever(self) -> None:
         """Switches and requests of people reach this worker within POLL_S, and the outbox is emptied."""
@@ -290,14 +260,13 @@ class Worker:
                 orders = await self._database.read(self._read_orders)
                 due = await self._dispatcher.due([name for name in self._desks if name not in orders.off])
             except StoreError as error:
-                self._broken = error
-                self._engine.nudge()
+                self._broke(error)
                 return
             if orders.off != self._off:
                 self._off = orders.off
                 self._engine.nudge()
             self._obey(orders)
-            self._send(due)
+            self._sending.begin(due)
             await asyncio.sleep(POLL_S)
 
     async def _shapes_forever(self) -> None:
@@ -308,26 +277,6 @@ class Worker:
     async def _sync_shapes(self, *, last: bool = False) -> None:
         for desk in self._desks.values():
             await desk.toolbox.shapes.sync(self._database, last=last)
-
-    @staticmethod
-    def _may_send(tx: Tx, row: EffectRow) -> bool:
-        task = tasks.find(tx, row.task_id)
-        paused_alone = task is not None and (task.pause_asked or task.state is State.PAUSED)
-        return not paused_alone and switches.paused(tx, row.agent) is None
-
-    def _send(self, rows: Iterable[EffectRow]) -> None:
-        for row in rows:
-            if row.id not in self._sending:
-                self._sending[row.id] = asyncio.create_task(self._send_one(row))
-
-    async def _send_one(self, row: EffectRow) -> None:
-        try:
-            await self._dispatcher.carry_out(row)
-        except StoreError as error:
-            self._broken = error
-            self._engine.nudge()
-        finally:
-            del self._sending[row.id]
 
     def _obey(self, orders: _Orders) -> None:
         for task_id in orders.cancel:

@@ -11,7 +11,7 @@ import orjson
 
 from airworthy.core.canonical import digest
 from airworthy.policy import ToolRule
-from airworthy.recorder import read_steps
+from airworthy.recorder import read_step
 from airworthy.store import Tx
 from airworthy.tools import outbox
 from airworthy.tools.outbox import EffectRow, EffectState, TransitionRefused
@@ -98,7 +98,5 @@ def _why_not(row: EffectRow, earlier: list[EffectRow]) -> tuple[str, str]:
 
 def _result_of(tx: Tx, row: EffectRow) -> str:
     """Of an effect that its run carried out, the result stands in the journal."""
-    step = next(
-        (step for step in read_steps(tx, row.task_id, after=row.seq - 1) if step.seq == row.seq), None
-    )
+    step = read_step(tx, row.task_id, row.seq)
     return orjson.dumps(step.result if step is not None else None).decode()
