@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from airworthy.policy.document import Code, Line, Strong
+from airworthy.policy.document import Code, Line, Strong, codes
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.plain_words import amount
 
@@ -75,9 +75,6 @@ def must_ask(rule: "ToolRule") -> list[Line]:
 
 def _untrusted(rule: "ToolRule") -> Line:
     named = rule.destination_args or ((rule.recipient_arg,) if rule.recipient_arg else ())
-    whereto: list[str | Strong | Code] = []
-    for position, name in enumerate(named):
-        whereto += [" or " if position else "", Code(name)]
     after = (
         ""
         if rule.approval_untrusted == "strict"
@@ -89,7 +86,7 @@ def _untrusted(rule: "ToolRule") -> Line:
     if rule.asked_words:
         also += f" Also when the input holds none of: {', '.join(rule.asked_words)}."
     return (
-        Strong("Must ask first"), " when ", *(whereto or ("any argument",)),
+        Strong("Must ask first"), " when ", *(codes(named, " or ") or ("any argument",)),
         f" was named neither by the user nor by a source this policy trusts{after}.{also}",
     )  # fmt: skip
 
@@ -100,7 +97,5 @@ def trusts(rule: "ToolRule") -> list[Line]:
         return [(Strong("Trusted:"), " whatever it returns may say where other tools act, without asking.")]
     if not rule.trusted_fields:
         return []
-    fields: list[str | Code] = []
-    for position, name in enumerate(rule.trusted_fields):
-        fields += [", " if position else "", Code(name)]
+    fields = codes(rule.trusted_fields)
     return [(Strong("Trusted:"), " these fields of its result may say where other tools act: ", *fields, ".")]

@@ -1,5 +1,6 @@
 """A short document as values, so that what it says and how it is marked up cannot be mixed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,13 @@ class Code:
 
 Part = str | Strong | Code
 Line = tuple[Part, ...]
+
+
+def codes(entries: Sequence[str], between: str = ", ") -> Line:
+    parts: list[Part] = []
+    for position, entry in enumerate(entries):
+        parts += [between, Code(entry)] if position else [Code(entry)]
+    return tuple(parts)
 
 
 @dataclass(frozen=True, slots=True)

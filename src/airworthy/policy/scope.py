@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from airworthy.policy.approval import Approval, when_text
-from airworthy.policy.document import Block, Bullets, Code, Document, Facts, Heading, Line, Paragraph, Strong
+from airworthy.policy.document import (
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Facts,
+    Heading,
+    Line,
+    Paragraph,
+    Strong,
+    codes,
+)
 from airworthy.policy.facts import ToolFact
 from airworthy.policy.hash import policy_hash
 from airworthy.policy.model import Policy, Stage
@@ -102,17 +113,17 @@ def _accepts(policy: Policy) -> list[Line]:
     accepted = policy.input
     lines: list[Line] = [
         (f"Kinds of input: {listed(accepted.types)}.",),
-        ("Formats: ", *_codes(accepted.formats), "."),
+        ("Formats: ", *codes(accepted.formats), "."),
         ("From: ", listed(accepted.sources) if accepted.sources else "any source", "."),
         ("Languages: ", listed(accepted.languages) if accepted.languages else "any", "."),
         (f"At most {size(accepted.bytes_max)}, texts at least {count(accepted.chars_min, 'character')}.",),
     ]
     if policy.checks.input:
-        lines.append(("Checked before the agent sees it: ", *_codes(policy.checks.input), "."))
+        lines.append(("Checked before the agent sees it: ", *codes(policy.checks.input), "."))
     else:
         lines.append((Strong("No check"), " looks at the input."))
     if not accepted.trusted:
-        fields: Line = (" but for: ", *_codes(accepted.trusted_fields)) if accepted.trusted_fields else ()
+        fields: Line = (" but for: ", *codes(accepted.trusted_fields)) if accepted.trusted_fields else ()
         lines.append(("Strangers may write the input, so it does not say where the agent acts", *fields, "."))
     return lines
 
@@ -132,10 +143,10 @@ def _answers(policy: Policy) -> list[Block]:
     ]
     if output.forbid_patterns:
         lines.append(
-            ("An answer that matches one of these patterns is held back: ", *_codes(output.forbid_patterns))
+            ("An answer that matches one of these patterns is held back: ", *codes(output.forbid_patterns))
         )
     if policy.checks.output:
-        lines.append(("Checked before an answer leaves: ", *_codes(policy.checks.output), "."))
+        lines.append(("Checked before an answer leaves: ", *codes(policy.checks.output), "."))
     else:
         lines.append((Strong("No check"), " looks at the answers."))
     return [*blocks, Paragraph(("For every answer:",)), Bullets(tuple(lines))]
@@ -144,7 +155,7 @@ def _answers(policy: Policy) -> list[Block]:
 def _refuses(policy: Policy) -> list[Block]:
     lines: list[Line] = [(topic,) for topic in policy.refuse.topics]
     if policy.refuse.patterns:
-        lines.append(("Any request that matches one of these patterns: ", *_codes(policy.refuse.patterns)))
+        lines.append(("Any request that matches one of these patterns: ", *codes(policy.refuse.patterns)))
     return [Bullets(tuple(lines))] if lines else [Paragraph(("The policy names nothing it must refuse.",))]
 
 
@@ -261,10 +272,3 @@ _BLANK: Final[tuple[tuple[str, Line], ...]] = (
     ("Approved by", ("........................................",)),
     ("On", ("........................................",)),
 )
-
-
-def _codes(entries: Sequence[str]) -> Line:
-    parts: list[str | Code] = []
-    for position, entry in enumerate(entries):
-        parts += [", ", Code(entry)] if position else [Code(entry)]
-    return tuple(parts)

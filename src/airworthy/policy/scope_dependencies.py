@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from airworthy.policy.dependency_rule import DAYS, DependencyRule, OutageRule
-from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong
+from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong, codes
 from airworthy.policy.plain_words import count, duration, listed
 from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.tool_rule import ToolRule
@@ -77,8 +77,9 @@ def _outage(outage: OutageRule) -> Line:
 
 
 def _before(preconditions: Preconditions) -> Line:
-    named: list[str | Code] = []
-    for position, name in enumerate(preconditions.dependencies):
-        named += [", " if position else "", Code(name)]
     otherwise = _OTHERWISE[preconditions.otherwise].format(wait=duration(preconditions.wait_s_max))
-    return ("Before a task begins, these must be well: ", *named, f"; otherwise {otherwise}.")
+    return (
+        "Before a task begins, these must be well: ",
+        *codes(preconditions.dependencies),
+        f"; otherwise {otherwise}.",
+    )

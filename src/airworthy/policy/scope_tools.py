@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from airworthy.policy.asking import asks, must_ask, trusts
-from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong
+from airworthy.policy.document import Block, Bullets, Code, Heading, Line, Paragraph, Strong, codes
 from airworthy.policy.facts import ToolFact
 from airworthy.policy.plain_words import amount, count, duration
 from airworthy.policy.scope_dependencies import fallback_lines
@@ -89,9 +89,7 @@ def _never(rule: ToolRule, effect: Effect | None) -> list[Line]:
         limit = amount(rule.amount_max)
         lines.append((Strong("Never"), " with ", Code(rule.amount_arg), f" above {limit}, whoever approves."))
     if rule.recipients and rule.recipient_arg is not None:
-        allowed: list[str | Code] = []
-        for position, recipient in enumerate(rule.recipients):
-            allowed += [", " if position else "", Code(recipient)]
+        allowed = codes(rule.recipients)
         lines.append((Strong("Never"), " to anybody but: ", *allowed, " (* stands for any characters)."))
     if rule.per_task is not None:
         lines.append((Strong("Never"), f" more than {count(rule.per_task, 'time')} for the same task."))
