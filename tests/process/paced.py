@@ -1,7 +1,11 @@
-"""A worker process under admission: `python -m tests.process.paced DATABASE` works until it is killed."""
+"""A worker process under admission: `python -m tests.process.paced DATABASE` works until it is killed.
+
+No task ends before there is a file at `gate_of` the database, so that what begins until then adds up.
+"""
 
 import asyncio
 import sys
+from pathlib import Path
 
 from airworthy import Agent
 from airworthy.app.build import assembled, worker
@@ -25,10 +29,16 @@ agent = Agent(
 )
 
 
+def gate_of(database: str) -> Path:
+    return Path(f"{database}.gate")
+
+
 @agent.task
 async def handle(run: Run) -> str:
     await run.now()
     await asyncio.sleep(0.03)
+    while not gate_of(sys.argv[1]).exists():
+        await asyncio.sleep(0.03)
     return "done"
 
 

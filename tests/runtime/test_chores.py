@@ -1,18 +1,30 @@
 """Chores go on beside tasks: by one worker at a time, by the next after its death, and failures are told."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from airworthy.app.build import MIGRATIONS
 from airworthy.recorder import alerts
 from airworthy.runtime.chores import Chore, Chores
-from airworthy.store import MemoryDatabase, lease, migrate
+from airworthy.store import Fence, MemoryDatabase, Tx, lease, migrate
 from airworthy.store.lease import Owner
 from tests.virtual import LoopClock
 
+T = TypeVar("T")
 
-def _database(clock: LoopClock, *owners: str) -> MemoryDatabase:
-    database = MemoryDatabase()
+
+class _Counting(MemoryDatabase):
+    writes = 0
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+        self.writes += 1
+        return await super().write(op, fence=fence)
+
+
+def _database(clock: LoopClock, *owners: str) -> _Counting:
+    database = _Counting()
     migrate(database, MIGRATIONS)
     for owner in owners:
         database.write_now(partial(lease.join, owner=Owner(owner, "", 1, ""), now_us=clock.now_us()))
@@ -67,3 +79,21 @@ async def test_a_chore_that_fails_is_an_alert_until_it_works_again_and_holds_up_
     assert "disk of the mail server" in alert.text
     assert database.read_now(alerts.listing) == []
     assert len(other) >= 35
+
+
+async def test_a_chore_that_goes_well_writes_nothing_once_it_has_its_worker() -> None:
+    """Workers ask for each chore every few seconds, and nobody else can write meanwhile."""
+    clock = LoopClock()
+    database = _database(clock, "one", "two")
+
+    async def nothing(_now_us: int) -> None: ...
+
+    chore = Chore("look", 2.0, nothing)
+    one, two = (Chores(database, clock, owner, [chore]) for owner in ("one", "two"))
+    assert await one.once(chore)
+    database.writes = 0
+    for _ in range(10):
+        assert await one.once(chore)
+        assert not await two.once(chore)
+
+    assert database.writes == 0

@@ -75,9 +75,6 @@ def must_ask(rule: "ToolRule") -> list[Line]:
 
 def _untrusted(rule: "ToolRule") -> Line:
     named = rule.destination_args or ((rule.recipient_arg,) if rule.recipient_arg else ())
-    whereto: list[str | Strong | Code] = []
-    for position, name in enumerate(named):
-        whereto += [" or " if position else "", Code(name)]
     after = (
         ""
         if rule.approval_untrusted == "strict"
@@ -89,7 +86,7 @@ def _untrusted(rule: "ToolRule") -> Line:
     if rule.asked_words:
         also += f" Also when the input holds none of: {', '.join(rule.asked_words)}."
     return (
-        Strong("Must ask first"), " when ", *(whereto or ("any argument",)),
+        Strong("Must ask first"), " when ", *(codes(named, " or ") or ("any argument",)),
         f" was named neither by the user nor by a source this policy trusts{after}.{also}",
     )  # fmt: skip
 

@@ -26,6 +26,13 @@ Part = str | Strong | Code
 Line = tuple[Part, ...]
 
 
+def codes(entries: Sequence[str], between: str = ", ") -> Line:
+    parts: list[Part] = []
+    for position, entry in enumerate(entries):
+        parts += [between, Code(entry)] if position else [Code(entry)]
+    return tuple(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     level: int

@@ -4,12 +4,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from airworthy.core.canonical import encode
-from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.kinds import Section
 from airworthy.policy.model import Policy
 from airworthy.policy.model_rule import ModelRule
-from airworthy.policy.precondition_rule import Preconditions
-from airworthy.policy.review_rule import ReviewRules
 from airworthy.policy.sections import InputScope
 from airworthy.policy.tool_rule import ToolRule
 
@@ -28,12 +25,15 @@ _SETS: Final[tuple[tuple[str, str], ...]] = (
     ("refuse", "patterns"),
 )
 # Keys that came later and whose default is not "none": left out while they say what held before there was a key.
-_LATER: Final = ("aliases", "fallback_on", "broken_stream")
-_LATER_OF_TOOLS: Final = (
-    "schema_watch", "schema_learn", "approval_new_recipient", "approval_untrusted", "destination_args", "asked_words",
-    "trusted", "trusted_fields",
-)  # fmt: skip
-_LATER_OF_INPUT: Final = ("trusted", "trusted_fields")
+_LATER: Final[dict[type[Section], tuple[str, ...]]] = {
+    Policy: ("gateway", "manual", "dependencies", "review", "preconditions"),
+    InputScope: ("trusted", "trusted_fields"),
+    ToolRule: (
+        "schema_watch", "schema_learn", "approval_new_recipient", "approval_untrusted", "destination_args",
+        "asked_words", "trusted", "trusted_fields",
+    ),
+    ModelRule: ("aliases", "fallback_on", "broken_stream"),
+}  # fmt: skip
 
 
 def policy_hash(policy: Policy) -> str:
@@ -48,25 +48,17 @@ def policy_hash(policy: Policy) -> str:
     for tool in meaning["tools"].values():
         for key in ("recipients", "destination_args", "asked_words", "trusted_fields"):
             tool[key] = sorted(tool[key])
-    _leave_out(meaning["input"], policy.input, InputScope, _LATER_OF_INPUT)
-    for name, used in policy.tools.items():
-        _leave_out(meaning["tools"][name], used, ToolRule, _LATER_OF_TOOLS)
-    if policy.gateway == GatewayRules():
-        del meaning["gateway"]
-    if not policy.manual:
-        del meaning["manual"]
-    if not policy.dependencies:
-        del meaning["dependencies"]
-    if policy.review == ReviewRules():
-        del meaning["review"]
-    if policy.preconditions == Preconditions():
-        del meaning["preconditions"]
-    for model, rule in zip(meaning["models"], policy.models, strict=True):
-        _leave_out(model, rule, ModelRule, _LATER)
+    _leave_out(meaning["input"], policy.input)
+    for name, rule in policy.tools.items():
+        _leave_out(meaning["tools"][name], rule)
+    for model, used in zip(meaning["models"], policy.models, strict=True):
+        _leave_out(model, used)
+    _leave_out(meaning, policy)
     return f"sha256:{sha256(encode(meaning)).hexdigest()}"
 
 
-def _leave_out(meaning: dict[str, Any], rule: Section, kind: type[Section], keys: tuple[str, ...]) -> None:
-    for key in keys:
-        if getattr(rule, key) == kind.model_fields[key].default:
+def _leave_out(meaning: dict[str, Any], section: Section) -> None:
+    kind = type(section)
+    for key in _LATER[kind]:
+        if getattr(section, key) == kind.model_fields[key].get_default(call_default_factory=True):
             del meaning[key]

@@ -140,6 +140,7 @@ Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 MediaType = Annotated[str, Field(pattern=r"^[a-z]+/([a-z0-9][a-z0-9.+-]{0,100}|\*)$")]
+ToolName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]  # Of dependencies too.
 Argument = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,127}$")]
 Recipients = Annotated[str, Field(pattern=r"^[!-~\u00a1-\ud7ff]{1,254}$")]
 

@@ -12,7 +12,7 @@ from airworthy.policy.context_rule import ContextRule
 from airworthy.policy.dependency_rule import DependencyRule
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.gateway_rule import GatewayRules
-from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, Word
+from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, ToolName, Word
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.precondition_rule import Preconditions
 from airworthy.policy.review_rule import ReviewRules, defaults_are_safe
@@ -31,7 +31,6 @@ from airworthy.policy.sections import (
 from airworthy.policy.tool_rule import ToolRule
 
 Stage = Literal["development", "shadow", "beta", "early-access", "general"]
-ToolName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]
 
 
 class Policy(Section):

@@ -4,15 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from airworthy.policy.kinds import ENTRIES_MAX, Seconds, SecondsOrNone, Section
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]
+from airworthy.policy.kinds import ENTRIES_MAX, Seconds, SecondsOrNone, Section, ToolName
 
 
 class Preconditions(Section):
     """What is looked at before a task begins, so that it does not fail in the middle."""
 
-    dependencies: Annotated[tuple[Name, ...], Field(strict=False, max_length=ENTRIES_MAX)] = Field(
+    dependencies: Annotated[tuple[ToolName, ...], Field(strict=False, max_length=ENTRIES_MAX)] = Field(
         default=(),
         description="Dependencies that must be well: breaker not open, credentials at hand, health as declared. "
         "Broken: the task does not begin, see `otherwise`; one that is not critical holds no task up.",

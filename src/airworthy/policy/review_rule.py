@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from airworthy.policy.flaws import Flaw
-from airworthy.policy.kinds import ENTRIES_MAX, Place, Seconds, Section
+from airworthy.policy.kinds import ENTRIES_MAX, Place, Seconds, Section, ToolName
 from airworthy.policy.tool_rule import ToolRule
 
 OnDeadline = Literal["wait", "reject", "approve", "decline", "escalate"]
@@ -19,7 +19,6 @@ FITTING: dict[WaitingFor, tuple[OnDeadline, ...]] = {
     "dead_letters": ("wait", "escalate"),
     "in_doubt": ("wait", "escalate"),
 }
-ToolKey = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]
 
 
 class WaitRule(Section):
@@ -78,7 +77,7 @@ class ReviewRules(Section):
         default=NO_RULE,
         description="Calls whose result was lost. Broken: they wait; no clock can settle them.",
     )
-    tools: Annotated[Mapping[ToolKey, WaitRule], Field(max_length=ENTRIES_MAX)] = Field(
+    tools: Annotated[Mapping[ToolName, WaitRule], Field(max_length=ENTRIES_MAX)] = Field(
         default_factory=dict,
         description="Approvals of single tools, each a `[review.tools.<name>]`. "
         "Broken: a tool without one goes by `[review.approvals]`.",

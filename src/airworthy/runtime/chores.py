@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from airworthy.core.clock import Clock
 from airworthy.core.errors import told
-from airworthy.recorder.alerts import Alert, ended, raised
+from airworthy.recorder.alerts import Alert, ended, find, raised
 from airworthy.store import Database, StoreError, Tx
 from airworthy.store import lease as leases
 
@@ -51,7 +50,7 @@ class Chores:
     async def once(self, chore: Chore) -> bool:
         """False when the chore is another worker's. A failure becomes an alert, and its end ends the alert."""
         name = f"chore:{chore.name}"
-        if not await self._database.write(partial(self._mine, claim=name)):
+        if not await self._mine(name):
             return False
         try:
             await chore.run(self._clock.now_us())
@@ -62,12 +61,25 @@ class Chores:
             alert = Alert(name, "chore", "", "warning", f"The chore {chore.name!r} fails", text)
             await self._database.write(lambda tx: raised(tx, alert, self._clock.now_us()))
         else:
-            await self._database.write(lambda tx: ended(tx, name, "airworthy", self._clock.now_us()))
+            await self._well(name)
         return True
 
-    def _mine(self, tx: Tx, claim: str) -> bool:
+    async def _mine(self, claim: str) -> bool:
         """Whoever comes first keeps it, and gives it up by leaving or by its lease."""
+        # Asked by every worker every few seconds, and nearly always answered as before: so it is read, not written.
+        holder = await self._database.read(lambda tx: leases.holder(tx, claim))
+        if holder is None:
+            holder = await self._database.write(lambda tx: self._taken(tx, claim))
+        return holder == self._owner_id
+
+    def _taken(self, tx: Tx, claim: str) -> str:
+        """Who holds it now: another may have been quicker."""
         holder = leases.holder(tx, claim)
         if holder is None:
             leases.take(tx, claim, self._owner_id, self._clock.now_us())
-        return holder in (None, self._owner_id)
+        return holder or self._owner_id
+
+    async def _well(self, key: str) -> None:
+        alert = await self._database.read(lambda tx: find(tx, key))
+        if alert is not None and alert.ended_us is None:
+            await self._database.write(lambda tx: ended(tx, key, "airworthy", self._clock.now_us()))

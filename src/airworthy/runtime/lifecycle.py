@@ -138,8 +138,6 @@ class Lifecycle:
         task = tasks.get(tx, claimed.task.id)
         if task.cancel_asked:
             self._end(tx, task, Outcome.CANCELLED, _cancelled(), None, now_us, active_us)
-            leases.forget(tx, task.id)
-            self._place_free(tx, task, now_us)
         return task.cancel_asked
 
     def park(
@@ -166,9 +164,7 @@ class Lifecycle:
         tasks.move(tx, task, event, now_us, failures=0, **changes)
         if wake_us is not None and not paused:
             self.schedule(tx, task, wake_us)
-        resource.release_all(tx, task.id)
-        leases.release(tx, claimed.fence)
-        self._place_free(tx, task, now_us)
+        self._let_go(tx, claimed, now_us)
 
     def retry(
         self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, due_us: int, now_us: int, active_us: int
@@ -180,9 +176,7 @@ class Lifecycle:
         changes = {"waiting_for": waiting_for, "wake_us": due_us, "active_us": active_us}
         tasks.move(tx, task, Event.RETRY, now_us, failures=task.failures + 1, **changes)
         self.schedule(tx, task, due_us)
-        resource.release_all(tx, task.id)
-        leases.release(tx, claimed.fence)
-        self._place_free(tx, task, now_us)
+        self._let_go(tx, claimed, now_us)
 
     def hold_agent(
         self, tx: Tx, claimed: Claimed, fact: ErrorFact, seq: int, now_us: int, active_us: int
@@ -196,22 +190,14 @@ class Lifecycle:
             tx, task, Event.PAUSE, now_us, waiting_for=f"somebody to mend it: {why}", active_us=active_us
         )
         switches.set_off(tx, Switch(switches.of_agent(task.agent), "airworthy", why, now_us))
-        resource.release_all(tx, task.id)
-        leases.release(tx, claimed.fence)
-        self._place_free(tx, task, now_us)
+        self._let_go(tx, claimed, now_us)
 
     def close(
         self, tx: Tx, claimed: Claimed, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int,
         active_us: int,
     ) -> None:  # fmt: skip
         """The outcome, its reason, and all that ends with the task, in one transaction."""
-        task = claimed.task
-        self._end(tx, task, outcome, reason, answer, now_us, active_us)
-        leases.forget(tx, task.id)
-        self._place_free(tx, task, now_us)
-
-    def decline_at_the_door(self, tx: Tx, task: TaskRow, reason: Reason, now_us: int) -> None:
-        self.close_unclaimed(tx, task, Outcome.DECLINED, reason, now_us)
+        self._end(tx, claimed.task, outcome, reason, answer, now_us, active_us)
 
     def wake(self, tx: Tx, task_id: str, now_us: int) -> bool:
         """After a decision. False when the task does not wait (it is running, paused or closed), or is a session."""
@@ -250,9 +236,7 @@ class Lifecycle:
     ) -> None:
         """A person ends what was handed to them. Calls that only another run could carry out are called off."""
         outbox.cancel_unreached(tx, task.id, now_us, reason.text)
-        self._end(tx, task, outcome, reason, answer, now_us, task.active_us)
-        self.forget(tx, task.id)
-        leases.forget(tx, task.id)
+        self.close_unclaimed(tx, task, outcome, reason, now_us, answer)
 
     def cancel(self, tx: Tx, task: TaskRow, by: str, why: str, now_us: int) -> bool:
         """True when the task is cancelled now; False when a worker has it and will stop before its next step."""
@@ -289,6 +273,12 @@ class Lifecycle:
             tx, queue.wake_id(agent), agent=agent, priority=queue.priority(tx, agent), due_us=due_us
         )
 
+    def _let_go(self, tx: Tx, claimed: Claimed, now_us: int) -> None:
+        """Its run is over and the task is not: whatever the run held is free."""
+        resource.release_all(tx, claimed.task.id)
+        leases.release(tx, claimed.fence)
+        self._place_free(tx, claimed.task, now_us)
+
     def _place_free(self, tx: Tx, task: TaskRow, now_us: int) -> None:
         """Its run is over, for now or for good: whoever waits for the place is looked for at once."""
         if task.agent not in self.admission:
@@ -299,12 +289,12 @@ class Lifecycle:
         if not queue.empty(tx, task.agent):
             self.wake_queue(tx, task.agent, now_us)
 
-    def close_unclaimed(self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int) -> None:
+    def close_unclaimed(
+        self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int, answer: bytes | None = None
+    ) -> None:  # fmt: skip
         """A task that no run of this moment holds."""
-        self._end(tx, task, outcome, reason, None, now_us, task.active_us)
         self.forget(tx, task.id)
-        leases.forget(tx, task.id)
-        self._place_free(tx, task, now_us)
+        self._end(tx, task, outcome, reason, answer, now_us, task.active_us)
 
     def _end(
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int, active_us: int
@@ -332,6 +322,8 @@ class Lifecycle:
             outbox.drop_unasked(tx, task.id, now_us, f"its task was {outcome.value} without it")
         if outcome not in (Outcome.ANSWERED, Outcome.DECLINED, Outcome.CANCELLED):
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
+        leases.forget(tx, task.id)
+        self._place_free(tx, task, now_us)
 
     def _write_outcome(
         self,

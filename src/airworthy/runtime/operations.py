@@ -136,9 +136,7 @@ class Operations:
             match task.state:
                 case State.PAUSED:
                     tasks.move(tx, task, Event.RESUME, now_us, waiting_for="", pause_asked=0)
-                    self._lifecycle.engine.schedule(
-                        tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
-                    )
+                    self._lifecycle.schedule(tx, task, now_us)
                 case State.RUNNING | State.WAITING if task.pause_asked and (
                     task.state is State.RUNNING or task.kind is Kind.SESSION
                 ):
@@ -217,9 +215,7 @@ class Operations:
             ]
             for task in stopped:
                 tasks.move(tx, task, Event.RESUME, now_us, waiting_for="")
-                self._lifecycle.engine.schedule(
-                    tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
-                )
+                self._lifecycle.schedule(tx, task, now_us)
             return len(stopped)
 
         return self._change(op)
@@ -339,18 +335,19 @@ class Operations:
                 )
             return Accepted(known, repeated=True)
         rule = policy.admission
-        by_hand = handing.at_the_door(tx, policy) if refused is None else None
-        if rule is not None and refused is None and by_hand is None:
+        outcome, why = (
+            (Outcome.DECLINED, refused)
+            if refused is not None
+            else (Outcome.ESCALATED, handing.at_the_door(tx, policy))
+        )
+        if rule is not None and why is None:
             told = full(tx, rule, row)
             if told is not None:
                 return told  # Not raised here: that would undo the neighbours' writes in the same commit.
         tasks.insert(tx, row)
         insert_input(tx, row.id, packed, now_us)
-        if refused is not None:
-            self._lifecycle.decline_at_the_door(tx, row, refused, now_us)
-            return Accepted(tasks.get(tx, row.id), repeated=False)
-        if by_hand is not None:
-            self._lifecycle.close_unclaimed(tx, row, Outcome.ESCALATED, by_hand, now_us)
+        if why is not None:
+            self._lifecycle.close_unclaimed(tx, row, outcome, why, now_us)
             return Accepted(tasks.get(tx, row.id), repeated=False)
         self._lifecycle.enqueue(tx, row, rule, now_us)
         return Accepted(row, repeated=False)
