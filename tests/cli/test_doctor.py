@@ -91,6 +91,21 @@ def test_a_file_that_cannot_be_used_is_said_and_the_rest_is_looked_at(
     assert len(said.json["findings"]) >= 3
 
 
+def test_a_look_that_crashes_keeps_what_it_found_before(
+    airworthy: Airworthy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Path) -> None:
+        raise RuntimeError("not foreseen")
+
+    # No file is known that brings the reading down.
+    monkeypatch.setattr("airworthy.app.doctor.settings.load_people", crash)
+    (folder / "people.toml").write_text("")
+    said = airworthy("doctor", "--json")
+
+    assert "not foreseen" in found(said, "broken")["settings"]
+    assert "airworthy.toml" in found(said, "ok")
+
+
 def test_an_empty_folder_is_told_how_to_begin(airworthy: Airworthy, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     said = airworthy("doctor", "-C", str(tmp_path / "empty"))
