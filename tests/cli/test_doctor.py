@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,57 @@ def test_a_file_that_cannot_be_used_is_said_and_the_rest_is_looked_at(
     assert said.code == 1
     assert says in " ".join(found(said, "broken").values())
     assert len(said.json["findings"]) >= 3
+
+
+def test_people_that_cannot_be_read_hide_no_other_file(airworthy: Airworthy, folder: Path) -> None:
+    (folder / "people.toml").write_text("[people")
+    said = airworthy("doctor", "--json")
+
+    assert "Not valid TOML" in found(said, "broken")["people.toml"]
+    assert "airworthy.toml" in found(said, "ok")
+
+
+def test_a_look_that_crashes_keeps_what_it_found_before(
+    airworthy: Airworthy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Path) -> None:
+        raise RuntimeError("not foreseen")
+
+    # No file is known that brings the reading down.
+    monkeypatch.setattr("airworthy.app.doctor.settings.load_people", crash)
+    (folder / "people.toml").write_text("")
+    said = airworthy("doctor", "--json")
+
+    assert "not foreseen" in found(said, "broken")["settings"]
+    assert "airworthy.toml" in found(said, "ok")
+
+
+def test_files_of_a_channel_lie_in_the_working_folder(
+    airworthy: Airworthy, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = '[channels.ops]\nkind = "webhook"\nurl_file = "ops.url"\nsecret_file = "ops.key"\n'
+    (folder / "people.toml").write_text(channel)
+    (folder / "ops.url").write_text("https://example.com/hook")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = airworthy("doctor", "--json", "-C", str(folder))
+
+    assert found(said, "broken")["channel ops"] == "ops.key does not exist. Put the secret into it."
+
+
+def test_only_a_channel_by_apprise_needs_its_package(
+    airworthy: Airworthy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    monkeypatch.setenv("OPS_URL", "https://example.com/hook")
+    (folder / "people.toml").write_text(
+        '[channels.chat]\nkind = "slack"\nurl_env = "OPS_URL"\n'
+        '[channels.other]\nkind = "apprise"\nurl_env = "OPS_URL"\ninternal = true\n'
+    )
+    said = airworthy("doctor", "--json")
+
+    assert "airworthy[notify]" in found(said, "broken")["channel other"]
+    assert "channel chat" not in found(said, "broken")
 
 
 def test_an_empty_folder_is_told_how_to_begin(airworthy: Airworthy, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from airworthy.core.errors import ConfigError
 CONFIG_FILE = "airworthy.toml"
 DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
 SECRET_CHARS_MIN = 8
-SECRET_CHARS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +65,6 @@ def secrets(names: Mapping[str, None] | list[str]) -> tuple[str, ...]:
 def secret(name: str) -> str:
     """The value of an environment variable that holds a key; empty when it is not set."""
     return os.environ.get(name, "") if name else ""
-
-
-def secret_in(path: Path) -> str:
-    """The one line of a file that holds a key. Raises: ConfigError."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            found = file.read(SECRET_CHARS_MAX + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The file {path} cannot be read: {error}.",
-            mend="Put the secret into it, where this process may read it.",
-        ) from error
-    if len(found) > SECRET_CHARS_MAX:
-        raise ConfigError(
-            f"The file {path} holds more than {SECRET_CHARS_MAX} characters.", mend="Name another."
-        )
-    return found.strip()
 
 
 def proxy_for(url: str) -> str:

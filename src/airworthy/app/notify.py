@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airworthy.app.config import secret, secret_in
+from airworthy.app.config import secret
 from airworthy.app.people import PEOPLE_FILE, load_people
+from airworthy.app.providers import KeyFile
 from airworthy.core.errors import ConfigError
 from airworthy.review.channel_rule import ChannelRule
 from airworthy.review.couriers import ChannelUnset, Courier, Refused, Secrets, Sent
@@ -99,7 +100,7 @@ def _read(folder: Path, variable: str, file: str | None) -> str:
     if file is None:
         return secret(variable).strip()
     try:
-        return secret_in(folder / file)
+        return KeyFile(folder / file, ConfigError)()
     except ConfigError:
         return ""
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from airworthy.app.config import SECRET_CHARS_MIN, proxy_for, secret, secrets
+from airworthy.core.errors import AirworthyError
 from airworthy.gateway.errors import ModelAuthFailed
 from airworthy.gateway.http import Address, HttpClient, HttpUpstream
 from airworthy.policy import ModelRule
-from airworthy.tools.credentials.errors import CredentialBroken
 
 KEY_CHARS_MAX = 10_000
 ANTHROPIC = {"anthropic-version": "2023-06-01"}
@@ -44,7 +44,7 @@ def key_of(rule: ModelRule) -> Callable[[], str]:
 class KeyFile:
     """A file with a key, read anew when it changes. `error` is raised for one that cannot be used."""
 
-    def __init__(self, path: Path, error: type[ModelAuthFailed | CredentialBroken] = ModelAuthFailed) -> None:
+    def __init__(self, path: Path, error: type[AirworthyError] = ModelAuthFailed) -> None:
         self._path = path
         self._error = error
         self._seen: tuple[int, int, int] | None = None

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from airworthy.core.canonical import encode
 from airworthy.policy import Policy, ToolRule
 from airworthy.recorder.alerts import AlertRow, ended, listing
 from airworthy.store import Database, StoreFull, Tx
 from airworthy.tools import Tool, Toolbox, ToolError, Transient, tool
-from airworthy.tools.shape import book
+from airworthy.tools.shape import book, watch
 from airworthy.tools.shape.folding import LEARN_S_MAX, OCCASIONS_MAX, ShapeRow
 from airworthy.tools.shape.watch import REFRESH_S, RESTATE_S
 from tests.tools.kit import Kit, kit
@@ -374,6 +375,33 @@ async def test_a_tool_that_is_seldom_used_is_pinned_after_a_time() -> None:
     await process.call(ORDER)
 
     assert (early, made.row().state) == ("learning", "pinned")
+
+
+async def test_once_a_change_is_told_a_result_between_two_looks_is_not_even_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @tool
+    def look(order: str) -> dict[str, Any]:
+        """Looks an order up."""
+        return made.answer()  # type: ignore[no-any-return]
+
+    made = Shop(kit(look, rules={"look": RULE}), look, lambda: ORDER)
+    process = made.process()
+    await process.call(ORDER, times=20)
+    read: list[object] = []
+
+    def counted(value: object) -> bytes:
+        read.append(value)
+        return encode(value)
+
+    # What reading costs is seen nowhere else.
+    monkeypatch.setattr(watch, "encode", counted)
+    await process.call({"id": 7}, times=10)
+    at_once = len(read)
+    await asyncio.sleep(watch.LOOK_AGAIN_S)
+    await process.call({"id": 7}, times=10)
+
+    assert (at_once, len(read)) == (2, 3)  # The one that is told, and the first one after.
 
 
 async def test_a_policy_may_switch_the_watch_off() -> None:

@@ -76,21 +76,25 @@ async def _all(checks: Sequence[Check], until_s: float) -> list[Finding]:
 
 
 async def _looked(check: Check, seconds: float) -> list[Finding]:
+    """What it found until it ended, and how it ended if that was not in order."""
+    found: list[Finding] = []
+
+    def look() -> None:
+        for finding in check.look():
+            found.append(finding)  # noqa: PERF402  # one by one: what comes after may hang or crash
+
     try:
-        return await bounded_in_thread(lambda: list(check.look()), seconds, name=f"doctor: {check.subject}")
+        await bounded_in_thread(look, seconds, name=f"doctor: {check.subject}")
     except TimedOut:
         text = f"Looking at it did not end within {seconds:.0f} s."
-        return [
-            broken(check.subject, text, "See what keeps it: an address that swallows packets, a locked file?")
-        ]
+        mend = "See what keeps it: an address that swallows packets, a locked file?"
+        return [*found, broken(check.subject, text, mend)]
     except AirworthyError as error:
-        return [broken(check.subject, error.message, error.mend)]
+        return [*found, broken(check.subject, error.message, error.mend)]
     except Exception as error:  # noqa: BLE001  # one look that fails must not hide what the others see
-        return [
-            broken(
-                check.subject, _crash(error), "This was not expected; the rest was looked at all the same."
-            )
-        ]
+        mend = "This was not expected; the rest was looked at all the same."
+        return [*found, broken(check.subject, _crash(error), mend)]
+    return found
 
 
 async def _loaded(

@@ -77,7 +77,8 @@ def listing(tx: Tx, agent: str = "", tool: str = "") -> list[ShapeRow]:
     )
     found: dict[tuple[str, str], ShapeRow] = {}
     for row in rows:
-        found.setdefault((row[0], row[1]), _row(row))
+        if (row[0], row[1]) not in found:
+            found[row[0], row[1]] = _row(row)
     return list(found.values())
 
 

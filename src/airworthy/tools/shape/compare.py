@@ -14,7 +14,6 @@ What = Literal["missing", "new", "type", "null", "format", "value", "empty", "si
 DIFFERENCES_MAX = 50
 SURE_MIN = 20  # Results in which a place was as it was, before one that differs is believed at once.
 GROWTH_MAX = 10  # A result that many times larger than any before it has grown.
-GROWTH_SURE = 40  # So large a one is believed at once.
 GROWN_BYTES_MIN = 4_096
 GROWN_ITEMS_MIN = 100
 VALUES_SURE_MIN = 30  # Results with only few fixed texts, before another text is news.

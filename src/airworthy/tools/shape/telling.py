@@ -1,10 +1,9 @@
 """A shape and its changes in words: lines for people, and the alert. Pure; names fields, never values."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Final, get_args
 
-from airworthy.core.clock import US_PER_S
+from airworthy.core.clock import utc_text
 from airworthy.recorder.alerts import Alert, Severity
 from airworthy.tools.shape.compare import FORMAT_IN_WORDS, at, kinds_in_words, text_rule
 from airworthy.tools.shape.folding import ShapeRow
@@ -68,7 +67,7 @@ def change_line(change: Change) -> str:
     """As "`customer.phone` is missing in 12 of 12 results since 2026-11-26 09:00:00 UTC; it was in all of 50."."""
     found = change.difference
     place = f"`{found.path}`" if found.path else ROOT
-    since = f"in {change.hits} of {change.of} results since {_when(change.first_us)}"
+    since = f"in {change.hits} of {change.of} results since {utc_text(change.first_us)}"
     match found.what:
         case "missing":
             return f"{place} is missing {since}; it was {found.before}."
@@ -117,7 +116,3 @@ def _facts(node: Node, sure: int, *, declared: bool) -> Iterator[str]:
         yield "may be missing"
     elif node.absent:
         yield f"in {node.seen} of {node.seen + node.absent}"
-
-
-def _when(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us / US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -4,7 +4,7 @@ A result that fits costs one test in memory. What is learnt and found is kept in
 batches; the pinned shapes come from there, so that all workers hold results against the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -67,6 +67,10 @@ class _Watched:
     @property
     def has_fault(self) -> bool:
         return bool(self.fault) and not self.fault_told
+
+    def rests(self, now_us: int) -> bool:
+        """A change is told, and a result was looked at a moment ago."""
+        return self.changed and self.matcher is not None and now_us < self.look_us
 
     def batch(self) -> Batch:
         """Takes what is to be stored; `give_back` if it could not be."""
@@ -161,6 +165,8 @@ class ShapeWatch:
                 met = result if tool.result_adapter is None else _raw(tried) or result
                 watched.waiting.append((met, task_id))
             return
+        if watched.changed and watched.rests(self._clock.now_us()):
+            return  # Here, so that it is not written and read again for nothing.
         # Without a declared type the value is what the JSON says, and need not be read again.
         if tool.result_adapter is None:
             self._met(watched, tried.value, len(result), task_id)
@@ -190,9 +196,9 @@ class ShapeWatch:
     def _look(self, watched: _Watched, value: Any, size: int, task_id: str) -> None:
         """A result that does not fit, or any once something has changed."""
         now_us = self._clock.now_us()
+        if watched.rests(now_us):
+            return
         if watched.changed:
-            if now_us < watched.look_us:
-                return
             watched.look_us = now_us + round(LOOK_AGAIN_S * US_PER_S)
         if size > LOOKED_AT_BYTES_MAX:
             watched.large += 1
@@ -304,17 +310,16 @@ class ShapeWatch:
             key = f"shape-watch:{self._policy.agent}:{each.name}"
             title = f"The results of {each.name} are not watched, because the watch failed"
             raised(tx, Alert(key, telling.KIND, self._policy.agent, "warning", title, each.fault), now_us)
-        return [
-            *(each.row for each in added),
-            *(row for row in self._read(tx, now_us) if row.tool not in batches),
-        ]
+        return [*(each.row for each in added), *self._read(tx, now_us, batches)]
 
-    def _read(self, tx: Tx, now_us: int) -> list[ShapeRow]:
-        """Those that are new to this process, or that another has changed."""
+    def _read(self, tx: Tx, now_us: int, written: Container[str] = ()) -> list[ShapeRow]:
+        """Those that are new to this process, or that another has changed; not those just `written`."""
         agent = self._policy.agent
         stored = book.versions(tx, agent, self._release)
         return [
             book.current(tx, agent, name, self._release, now_us)
             for name, watched in self._tools.items()
-            if not watched.fault and (watched.row is None or watched.row.version != stored.get(name, 0))
+            if name not in written
+            and not watched.fault
+            and (watched.row is None or watched.row.version != stored.get(name, 0))
         ]
