@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import Airworthy, make_folder, started
+from tests.cli.conftest import Airworthy, finished, make_folder, started
 
 
 @pytest.mark.process
@@ -49,6 +49,22 @@ def test_a_file_of_results_is_kept_but_for_the_rows_that_are_bad(
     assert "Line 3" in done.err
     assert "\x1b" not in done.err
     assert json.loads(listed.out)["value"] == 1
+
+
+@pytest.mark.process
+def test_results_from_standard_input_may_hold_a_byte_that_is_no_text(
+    airworthy: Airworthy, tmp_path: Path
+) -> None:
+    folder = make_folder(tmp_path / "shop")
+    task = airworthy("submit", "--input", "hello", "-C", str(folder)).out.strip()
+    rows = tmp_path / "results.csv"
+    rows.write_bytes(f"task,name,by\n{task},resolved,ann\n".encode() + b"tsk_\xff,resolved,ann\n")
+
+    with rows.open("rb") as stdin:
+        done = finished(folder, "result", "import", "-", stdin=stdin)
+
+    assert (done.code, done.word) == (1, "1 result kept, 1 refused")
+    assert "Line 3" in done.err
 
 
 def test_keys_are_listed_without_their_secret_and_revoked(airworthy: Airworthy, tmp_path: Path) -> None:

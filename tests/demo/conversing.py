@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 import orjson
 
+from airworthy.core.asgi import Message
 from airworthy.demo.inquiries import Inquiry
-from airworthy.demo.service import Message, ShopService
+from airworthy.demo.service import ShopService
 from airworthy.gateway.simulator.brain import decide
 from airworthy.gateway.simulator.conversation import Json, parse
 from airworthy.gateway.simulator.rules import Rules

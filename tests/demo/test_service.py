@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from airworthy.core.asgi import Message
 from airworthy.demo import ledger, shop
 from airworthy.demo.faults import NO_FAULTS, Fault, FaultPlan
-from airworthy.demo.service import BODY_BYTES_MAX, Habits, Message, ShopService
+from airworthy.demo.service import BODY_BYTES_MAX, Habits, ShopService
 
 MAIL = {"to": "ruth.bellamy@example.com", "subject": "Your order", "body": "It is on its way."}
 REFUND = {"order_id": 1001, "amount_cents": 500, "reason": "one mug was chipped"}

@@ -1,6 +1,5 @@
 """`api`: the door for people's tools and other programs: tasks, reviews, feedback, over HTTP."""
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airworthy.cli import options, show
-from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import ran, run_fast
+from airworthy.cli.serving import note_others, served
 
 if TYPE_CHECKING:
     import socket
@@ -49,22 +48,14 @@ def api(
     from airworthy.app.project import project
 
     with project(folder, database) as found, api_bound(found, listen, as_json=as_json) as serving:
-        raise typer.Exit(run_fast(_served(serving)))
-
-
-async def _served(serving: "ApiServing | None") -> Exit:
-    assert serving is not None
-    return await ran([serving])
+        raise typer.Exit(run_fast(ran([serving])))
 
 
 @contextlib.contextmanager
-def api_bound(found: "Project", listen: str | None, *, as_json: bool) -> "Iterator[ApiServing | None]":
-    """The API with its port, which is taken before anything starts; without an address none is wanted."""
+def api_bound(found: "Project", listen: str, *, as_json: bool) -> "Iterator[ApiServing]":
+    """The API with its port, which is taken before anything starts."""
     from airworthy.gateway.server import address, bound
 
-    if listen is None:
-        yield None
-        return
     with bound(address(listen)) as listener:
         yield ApiServing(found, listener, as_json=as_json)
 
@@ -87,22 +78,9 @@ class ApiServing:
         self._as_json = as_json
 
     async def run(self) -> None:
-        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         try:
-            await self._server.listening.wait()
-            if self._as_json:
-                show.emit({"url": self._at.url}, line=True)
-            else:
-                show.say(f"API on {self._at.url}, described in {self._at.url}/openapi.json")
-            if not self._at.loopback:
-                show.note(
-                    f"Others can reach {self._at}, and keys travel as they are: put a server with TLS before it.",
-                    style="yellow",
-                )
-            await serving
+            await served(self._server, self._listener, self._announce)
         finally:
-            self._server.hurry()
-            await asyncio.gather(serving, return_exceptions=True)
             await self._parts.by_hand.aclose()
 
     def stop(self) -> None:
@@ -111,3 +89,10 @@ class ApiServing:
 
     def hurry(self) -> None:
         self._server.hurry()
+
+    def _announce(self) -> None:
+        if self._as_json:
+            show.emit({"url": self._at.url}, line=True)
+        else:
+            show.say(f"API on {self._at.url}, described in {self._at.url}/openapi.json")
+        note_others(self._at)

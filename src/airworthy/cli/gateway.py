@@ -1,6 +1,5 @@
 """`gateway`: the door to the models, for everything that speaks HTTP."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from airworthy.cli import options, show
 from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import ran, run_fast
+from airworthy.cli.serving import note_others, served
 
 if TYPE_CHECKING:
     import socket
@@ -127,20 +127,8 @@ class Serving:
         show.note("Stopped.")
 
     async def run(self) -> None:
-        from airworthy.app.gateway import cautions_of
-
-        server = self._server
-        assert server is not None
-        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
-        try:
-            await server.listening.wait()
-            for caution in () if self._warned else cautions_of(self._charges):
-                show.note(caution)
-            self._announce()
-            await serving
-        finally:
-            server.hurry()
-            await asyncio.gather(serving, return_exceptions=True)
+        assert self._server is not None
+        await served(self._server, self._listener, self._announce)
 
     def stop(self) -> None:
         assert self._server is not None
@@ -153,6 +141,10 @@ class Serving:
         self._server.hurry()
 
     def _announce(self) -> None:
+        from airworthy.app.gateway import cautions_of
+
+        for caution in () if self._warned else cautions_of(self._charges):
+            show.note(caution)
         agents = [charge.policy.agent for charge in self._charges]
         base = f"{_reachable(self._at)}/v1"
         if self._as_json:
@@ -160,11 +152,7 @@ class Serving:
         else:
             show.say(f"Gateway for {', '.join(agents)} on {self._at.url}")
             show.say(f"OPENAI_BASE_URL={base} OPENAI_API_KEY=$(airworthy key create --agent {agents[0]})")
-        if not self._at.loopback:
-            show.note(
-                f"Others can reach {self._at}, and keys travel as they are: put a server with TLS before it.",
-                style="yellow",
-            )
+        note_others(self._at)
 
 
 def _reachable(at: "Address") -> str:

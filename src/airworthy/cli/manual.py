@@ -35,20 +35,13 @@ def tools(
     from airworthy.app.by_hand import by_hand_of
     from airworthy.app.lookup import task_id
     from airworthy.app.project import project
+    from airworthy.runtime.documents import tool_document
 
     with project(folder, database) as found:
         offered = by_hand_of(found.app, found.agents).tools(task_id(found.app, task))
     if as_json:
         for tool in offered:
-            show.emit(
-                {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "effect": tool.effect.value,
-                    "arguments": tool.schema(),
-                },
-                line=True,
-            )
+            show.emit(tool_document(tool), line=True)
     else:
         show.table(
             ("tool", "effect", "arguments", "what it does"),

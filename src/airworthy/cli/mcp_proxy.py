@@ -10,6 +10,7 @@ import typer
 from airworthy.cli import options, show
 from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import Part, ran, run_fast
+from airworthy.cli.serving import served
 
 if TYPE_CHECKING:
     import socket
@@ -197,22 +198,12 @@ class OnHttp(Part):
         proxy.doorman.on_broken = self._server.hurry
 
     async def run(self) -> None:
-        from airworthy.gateway.server import address_of
-
         watching = asyncio.create_task(self._front.run())
-        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         try:
-            await self._server.listening.wait()
-            url = f"{address_of(self._listener).url}/mcp"
-            if self._as_json:
-                show.emit({"url": url}, line=True)
-            else:
-                show.say(f"MCP proxy on {url}")
-            await serving
+            await served(self._server, self._listener, self._announce)
         finally:
-            self._server.hurry()
             watching.cancel()
-            await asyncio.gather(serving, watching, return_exceptions=True)
+            await asyncio.gather(watching, return_exceptions=True)
             with contextlib.suppress(asyncio.CancelledError):
                 await self._front.close()
 
@@ -223,3 +214,12 @@ class OnHttp(Part):
 
     def hurry(self) -> None:
         self._server.hurry()
+
+    def _announce(self) -> None:
+        from airworthy.gateway.server import address_of
+
+        url = f"{address_of(self._listener).url}/mcp"
+        if self._as_json:
+            show.emit({"url": url}, line=True)
+        else:
+            show.say(f"MCP proxy on {url}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from airworthy.cli import options, show
+from airworthy.cli.reading import STDIN
 from airworthy.core.errors import InputError
 
 app = typer.Typer(
@@ -78,24 +79,21 @@ def import_(
     """
     from airworthy.app.afterwards import afterwards_of
     from airworthy.app.project import stored
-    from airworthy.runtime.afterwards import Refused
+    from airworthy.runtime.documents import told_document
     from airworthy.runtime.results_csv import told_in
 
-    unread: list[Refused] = []
+    source = sys.stdin.fileno() if file == Path(STDIN) else file
     with stored(folder, database) as found:
-        if str(file) == "-":
-            kept, refused = afterwards_of(found).tell_all(told_in(sys.stdin, unread))
-        else:
-            try:
-                with file.open(encoding="utf-8", errors="replace", newline="") as lines:
-                    kept, refused = afterwards_of(found).tell_all(told_in(lines, unread))
-            except OSError as error:
-                raise InputError(
-                    f"{file} cannot be read: {error.strerror}.", mend="Check the path."
-                ) from error
-    bad = sorted([*unread, *refused], key=lambda one: one.line)
+        try:
+            # Standard input too is read by these rules and not by the terminal's: a byte that is no text spoils a row.
+            with open(
+                source, encoding="utf-8", errors="replace", newline="", closefd=source is file
+            ) as lines:
+                kept, bad = afterwards_of(found).tell_all(told_in(lines))
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}.", mend="Check the path.") from error
     if as_json:
-        show.emit({"kept": kept, "refused": [{"line": one.line, "why": one.why} for one in bad]})
+        show.emit(told_document(kept, bad))
     else:
         show.say(f"{show.counted(kept, 'result')} kept, {len(bad)} refused")
         for one in bad[:SHOWN_MAX]:
@@ -130,17 +128,14 @@ def list_(
     from airworthy.app.afterwards import afterwards_of
     from airworthy.app.lookup import task_id
     from airworthy.app.project import stored
-    from airworthy.runtime.documents import result_document
+    from airworthy.runtime.documents import result_document, tally_document
 
     with stored(folder, database) as found:
         known = afterwards_of(found)
         if task is not None:
             rows = [result_document(one) for one in known.results_of(task_id(found, task))]
         else:
-            rows = [
-                {"name": tally.name, "tasks": tally.tasks, "mean": tally.mean}
-                for tally in known.tallies(show.unicode_text(agent))
-            ]
+            rows = [tally_document(tally) for tally in known.tallies(show.unicode_text(agent))]
     if as_json:
         for row in rows:
             show.emit(row, line=True)

@@ -48,10 +48,7 @@ class View:
             **documents.task_document(self.task),
             "summary": self.sentence,
             "next": self.next,
-            "input": documents.input_of(self.steps),
-            "answer": documents.answer_of(self.steps),
-            "journal": [documents.step_document(step) for step in self.steps],
-            "effects": [documents.effect_document(effect) for effect in self.effects],
+            **documents.record_document(self.steps, self.effects),
         }
 
     def show(self, *, full: bool) -> None:

@@ -76,35 +76,33 @@ def up(
     # A gateway with policies of its own needs no agent's code.
     agents = agents_of(config) if {"worker", "api"} & set(wanted) or not settings.policies else []
     served = charges_of(settings, lambda: ()) if "gateway" in wanted and settings.policies else []
-    with opened(config, agents, [charge.policy for charge in served]) as found:
+    with opened(config, agents, [each.policy for each in served]) as found, contextlib.ExitStack() as stack:
         project = Project(config, found, tuple(agents))
         tasks = (concurrency or config.concurrency) if "worker" in wanted else 0
-        at = (listen or settings.listen) if "gateway" in wanted else None
-        with (
-            _bound(project, settings, at, warned=bool(tasks), as_json=as_json) as serving,
-            api_bound(project, api_listen if "api" in wanted else None, as_json=as_json) as api,
-        ):
-            raise typer.Exit(run_fast(_up(project, tasks, serving, api, as_json=as_json)))
+        serving = api = None
+        if "gateway" in wanted:
+            gateway = _bound(project, settings, listen, warned=bool(tasks), as_json=as_json)
+            serving = stack.enter_context(gateway)
+        if "api" in wanted:
+            api = stack.enter_context(api_bound(project, api_listen, as_json=as_json))
+        raise typer.Exit(run_fast(_up(project, tasks, serving, api, as_json=as_json)))
 
 
 @contextlib.contextmanager
 def _bound(
-    project: "Project", settings: "GatewayConfig", at: str | None, *, warned: bool, as_json: bool
-) -> "Iterator[Serving | None]":
-    """The gateway with its port, which is taken before anything starts; without an address none is wanted."""
+    project: "Project", settings: "GatewayConfig", listen: str | None, *, warned: bool, as_json: bool
+) -> "Iterator[Serving]":
+    """The gateway with its port, which is taken before anything starts."""
     from airworthy.app.gateway import charges_of, check_charges
     from airworthy.cli.gateway import Serving
     from airworthy.gateway.server import address, bound
 
-    if at is None:
-        yield None
-        return
-    where = address(at)
+    at = address(listen or settings.listen)
     charges = charges_of(settings, lambda: project.agents)
     check_charges(project.app, charges)
     # Of an agent that is served and worked for, the worker tells what there is to tell.
     warned = warned and not settings.policies
-    with bound(where) as listener:
+    with bound(at) as listener:
         yield Serving(project.app, charges, settings, listener, as_json=as_json, warned=warned)
 
 

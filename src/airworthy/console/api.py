@@ -6,8 +6,9 @@ from fastapi import FastAPI
 
 from airworthy import __version__
 from airworthy.console import alerts, effects, links, manual, problems, review, said, tasks
-from airworthy.console.bounds import Application, Bounded
+from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
+from airworthy.core.asgi import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,16 +1,11 @@
 """What holds for every request and answer: how much a body may have, and headers that tie a browser's hands."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
 
 from starlette.exceptions import HTTPException
 
 from airworthy.console.page import style_hash
-
-Scope = MutableMapping[str, Any]  # ASGI's messages are dicts of anything by its specification.
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from airworthy.core.asgi import Application, Message, Receive, Scope, Send
 
 # No script anywhere, since what a page of ours shows came from outside; the style is by its hash.
 _POLICY: Final = (
@@ -37,7 +32,7 @@ class Bounded:
             return
         came = 0
 
-        async def counted() -> MutableMapping[str, Any]:
+        async def counted() -> Message:
             nonlocal came
             message = await receive()
             came += len(message.get("body", b""))
@@ -46,7 +41,7 @@ class Bounded:
                 raise HTTPException(413, f"The request has more than {self._body_bytes_max} bytes.")
             return message
 
-        async def with_headers(message: MutableMapping[str, Any]) -> None:
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 known = {name for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(pair for pair in _SAFE if pair[0] not in known)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from airworthy.console.parts import Deciding, Given, Looking
-from airworthy.runtime.documents import Document
+from airworthy.runtime.documents import Document, tool_document
 
 router = APIRouter(tags=["by hand"])
 
@@ -23,15 +23,7 @@ class NewCall(BaseModel):
 @router.get("/tasks/{task_id}/tools")
 def tools(task_id: str, given: Given, _: Looking) -> list[Document]:
     """The tools that can be called for a task, with the JSON Schema of their arguments."""
-    return [
-        {
-            "name": tool.name,
-            "description": tool.description,
-            "effect": tool.effect.value,
-            "arguments": tool.schema(),
-        }
-        for tool in given.by_hand.tools(task_id)
-    ]
+    return [tool_document(tool) for tool in given.by_hand.tools(task_id)]
 
 
 @router.post("/tasks/{task_id}/tools/{tool}")

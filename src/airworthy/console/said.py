@@ -1,18 +1,26 @@
 """Feedback and results over HTTP: what users say of a task, and what came of it."""
 
 import io
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from airworthy.console.parts import FOUND_MAX, Given, Looking, Submitting
+from airworthy.console.parts import FOUND_MAX, Given, Looking, Parts, Submitting
 from airworthy.core.errors import InputError
 from airworthy.review.feedback import Feedback, Thumb
 from airworthy.review.links import LINK_S_DEFAULT
 from airworthy.runtime.afterwards import Refused, Told
-from airworthy.runtime.documents import Document, feedback_document, result_document
+from airworthy.runtime.documents import (
+    Document,
+    feedback_document,
+    result_document,
+    tally_document,
+    told_document,
+)
 from airworthy.runtime.results_csv import at_us, told_in
 
 router = APIRouter(tags=["feedback and results"])
@@ -99,8 +107,7 @@ def results_of(task_id: str, given: Given, _: Looking) -> list[Document]:
 @router.get("/results")
 def tallies(given: Given, _: Looking, agent: str = "") -> list[Document]:
     """Each name with how many tasks have it and the mean of its values."""
-    found = given.afterwards.tallies(agent)
-    return [{"name": tally.name, "tasks": tally.tasks, "mean": tally.mean} for tally in found]
+    return [tally_document(tally) for tally in given.afterwards.tallies(agent)]
 
 
 _MANY: TypeAdapter[list[Any]] = TypeAdapter(list[Any])
@@ -126,25 +133,19 @@ _MANY: TypeAdapter[list[Any]] = TypeAdapter(list[Any])
 )
 async def tell(request: Request, given: Given, _: Submitting) -> Document:
     """Many results at once, as a JSON list or as CSV. What cannot be kept is listed by line, all else is kept."""
-    from fastapi.concurrency import run_in_threadpool
-
     raw = await request.body()
     csv = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/csv"
     return await run_in_threadpool(_kept, given, raw, csv=csv)
 
 
-def _kept(given: Given, raw: bytes, *, csv: bool) -> Document:
-    unread: list[Refused] = []
-    if csv:
-        lines = io.StringIO(raw.decode("utf-8", "replace"), newline="")
-        kept, refused = given.afterwards.tell_all(told_in(lines, unread))
-    else:
-        kept, refused = given.afterwards.tell_all(_read(raw, unread))
-    bad = sorted([*unread, *refused], key=lambda one: one.line)
-    return {"kept": kept, "refused": [{"line": one.line, "why": one.why} for one in bad]}
+def _kept(given: Parts, raw: bytes, *, csv: bool) -> Document:
+    told: Iterable[Told | Refused] = (
+        told_in(io.StringIO(raw.decode("utf-8", "replace"), newline="")) if csv else _read(raw)
+    )
+    return told_document(*given.afterwards.tell_all(told))
 
 
-def _read(raw: bytes, unread: list[Refused]) -> list[Told]:
+def _read(raw: bytes) -> list[Told | Refused]:
     """Raises: InputError when it is no list at all. Lines count from 1."""
     try:
         rows = _MANY.validate_python(orjson.loads(raw), strict=True)
@@ -154,13 +155,13 @@ def _read(raw: bytes, unread: list[Refused]) -> list[Told]:
         ) from error
     if len(rows) > RESULTS_MAX:
         raise InputError(f"The list has {len(rows)} entries.", mend=f"Send at most {RESULTS_MAX} at once.")
-    found = []
+    found: list[Told | Refused] = []
     for line, row in enumerate(rows, 1):
         try:
             found.append(NewResult.model_validate(row).told(line))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            unread.append(Refused(line, f"{'.'.join(map(str, first['loc'])) or 'entry'}: {first['msg']}"))
+            found.append(Refused(line, f"{'.'.join(map(str, first['loc'])) or 'entry'}: {first['msg']}"))
         except InputError as error:
-            unread.append(Refused(line, str(error)))
+            found.append(Refused(line, str(error)))
     return found

@@ -9,14 +9,7 @@ from airworthy.console.parts import FOUND_MAX, Given, Looking, Operating, Submit
 from airworthy.core.errors import InputError
 from airworthy.review import Act
 from airworthy.runtime import State, Submission, TaskQuery
-from airworthy.runtime.documents import (
-    Document,
-    answer_of,
-    effect_document,
-    input_of,
-    step_document,
-    task_document,
-)
+from airworthy.runtime.documents import Document, record_document, task_document
 
 router = APIRouter(tags=["tasks"])
 Label = Annotated[str, Field(max_length=500)]
@@ -87,14 +80,8 @@ def tasks(wanted: Annotated[Wanted, Query()], given: Given, _: Looking) -> list[
 def task(task_id: str, given: Given, _: Looking) -> Document:
     """With its input, its answer, its steps and its effects."""
     row = given.operations.task(task_id)
-    steps = given.operations.steps(task_id)
-    return {
-        **task_document(row),
-        "input": input_of(steps),
-        "answer": answer_of(steps),
-        "journal": [step_document(step) for step in steps],
-        "effects": [effect_document(effect) for effect in given.operations.effects(task_id)],
-    }
+    record = record_document(given.operations.steps(task_id), given.operations.effects(task_id))
+    return {**task_document(row), **record}
 
 
 class Why(BaseModel):

@@ -15,7 +15,7 @@ from airworthy.gateway.simulator.server import Simulator
 from airworthy.gateway.simulator.serving import serving
 
 if TYPE_CHECKING:
-    from airworthy.gateway.simulator._uvicorn import App
+    from airworthy.core.asgi import Application
 
 # A few in a hundred of each: two hundred letters meet every kind, and most letters meet none.
 MODEL_FAULTS: Final = (
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _application(arguments: argparse.Namespace) -> "App":
+def _application(arguments: argparse.Namespace) -> "Application":
     if arguments.what == "shop":
         return ShopService(arguments.file, FaultPlan(arguments.seed) if arguments.faults else NO_FAULTS)
     faults = ModelFaults.parse(MODEL_FAULTS if arguments.faults else "")

@@ -3,24 +3,20 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from airworthy.core.asgi import Message, Receive, Send
 from airworthy.demo import ledger, shop
 from airworthy.demo.faults import Fault, FaultPlan
-
-# The shapes that the ASGI specification gives; its messages are open mappings.
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 BODY_BYTES_MAX: Final = 256 * 1024
 _STALE_AGE_S: Final = 86_400

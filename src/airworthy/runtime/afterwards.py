@@ -37,7 +37,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One result of many that could not be kept, and why."""
+    """One result of many that could not be read or kept, and why."""
 
     line: int
     why: str
@@ -96,17 +96,24 @@ class Afterwards:
         """Raises: NoSuchTask, ResultRefused."""
         return self._database.write_now(lambda tx: self._put(tx, told))
 
-    def tell_all(self, told: Iterable[Told]) -> tuple[int, list[Refused]]:
-        """How many were kept, and those that could not be. One that is bad holds up no other; told again is no harm."""
+    def tell_all(self, told: Iterable[Told | Refused]) -> tuple[int, list[Refused]]:
+        """How many were kept, and by line those that could not be, or came refused because they could not be read.
+
+        One that is bad holds up no other; told again is no harm.
+        """
         kept = 0
         refused: list[Refused] = []
         batch: list[Told] = []
         for one in told:
+            if isinstance(one, Refused):
+                refused.append(one)
+                continue
             batch.append(one)
             if len(batch) == BATCH:
                 kept += self._batch(batch, refused)
                 batch = []
-        return kept + self._batch(batch, refused), refused
+        kept += self._batch(batch, refused)
+        return kept, sorted(refused, key=lambda one: one.line)
 
     def results_of(self, task_id: str) -> list[Result]:
         return self._database.read_now(lambda tx: results.of_task(tx, task_id))

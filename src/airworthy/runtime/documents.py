@@ -8,9 +8,10 @@ from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
 from airworthy.recorder.alerts import AlertRow
 from airworthy.review.feedback import Feedback
-from airworthy.review.results import Result
+from airworthy.review.results import Result, Tally
+from airworthy.runtime.afterwards import Refused
 from airworthy.runtime.tasks import TaskRow
-from airworthy.tools import EffectRow
+from airworthy.tools import EffectRow, Tool
 
 Document = dict[str, Any]
 
@@ -42,6 +43,16 @@ def task_document(task: TaskRow) -> Document:
         "seconds": task.active_us / 1e6,
         "policy_hash": task.policy_hash,
         "trace_id": task.trace_id,
+    }
+
+
+def record_document(steps: Sequence[Recorded], effects: Sequence[EffectRow]) -> Document:
+    """What a task was handed and answered, with each step and effect between."""
+    return {
+        "input": input_of(steps),
+        "answer": answer_of(steps),
+        "journal": [step_document(step) for step in steps],
+        "effects": [effect_document(effect) for effect in effects],
     }
 
 
@@ -99,6 +110,16 @@ def effect_document(effect: EffectRow) -> Document:
     }
 
 
+def tool_document(tool: Tool) -> Document:
+    """`arguments`: their JSON Schema."""
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "effect": tool.effect.value,
+        "arguments": tool.schema(),
+    }
+
+
 def feedback_document(said: Feedback) -> Document:
     return {
         "id": said.id,
@@ -123,6 +144,15 @@ def result_document(result: Result) -> Document:
         "told": iso(result.told_us),
         "by": result.by,
     }
+
+
+def tally_document(tally: Tally) -> Document:
+    return {"name": tally.name, "tasks": tally.tasks, "mean": tally.mean}
+
+
+def told_document(kept: int, refused: Sequence[Refused]) -> Document:
+    """What became of many results that were told at once."""
+    return {"kept": kept, "refused": [{"line": one.line, "why": one.why} for one in refused]}
 
 
 def evidence_of(effect: EffectRow) -> Any:

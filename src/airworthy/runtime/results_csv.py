@@ -13,8 +13,8 @@ LINE_CHARS_MAX = 100_000
 _WORDS = {"": 1.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
-def told_in(lines: Iterable[str], refused: list[Refused]) -> Iterator[Told]:
-    """`lines` of a file with a header; rows that cannot be read go to `refused`, with their line.
+def told_in(lines: Iterable[str]) -> Iterator[Told | Refused]:
+    """`lines` of a file with a header; rows that cannot be read are refused, with their line.
 
     Columns: name, and task or agent and key; value (a number, yes, no; left out: yes), at (ISO 8601; without a zone:
     UTC; left out: now), by. Raises: InputError for a header that cannot be used.
@@ -31,19 +31,17 @@ def told_in(lines: Iterable[str], refused: list[Refused]) -> Iterator[Told]:
         except StopIteration:
             return
         except csv.Error as error:
-            refused.append(Refused(reader.line_num, f"It cannot be read: {error}."))
+            yield Refused(reader.line_num, f"It cannot be read: {error}.")
             continue
         if not row:
             continue
         if len(row) != len(header):
-            refused.append(
-                Refused(reader.line_num, f"It has {len(row)} values, and the header {len(header)}.")
-            )
+            yield Refused(reader.line_num, f"It has {len(row)} values, and the header {len(header)}.")
             continue
         try:
             yield _told(dict(zip(header, (value.strip() for value in row), strict=True)), reader.line_num)
         except ValueError as error:
-            refused.append(Refused(reader.line_num, str(error)))
+            yield Refused(reader.line_num, str(error))
 
 
 _HEADER = f"Begin the file with a line of column names, of: {', '.join(COLUMNS)}."

@@ -5,15 +5,14 @@ from typing import Any, Final
 
 from airworthy.core.canonical import decode, encode
 from airworthy.core.clock import iso
-from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
 from airworthy.review import Item, Record
+from airworthy.runtime.documents import Document, usd
 from airworthy.runtime.looking import Look
 from airworthy.runtime.reviews import Line, Whole
 from airworthy.runtime.telling import line, told
 from airworthy.runtime.waiting import BLOCKED
 
-Document = dict[str, Any]
 # A step or an input beside an item is there to give the picture; whole it stands in the task. What is decided on (the
 # arguments of a call, a blocked answer, a question) is never cut.
 BESIDE_BYTES_MAX: Final = 4_000
@@ -38,7 +37,7 @@ def whole_document(shown: Whole) -> Document:
         "asked": words.asked,
         "answers": [{"act": act.value, "then": then} for act, then in words.answers],
         "by_default": words.default or None,
-        "cost_usd": None if look.cost_nano is None else look.cost_nano / NANO_PER_USD,
+        "cost_usd": usd(look.cost_nano),
         "call": _call(look),
         "question": _question(look),
         "blocked_answer": _blocked(look),

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from airworthy.core.asgi import Application
 from airworthy.gateway.server.presence import HANG_UP
-from airworthy.gateway.server.reading import Receive, Scope, Send
 
 # Longer than the clients keep an idle connection, so that none picks one that is just being closed.
 KEEP_ALIVE_S: Final = 120
@@ -19,9 +19,6 @@ HEAD_S_MAX: Final = 30.0
 CLEARING_S_MAX: Final = 5.0
 CLOSING_S_MAX: Final = 1.0
 CLOSING_POLL_S: Final = 0.01
-
-
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class GuardedProtocol(HttpToolsProtocol):

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapp
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
+from airworthy.core.asgi import Receive, Scope, Send
 from airworthy.core.clock import Clock
 from airworthy.core.errors import told
 from airworthy.core.ids import Ids
@@ -14,7 +15,7 @@ from airworthy.gateway.server import pages, reading, refusal
 from airworthy.gateway.server.metrics import CONTENT_TYPE, Metrics
 from airworthy.gateway.server.openapi import document
 from airworthy.gateway.server.presence import HANG_UP, Patience, Presence, Watch
-from airworthy.gateway.server.reading import Given, Gone, Receive, Scope, Send
+from airworthy.gateway.server.reading import Given, Gone
 from airworthy.gateway.server.refusal import Refusal
 from airworthy.gateway.server.routes import (
     Nowhere,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from airworthy.gateway.server.reading import Receive
+from airworthy.core.asgi import Receive
 
 TICK_S: Final = 5.0
 # A task for each call that waits for a message costs more than all else that is done for a caller who stays.

@@ -1,18 +1,15 @@
 """From a request's headers and body to who calls and with what; checks every text that comes from outside."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
+from airworthy.core.asgi import Receive, Scope
 from airworthy.gateway.budget.scopes import NO_KEY_BUDGETS
 from airworthy.gateway.call import Caller
 from airworthy.gateway.keys import Key, KeyRing, is_label
 from airworthy.gateway.server.refusal import Refusal, bad, no_key, too_large
 
-# ASGI's messages are dicts of anything by its specification.
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Given = Mapping[bytes, bytes]
 
 PASSED: Final = (

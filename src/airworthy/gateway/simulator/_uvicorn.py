@@ -4,20 +4,13 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Generator
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-App: TypeAlias = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
+from airworthy.core.asgi import Application
 
 # Requests still being answered when the owner leaves are given this long, then cancelled.
 SHUTDOWN_S_MAX = 1
@@ -54,7 +47,7 @@ class DroppableProtocol(H11Protocol):
 class EmbeddedServer(uvicorn.Server):
     """Says when it listens, stops at once when told to, and leaves the process's signal handlers alone."""
 
-    def __init__(self, app: App, on_started: Callable[[], None]) -> None:
+    def __init__(self, app: Application, on_started: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

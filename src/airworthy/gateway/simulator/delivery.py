@@ -1,18 +1,13 @@
 """An answer sent through ASGI, well or badly; knows nothing of what is in it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
 
+from airworthy.core.asgi import Message, Receive, Scope, Send
 from airworthy.gateway.simulator.answer import Answer
 from airworthy.gateway.simulator.faults import SECONDS_MAX
 
 SENDS_AT_ONCE = 4
-
-# ASGI's messages are dicts of anything by its specification.
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -> bool:
@@ -32,7 +27,7 @@ class _Door:
         self._write: Callable[[bytes], None] | None = extension.get("write")
         self._receive = receive
         self._send = send
-        self._leaving: asyncio.Future[MutableMapping[str, Any]] | None = None
+        self._leaving: asyncio.Future[Message] | None = None
 
     async def deliver(self, answer: Answer) -> bool:
         if not await self._stays(answer.delay_s):
@@ -77,7 +72,7 @@ class _Door:
         done, _ = await asyncio.wait({self._left()}, timeout=seconds)
         return not any(message.result()["type"] == "http.disconnect" for message in done)
 
-    def _left(self) -> "asyncio.Future[MutableMapping[str, Any]]":
+    def _left(self) -> "asyncio.Future[Message]":
         if self._leaving is None:
             self._leaving = asyncio.ensure_future(self._receive())
         return self._leaving

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import orjson
 
+from airworthy.core.asgi import Receive, Scope, Send
 from airworthy.core.canonical import digest, encode
 from airworthy.core.errors import ConfigError
 from airworthy.gateway.simulator import embeddings, making, wire
@@ -22,7 +23,7 @@ from airworthy.gateway.simulator.conversation import (
     as_text,
     parse,
 )
-from airworthy.gateway.simulator.delivery import Receive, Scope, Send, deliver
+from airworthy.gateway.simulator.delivery import deliver
 from airworthy.gateway.simulator.dialects import chat, messages, messages_request, responses
 from airworthy.gateway.simulator.dialects.anthropic import Anthropic
 from airworthy.gateway.simulator.dialects.openai import OpenAI

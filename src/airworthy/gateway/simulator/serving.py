@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from airworthy.core.errors import AirworthyError
 
 if TYPE_CHECKING:
-    from airworthy.gateway.simulator._uvicorn import App
+    from airworthy.core.asgi import Application
 
 HOST = "127.0.0.1"
 START_S_MAX = 10.0
@@ -31,7 +31,7 @@ class ServerStuck(AirworthyError):
 
 
 @contextlib.contextmanager
-def serving(app: "App", *, port: int = 0) -> Iterator[str]:
+def serving(app: "Application", *, port: int = 0) -> Iterator[str]:
     """Serves `app` from a daemon thread with a loop of its own; yields `http://127.0.0.1:<port>`.
 
     Port 0 takes any free one. Lifespan events are not sent. On leaving, idle connections are closed and
@@ -76,7 +76,7 @@ def serving(app: "App", *, port: int = 0) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def serving_async(app: "App", *, port: int = 0) -> AsyncIterator[str]:
+async def serving_async(app: "Application", *, port: int = 0) -> AsyncIterator[str]:
     """As `serving`, but in the running loop: client and server share it, so a blocking client would hang."""
     from airworthy.gateway.simulator._uvicorn import EmbeddedServer
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from airworthy.core.asgi import Receive, Scope, Send
 from airworthy.core.errors import AirworthyError, told
 from airworthy.core.ids import Ids
 from airworthy.tools.mcp.generation import (
@@ -19,11 +20,8 @@ from airworthy.tools.mcp.generation import (
 from airworthy.tools.mcp.headers import mismatch
 from airworthy.tools.mcp.http_reply import (
     General,
-    Receive,
     Refused,
     Response,
-    Scope,
-    Send,
     Stream,
     body_of,
     left,

@@ -1,17 +1,14 @@
 """What a client over HTTP gets: whole answers, streams that come before them, and the bodies it sends. Bounded."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from airworthy.core.asgi import Receive, Send
 from airworthy.tools.mcp.generation import HTTP_STATUS, INVALID_REQUEST
 from airworthy.tools.mcp.link import Unanswered
 from airworthy.tools.mcp.sse import COMMENT, written
 from airworthy.tools.mcp.wire import MESSAGE_BYTES_MAX, Message, dump, kind
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 QUEUE_MAX: Final = 64
 BODY_S_MAX: Final = 60.0
