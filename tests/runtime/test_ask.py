@@ -140,8 +140,8 @@ async def test_questions_in_parallel_are_answered_in_any_order() -> None:
     for _ in range(2):
         lines = made.app.reviews.listing(ItemQuery(kinds=(Kind.QUESTION,)))
         line = lines[-1]
-        assert line.look.question is not None
-        made.app.reviews.answer(line.item.id, "dana", f"to {line.look.question.text}", seen=line.look.seal)
+        assert line.question is not None
+        made.app.reviews.answer(line.item.id, "dana", f"to {line.question.text}", seen=line.seal)
         await made.work()
 
     assert made.answer(task) == ["to One?", "to Two?"]

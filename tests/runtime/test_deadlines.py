@@ -326,7 +326,7 @@ async def test_the_clock_never_lets_out_what_a_person_changed_or_held() -> None:
     late.app.reviews.approve(asked.look.item.id, "dana", seen=asked.look.seal)
     await late.work()
     (line,) = late.app.reviews.listing(ItemQuery(kinds=(Kind.DELAYED,)))
-    late.app.reviews.hold(line.item.id, "lee", seen=line.look.seal)
+    late.app.reviews.hold(line.item.id, "lee", seen=line.seal)
 
     await passed(made, 70)
     await passed(late, 70)

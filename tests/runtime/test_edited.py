@@ -117,9 +117,9 @@ async def test_a_taking_back_that_waits_for_a_person_goes_by_no_bound_and_cannot
     queue = made.app.reviews.with_agents([made.agent])
     (line,) = queue.listing(ItemQuery())
     with pytest.raises(NotFitting, match="takes back"):
-        queue.edit(line.item.id, "dana", {"to": ADA, "text": "hi"}, seen=line.look.seal)
+        queue.edit(line.item.id, "dana", {"to": ADA, "text": "hi"}, seen=line.seal)
 
-    queue.approve(line.item.id, "dana", seen=line.look.seal)
+    queue.approve(line.item.id, "dana", seen=line.seal)
     await made.work()
 
     assert sent == [EVE, f"back from {EVE}"]
