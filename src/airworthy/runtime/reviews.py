@@ -116,12 +116,7 @@ class Reviews:
     def item_of(self, subject: str) -> Item | None:
         """The open item about an effect or a question; None when nothing about it waits for a person."""
         self.keep_up()
-
-        def read(tx: Tx) -> Item | None:
-            row = tx.row("SELECT id FROM review_items WHERE subject = ? AND status = 'open'", (subject,))
-            return None if row is None else items.find(tx, row[0])
-
-        return self.database.read_now(read)
+        return self.database.read_now(lambda tx: items.open_about(tx, subject))
 
     def check_may(self, subject: str, by: str, act: Act) -> None:
         """For doors that act on an effect itself. Raises: NotAllowed where people.toml does not let them."""
