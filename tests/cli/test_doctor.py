@@ -91,6 +91,28 @@ def test_a_file_that_cannot_be_used_is_said_and_the_rest_is_looked_at(
     assert len(said.json["findings"]) >= 3
 
 
+def test_what_a_channel_needs_is_looked_for_where_its_courier_finds_it(
+    airworthy: Airworthy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files in the working folder, and apprise for the one kind that goes by it."""
+    work = make_folder(tmp_path / "elsewhere")
+    (work / "people.toml").write_text(
+        '[channels.chat]\nkind = "slack"\nurl_file = "chat.url"\n'
+        '[channels.hook]\nkind = "webhook"\nurl_file = "chat.url"\nsecret_file = "hook.key"\n'
+        '[channels.any]\nkind = "apprise"\nurl_file = "any.url"\ninternal = true\n'
+    )
+    (work / "chat.url").write_text("https://chat.example/1")
+    (work / "any.url").write_text("json://localhost")
+    # Whether apprise is installed here is not for this test to say.
+    monkeypatch.setattr("airworthy.app.doctor.settings.find_spec", lambda _: None)
+    said = airworthy("doctor", "--json", "-C", str(work))
+
+    assert {subject: text for subject, text in found(said, "broken").items() if "channel" in subject} == {
+        "channel hook": "hook.key does not exist. Put the secret into it.",
+        "channel any": "apprise needs the package apprise. Install it: pip install 'airworthy[notify]'.",
+    }
+
+
 def test_an_empty_folder_is_told_how_to_begin(airworthy: Airworthy, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     said = airworthy("doctor", "-C", str(tmp_path / "empty"))

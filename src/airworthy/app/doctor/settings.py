@@ -1,21 +1,18 @@
 """Looks at files and policies: what is written, whether it can be used, and what is missing for it."""
 
 import contextlib
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from airworthy.app.build import cautions
 from airworthy.app.config import CONFIG_FILE, Config, load_config, secret
 from airworthy.app.doctor.finding import Check, Finding, broken, caution, ok, skipped
 from airworthy.app.gateway_config import GATEWAY_FILE, load_gateway_config
 from airworthy.app.health import declared
-from airworthy.app.people import load_people
+from airworthy.app.people import PEOPLE_FILE, load_people
 from airworthy.app.providers import key_of
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import AirworthyError
@@ -28,9 +25,6 @@ from airworthy.tools.credentials import sealing_missing
 if TYPE_CHECKING:
     from airworthy.app.build import App
     from airworthy.runtime import Agent
-
-PEOPLE_FILE = "people.toml"
-PROBLEMS_SHOWN_MAX = 20
 
 
 def files(folder: Path) -> Iterator[Finding]:
@@ -101,13 +95,8 @@ def _people(path: Path) -> Iterator[Finding]:
         return
     try:
         people = load_people(path.parent)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        yield broken(PEOPLE_FILE, f"{path} cannot be read: {error}.", "Mend the file.")
-        return
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False)[:PROBLEMS_SHOWN_MAX]:
-            where = ".".join(str(part) for part in problem["loc"])
-            yield broken(PEOPLE_FILE, f"{where}: {problem['msg']}", "Compare it with the reference.")
+    except AirworthyError as error:
+        yield broken(PEOPLE_FILE, error.message, error.mend)
         return
     yield ok(PEOPLE_FILE, f"{len(people.people)} people, {len(people.teams)} teams.")
     for name, channel in people.channels.items():
@@ -119,9 +108,10 @@ def _people(path: Path) -> Iterator[Finding]:
                     f"{variable} is not set.",
                     f"Set it where the workers start: export {variable}=...",
                 )
-        if channel.url_file is not None and not Path(channel.url_file).exists():
-            yield broken(subject, f"{channel.url_file} does not exist.", "Put the address into it.")
-        if channel.kind != "webhook" and find_spec("apprise") is None:
+        for file, what in ((channel.url_file, "address"), (channel.secret_file, "secret")):
+            if file is not None and not (path.parent / file).exists():
+                yield broken(subject, f"{file} does not exist.", f"Put the {what} into it.")
+        if channel.kind == "apprise" and find_spec("apprise") is None:
             mend = "Install it: pip install 'airworthy[notify]'."
             yield broken(subject, f"{channel.kind} needs the package apprise.", mend)
 
