@@ -24,6 +24,10 @@ _ENDED: Final = (
 )
 
 
+def any_to_tell(tx: Tx) -> bool:
+    return any(tx.row(query, (1,)) is not None for query in (_NEW, _ENDED))
+
+
 def tell(tx: Tx, teams_of: TeamsOf, now_us: int) -> int:
     """How many notices were made of alerts that are new, or have ended since."""
     told = 0

@@ -39,18 +39,24 @@ class Sorting:
         if now_us >= self._swept_us + round(SWEEP_S * US_PER_S):
             await self._database.write(lambda tx: self._swept(tx, now_us))
             self._swept_us = now_us
+        # Looked for first: a round with nothing to sort must not take the writer's turn.
         for _ in range(ROUTES_MAX):
-            if await self._database.write(lambda tx: self._sorted(tx, now_us)) < routing.ROUTED_MAX:
+            if not await self._database.read(_anything):
                 return
+            await self._database.write(lambda tx: self._sorted(tx, now_us))
 
-    def _sorted(self, tx: Tx, now_us: int) -> int:
+    def _sorted(self, tx: Tx, now_us: int) -> None:
         alerted.tell(tx, self._teams_of, now_us)
-        return routing.route(tx, self._people, now_us)
+        routing.route(tx, self._people, now_us)
 
     def _swept(self, tx: Tx, now_us: int) -> None:
         routing.route_strays(tx, self._channels)
         messages.give_up_strays(tx, self._channels, now_us)
         messages.prune(tx, now_us)
+
+
+def _anything(tx: Tx) -> bool:
+    return alerted.any_to_tell(tx) or routing.any_to_route(tx)
 
 
 class PostOffice:
