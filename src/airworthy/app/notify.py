@@ -25,8 +25,7 @@ EVERY_S: Final = 2.0
 
 def notify_chores(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
     """One that sorts, and one for each channel, so that none waits for another. Without a channel, none."""
-    folder = app.folder or Path()
-    people = load_people(folder) if app.folder is not None else People()
+    folder, people = app.folder or Path(), app.reviews.people
     if not people.channels:
         return []
     sorting = Sorting(app.database, people, lambda agent: teams_of(people, agents, agent))
