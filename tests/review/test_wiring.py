@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airworthy.app import notify
 from airworthy.app.build import App, assembled, worker
 from airworthy.app.notify import notify_chores, secrets_of, teams_of
 from airworthy.app.people import load_people
@@ -15,12 +16,12 @@ from airworthy.core.clock import Clock
 from airworthy.policy import Policy
 from airworthy.recorder.alerts import Alert, raised
 from airworthy.review import People, messages
-from airworthy.review.couriers import ChannelUnset
+from airworthy.review.couriers import ChannelUnset, Result
 from airworthy.runtime import Agent
 from airworthy.runtime.chores import Chores
 from airworthy.store import MemoryDatabase, lease
 from airworthy.store.lease import Owner
-from tests.review.kit import SECRET, receiving, rule
+from tests.review.kit import SECRET, Pigeon, receiving, rule
 from tests.virtual import LoopClock
 
 PEOPLE = """
@@ -153,3 +154,16 @@ def test_nothing_heavy_is_imported_for_a_worker_without_channels() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_courier_that_fails_by_itself_is_an_attempt_that_failed_in_a_trial_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> Result:
+        raise KeyError("a fault of its own")
+
+    (tmp_path / "people.toml").write_text(PEOPLE)
+    # No courier of ours raises, as far as we know.
+    monkeypatch.setattr("airworthy.app.notify.courier_of", lambda *_: Pigeon(fails))
+
+    assert await notify.tested(tmp_path, "ops", "") == ("later", "The courier failed: KeyError.")

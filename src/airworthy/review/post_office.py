@@ -14,7 +14,7 @@ from airworthy.review import alerted, forming, messages, routing, storm
 from airworthy.review.alerted import TeamsOf
 from airworthy.review.channel_rule import ChannelRule
 from airworthy.review.couriers import Courier, Later, Result
-from airworthy.review.message import Redact
+from airworthy.review.message import Message, Redact
 from airworthy.review.messages import MessageRow
 from airworthy.review.people import People
 from airworthy.store import Database, Tx
@@ -59,6 +59,18 @@ def _anything(tx: Tx) -> bool:
     return alerted.any_to_tell(tx) or routing.any_to_route(tx)
 
 
+async def carried(courier: Courier, rule: ChannelRule, message: Message, now_us: int) -> Result:
+    """One attempt, bounded in time whatever the courier does."""
+    bound_s = rule.timeout_s + GRACE_S
+    try:
+        async with asyncio.timeout(bound_s):
+            return await courier.carry(message, now_us)
+    except TimeoutError:
+        return Later(f"The channel did not end an attempt within {bound_s:g} s.")
+    except Exception as error:  # noqa: BLE001  # a courier's own fault must not send it round and round without a wait
+        return Later(f"The courier failed: {type(error).__name__}.", all_alike=False)
+
+
 class PostOffice:
     """Of one channel; each has its own, so that one that hangs holds up no other."""
 
@@ -100,14 +112,7 @@ class PostOffice:
 
     async def _sent(self, row: MessageRow) -> bool:
         """False when the channel itself fails."""
-        result: Result
-        try:
-            async with asyncio.timeout(self._rule.timeout_s + GRACE_S):
-                result = await self._courier.carry(row.message, self._clock.now_us())
-        except TimeoutError:
-            result = Later(f"The channel did not end an attempt within {self._rule.timeout_s + GRACE_S:g} s.")
-        except Exception as error:  # noqa: BLE001  # a courier's own fault must not send it round and round without a wait
-            result = Later(f"The courier failed: {type(error).__name__}.", all_alike=False)
+        result = await carried(self._courier, self._rule, row.message, self._clock.now_us())
         chance, now_us = self._ids.random(), self._clock.now_us()
         await self._database.write(lambda tx: messages.record(tx, row, result, now_us, chance))
         return not (isinstance(result, Later) and result.all_alike)
