@@ -13,7 +13,7 @@ from airworthy.app.build import assembled, worker
 from airworthy.policy import Policy, ToolRule
 from airworthy.review import Act, ItemQuery
 from airworthy.runtime import Submission
-from airworthy.runtime.reviews import Line
+from airworthy.runtime.looking import Look
 from airworthy.store import SQLiteDatabase
 from airworthy.tools import EffectState
 
@@ -39,8 +39,8 @@ def agent() -> Agent:
     return made
 
 
-def decides(path: Path, line: Line, by: str, act: str, at_ns: int) -> "subprocess.Popen[str]":
-    about = [str(path), line.item.id, line.look.seal, by, act, str(at_ns)]
+def decides(path: Path, line: Look, by: str, act: str, at_ns: int) -> "subprocess.Popen[str]":
+    about = [str(path), line.item.id, line.seal, by, act, str(at_ns)]
     command = [sys.executable, "-m", "tests.process.deciding", *about]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from airworthy.app.build import assembled, worker
+from airworthy.app import notify
+from airworthy.app.build import App, assembled, worker
 from airworthy.app.notify import notify_chores, secrets_of, teams_of
+from airworthy.app.people import load_people
+from airworthy.core.clock import Clock
 from airworthy.policy import Policy
 from airworthy.recorder.alerts import Alert, raised
 from airworthy.review import People, messages
-from airworthy.review.couriers import ChannelUnset
+from airworthy.review.couriers import ChannelUnset, Result
 from airworthy.runtime import Agent
 from airworthy.runtime.chores import Chores
 from airworthy.store import MemoryDatabase, lease
 from airworthy.store.lease import Owner
-from tests.review.kit import SECRET, receiving, rule
+from tests.review.kit import SECRET, Pigeon, receiving, rule
 from tests.virtual import LoopClock
 
 PEOPLE = """
@@ -41,6 +44,10 @@ url_env = "NO_SUCH_VARIABLE"
 """
 
 
+def _app(folder: Path, clock: Clock | None = None) -> App:
+    return replace(assembled(MemoryDatabase(), [_agent()], clock, people=load_people(folder)), folder=folder)
+
+
 def _agent(name: str = "support", *, to: str = "leads", owner: str = "") -> Agent:
     policy = {"agent": name, "purpose": "tests of notices", "owner": {"name": owner} if owner else {}}
     agent = Agent(Policy.model_validate({**policy, "escalation": {"default": to} if to else {}}))
@@ -56,7 +63,7 @@ async def test_a_worker_tells_an_alert_to_the_team_of_its_agent(
     clock = LoopClock()
     async with receiving() as receiver:
         monkeypatch.setenv("OPS_URL", receiver.url)
-        app = replace(assembled(MemoryDatabase(), [_agent()], clock), folder=tmp_path)
+        app = _app(tmp_path, clock)
         made = worker(app, [_agent()], concurrency=1, owner=Owner("wkr_1", "", 1, ""))
         app.database.write_now(partial(lease.join, owner=Owner("wkr_1", "", 1, ""), now_us=clock.now_us()))
         alert = Alert(
@@ -76,11 +83,10 @@ async def test_a_worker_tells_an_alert_to_the_team_of_its_agent(
 
 
 def test_without_a_channel_nothing_is_done_and_nothing_lost(tmp_path: Path) -> None:
-    app = replace(assembled(MemoryDatabase(), [_agent()]), folder=tmp_path)
-    assert notify_chores(app, [_agent()]) == []
+    assert notify_chores(_app(tmp_path), [_agent()]) == []
 
     (tmp_path / "people.toml").write_text(PEOPLE)
-    assert [chore.name for chore in notify_chores(app, [_agent()])] == [
+    assert [chore.name for chore in notify_chores(_app(tmp_path), [_agent()])] == [
         "notices",
         "channel:ops",
         "channel:dead",
@@ -148,3 +154,16 @@ def test_nothing_heavy_is_imported_for_a_worker_without_channels() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_courier_that_fails_by_itself_is_an_attempt_that_failed_in_a_trial_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> Result:
+        raise KeyError("a fault of its own")
+
+    (tmp_path / "people.toml").write_text(PEOPLE)
+    # No courier of ours raises, as far as we know.
+    monkeypatch.setattr("airworthy.app.notify.courier_of", lambda *_: Pigeon(fails))
+
+    assert await notify.tested(tmp_path, "ops", "") == ("later", "The courier failed: KeyError.")

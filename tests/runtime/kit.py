@@ -13,7 +13,9 @@ from airworthy.core.ids import Ids
 from airworthy.gateway import ModelClient
 from airworthy.policy import Policy
 from airworthy.recorder import Recorded
+from airworthy.review import ItemQuery, Kind, People
 from airworthy.runtime import Agent, Ended, Submission, TaskRow, Worker
+from airworthy.runtime.reviews import Whole
 from airworthy.store import Database, MemoryDatabase
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, EffectState, Tool
@@ -62,6 +64,11 @@ class Bench:
     def decide(self, task_id: str, to: EffectState, note: str = "", result: bytes = b"") -> None:
         self.app.operations.decide(self.effect(task_id).id, to, "dana", note, result)
 
+    def waiting(self, *kinds: Kind) -> Whole:
+        """The one item of the review queue that is open; without `kinds`, of all but delayed calls."""
+        (line,) = self.app.reviews.listing(ItemQuery(kinds=kinds))
+        return self.app.reviews.item(line.item.id)
+
     def answer(self, task_id: str) -> Any:
         return self.steps(task_id)[-1].result
 
@@ -73,6 +80,7 @@ def bench(
     clients: dict[str, ModelClient] | None = None,
     database: Database | None = None,
     clock: Clock | None = None,
+    people: People | None = None,
     **policy: Any,
 ) -> Bench:
     """Call it inside a test: the clock is the running loop's. `handler` is the agent's function."""
@@ -85,5 +93,6 @@ def bench(
         [agent],
         clock=clock if clock is not None else LoopClock(),
         ids=Ids(random.Random(7)),
+        people=people,
     )
     return Bench(app, agent)

@@ -14,13 +14,8 @@ from airworthy.runtime.reviews import AlreadyDecided, Whole
 from tests.runtime.kit import Bench, bench
 
 
-def only(made: Bench) -> Whole:
-    (line,) = made.app.reviews.listing(ItemQuery(kinds=(Kind.QUESTION,)))
-    return made.app.reviews.item(line.item.id)
-
-
 def answers(made: Bench, value: Any, by: str = "dana") -> Whole:
-    item = only(made)
+    item = made.waiting(Kind.QUESTION)
     return made.app.reviews.answer(item.look.item.id, by, value, seen=item.look.seal, note="I asked her")
 
 
@@ -45,7 +40,7 @@ async def test_the_answer_reaches_the_run_and_nothing_before_it_is_done_again() 
     waiting = made.task(task)
     assert (waiting.state, waiting.wake_us) == (State.WAITING, None)
     assert waiting.waiting_for == "an answer to: Which order does she mean?"
-    item = only(made)
+    item = made.waiting(Kind.QUESTION)
     assert (item.look.item.to, item.look.item.agent) == ("desk", "support")
 
     answers(made, "8812")
@@ -64,7 +59,7 @@ async def test_a_second_answer_is_told_of_the_first() -> None:
 
     made = bench(asks)
     await made.done()
-    item = only(made)
+    item = made.waiting(Kind.QUESTION)
     answers(made, "this one")
 
     with pytest.raises(AlreadyDecided, match=r"decided \(answer\) by dana"):
@@ -120,7 +115,7 @@ async def test_an_answer_that_only_the_code_can_refuse_is_asked_for_again_with_t
     answers(made, {"usd": "a lot", "reason": "late"})
     await made.work()
 
-    item = only(made)
+    item = made.waiting(Kind.QUESTION)
 
     assert made.task(task).state is State.WAITING
     assert item.look.question is not None
@@ -140,8 +135,8 @@ async def test_questions_in_parallel_are_answered_in_any_order() -> None:
     for _ in range(2):
         lines = made.app.reviews.listing(ItemQuery(kinds=(Kind.QUESTION,)))
         line = lines[-1]
-        assert line.look.question is not None
-        made.app.reviews.answer(line.item.id, "dana", f"to {line.look.question.text}", seen=line.look.seal)
+        assert line.question is not None
+        made.app.reviews.answer(line.item.id, "dana", f"to {line.question.text}", seen=line.seal)
         await made.work()
 
     assert made.answer(task) == ["to One?", "to Two?"]
@@ -168,7 +163,7 @@ async def test_a_question_of_a_cancelled_task_waits_no_more() -> None:
 
     made = bench(asks)
     await made.done()
-    item = only(made)
+    item = made.waiting(Kind.QUESTION)
     made.app.operations.cancel(item.look.task.id, "sam")
 
     assert made.app.reviews.listing(ItemQuery()) == []

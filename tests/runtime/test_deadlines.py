@@ -40,13 +40,10 @@ async def notes(run: Run) -> str:
 
 
 def desk(handler: Any, people: People = PEOPLE, **review: Any) -> Bench:
-    made = bench(
-        handler, note, tools={"note": ToolRule(approval="always", critical=False, effect="write")},
+    return bench(
+        handler, note, people=people, tools={"note": ToolRule(approval="always", critical=False, effect="write")},
         escalation={"default": "desk"}, review=ReviewRules.model_validate(review), runtime={"attempts_max": 1},
     )  # fmt: skip
-    made.app.reviews.people = people
-    made.app.reviews.rules = type(made.app.reviews.rules)(people, made.app.reviews.rules.policies)
-    return made
 
 
 def notices(made: Bench) -> list[tuple[Any, ...]]:
@@ -58,8 +55,7 @@ def notices(made: Bench) -> list[tuple[Any, ...]]:
 async def waits(made: Bench) -> Whole:
     made.submit()
     await made.work()
-    (line,) = made.app.reviews.listing(ItemQuery())
-    return made.app.reviews.item(line.item.id)
+    return made.waiting()
 
 
 async def passed(made: Bench, seconds: float) -> None:
@@ -326,7 +322,7 @@ async def test_the_clock_never_lets_out_what_a_person_changed_or_held() -> None:
     late.app.reviews.approve(asked.look.item.id, "dana", seen=asked.look.seal)
     await late.work()
     (line,) = late.app.reviews.listing(ItemQuery(kinds=(Kind.DELAYED,)))
-    late.app.reviews.hold(line.item.id, "lee", seen=line.look.seal)
+    late.app.reviews.hold(line.item.id, "lee", seen=line.seal)
 
     await passed(made, 70)
     await passed(late, 70)

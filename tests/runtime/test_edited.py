@@ -8,7 +8,6 @@ from airworthy import Run, tool
 from airworthy.policy import ToolRule
 from airworthy.review import Item, ItemQuery
 from airworthy.runtime.deciding import NotFitting
-from airworthy.runtime.reviews import Whole
 from airworthy.tools import EffectState, Tool
 from tests.runtime.kit import Bench, bench
 
@@ -29,13 +28,8 @@ def mailing(sent: list[str]) -> Tool:
     return mail
 
 
-def waiting(made: Bench) -> Whole:
-    (line,) = made.app.reviews.listing(ItemQuery())
-    return made.app.reviews.item(line.item.id)
-
-
 def edited(made: Bench, to: str) -> Item:
-    item = waiting(made)
+    item = made.waiting()
     after = made.app.reviews.edit(item.look.item.id, "dana", {"to": to, "text": "hi"}, seen=item.look.seal)
     return after.look.item
 
@@ -53,7 +47,7 @@ async def test_a_changed_recipient_is_counted_in_the_spelling_in_which_all_are()
     await made.work()
     edited(made, f"Ada <{ADA}>")
     await made.work()
-    item = waiting(made)
+    item = made.waiting()
     made.app.reviews.approve(item.look.item.id, "dana", seen=item.look.seal)
     await made.work()
 
@@ -79,7 +73,7 @@ async def test_what_a_person_wrote_instead_says_nothing_for_what_the_agent_wante
     await made.work()
 
     assert sent == [ADA]
-    held = waiting(made).look.effect
+    held = made.waiting().look.effect
     assert held is not None
     assert EVE in held.arguments
 
@@ -117,9 +111,9 @@ async def test_a_taking_back_that_waits_for_a_person_goes_by_no_bound_and_cannot
     queue = made.app.reviews.with_agents([made.agent])
     (line,) = queue.listing(ItemQuery())
     with pytest.raises(NotFitting, match="takes back"):
-        queue.edit(line.item.id, "dana", {"to": ADA, "text": "hi"}, seen=line.look.seal)
+        queue.edit(line.item.id, "dana", {"to": ADA, "text": "hi"}, seen=line.seal)
 
-    queue.approve(line.item.id, "dana", seen=line.look.seal)
+    queue.approve(line.item.id, "dana", seen=line.seal)
     await made.work()
 
     assert sent == [EVE, f"back from {EVE}"]

@@ -83,7 +83,7 @@ class World:
             await asyncio.sleep(6)
             for line in self.made.app.reviews.listing(ItemQuery()):
                 with contextlib.suppress(AirworthyError):
-                    self._decided(line.item.id, line.look.seal, line.item.kind)
+                    self._decided(line.item.id, line.seal, line.item.kind)
         await asyncio.gather(*self.calls, return_exceptions=True)
         for worker in self.workers:
             worker.cancel()
@@ -111,7 +111,7 @@ class World:
         lines = self.made.app.reviews.listing(ItemQuery())
         if lines:
             line = self.chance.choice(lines)
-            self._decided(line.item.id, line.look.seal, line.item.kind)
+            self._decided(line.item.id, line.seal, line.item.kind)
 
     def _decided(self, item: str, seal: str, kind: Kind) -> None:
         queue = self.made.app.reviews

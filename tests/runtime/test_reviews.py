@@ -71,21 +71,12 @@ def shop(
     handler: Callable[[Run], Any] = pays, people: People | None = None, **policy: Any
 ) -> tuple[Shop, Bench]:
     found = Shop()
-    made = bench(handler, found.pay, **{**ASKS, **policy})
-    if people is not None:
-        made.app.reviews.people = people
-        made.app.reviews.rules = type(made.app.reviews.rules)(people, made.app.reviews.rules.policies)
-    return found, made
-
-
-def only(made: Bench, *kinds: Kind) -> Whole:
-    (line,) = made.app.reviews.listing(ItemQuery(kinds=kinds))
-    return made.app.reviews.item(line.item.id)
+    return found, bench(handler, found.pay, people=people, **{**ASKS, **policy})
 
 
 async def waiting(made: Bench, *kinds: Kind, value: Any = "hello") -> Whole:
     await made.done(value)
-    return only(made, *kinds)
+    return made.waiting(*kinds)
 
 
 async def test_a_held_call_is_one_item_with_all_that_it_is_about() -> None:
@@ -97,7 +88,7 @@ async def test_a_held_call_is_one_item_with_all_that_it_is_about() -> None:
     assert item.look.item.to == "desk"
     assert item.look.effect is not None
     assert item.look.effect.arguments == '{"amount":80.0,"to":"ann"}'
-    assert only(made).look.item.id == item.look.item.id, "looking twice makes no second item"
+    assert made.waiting().look.item.id == item.look.item.id, "looking twice makes no second item"
 
 
 async def test_an_approved_call_is_made_once_and_its_task_goes_on() -> None:
@@ -166,7 +157,7 @@ async def test_a_change_that_the_tool_or_the_policy_forbids_changes_nothing(chan
     with pytest.raises(AirworthyError, match=says):
         made.app.reviews.edit(item.look.item.id, "dana", changed, seen=item.look.seal)
 
-    assert only(made).look.seal == item.look.seal
+    assert made.waiting().look.seal == item.look.seal
     await made.work()
     assert found.paid == []
 
@@ -177,7 +168,7 @@ async def test_a_changed_call_in_doubt_is_done_again_as_changed() -> None:
     item = await waiting(made)
     made.app.reviews.edit(item.look.item.id, "dana", {"to": "ann", "amount": 20.0}, seen=item.look.seal)
     await made.work()
-    doubt = only(made, Kind.IN_DOUBT)
+    doubt = made.waiting(Kind.IN_DOUBT)
 
     made.app.reviews.settle(doubt.look.item.id, "dana", Act.AGAIN, seen=doubt.look.seal)
     await made.work()
@@ -198,7 +189,7 @@ async def test_what_has_changed_since_it_was_seen_is_refused_and_nothing_happens
     await made.work()
 
     assert found.paid == []
-    now = only(made)
+    now = made.waiting()
     assert now.look.item.edited_by == "lee"
     made.app.reviews.approve(item.look.item.id, "dana", seen=now.look.seal)
     await made.work()
@@ -209,13 +200,13 @@ async def test_whoever_changed_a_call_or_handed_in_its_task_cannot_approve_it_un
     _, made = shop(review=ReviewRules(four_eyes=True))
     task = made.submit("hello", user="sam")
     await made.work()
-    item = only(made)
+    item = made.waiting()
     with pytest.raises(NotAllowed, match="handed in"):
         made.app.reviews.approve(item.look.item.id, "sam", seen=item.look.seal)
     made.app.reviews.edit(item.look.item.id, "lee", {"to": "bob", "amount": 80.0}, seen=item.look.seal)
 
     with pytest.raises(NotAllowed, match="changed this call"):
-        made.app.reviews.approve(item.look.item.id, "lee", seen=only(made).look.seal)
+        made.app.reviews.approve(item.look.item.id, "lee", seen=made.waiting().look.seal)
 
     assert made.effect(task).state is EffectState.HELD
 
@@ -354,7 +345,7 @@ async def test_the_same_task_escalated_again_is_another_item_with_another_seal()
     made.app.reviews.approve(item.look.item.id, "dana", seen=item.look.seal)
     await made.work()
 
-    again = only(made)
+    again = made.waiting()
 
     assert again.look.task.id == item.look.task.id
     assert again.look.item.id != item.look.item.id
@@ -397,7 +388,7 @@ async def leaves_a_held_call(how: str) -> tuple[Shop, Bench, str]:
 async def test_an_answer_by_hand_calls_off_what_only_a_run_could_have_done() -> None:
     found, made, task = await leaves_a_held_call("escalate")
     assert made.effect(task).state is EffectState.HELD
-    item = only(made, Kind.ESCALATION)
+    item = made.waiting(Kind.ESCALATION)
 
     made.app.reviews.answer(item.look.item.id, "dana", "done by hand", seen=item.look.seal)
 
@@ -513,7 +504,7 @@ async def test_a_call_in_doubt_is_settled_as_a_person_found_it(
     item = await waiting(made)
     made.app.reviews.approve(item.look.item.id, "dana", seen=item.look.seal)
     await made.work()
-    doubt = only(made)
+    doubt = made.waiting()
     assert doubt.look.item.kind is Kind.IN_DOUBT, "one item, although its task is escalated too"
     with pytest.raises(NotFitting, match="happened, not_happened, again"):
         made.app.reviews.approve(doubt.look.item.id, "dana", seen=doubt.look.seal)
@@ -528,7 +519,7 @@ async def test_a_call_in_doubt_is_settled_as_a_person_found_it(
 async def delayed(made: Bench) -> Whole:
     made.submit()
     await made.work()
-    return only(made, Kind.DELAYED)
+    return made.waiting(Kind.DELAYED)
 
 
 LATER: dict[str, Any] = {"tools": {"pay": ToolRule(delay_s=600)}}
@@ -550,7 +541,7 @@ async def test_a_delayed_call_can_be_held_and_then_waits_for_a_yes() -> None:
     item = await delayed(made)
 
     made.app.reviews.hold(item.look.item.id, "dana", seen=item.look.seal)
-    held = only(made)
+    held = made.waiting()
 
     assert held.look.item.kind is Kind.APPROVAL
     made.app.reviews.approve(held.look.item.id, "lee", seen=held.look.seal)

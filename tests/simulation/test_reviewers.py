@@ -20,8 +20,9 @@ from airworthy.review.item import ACTS
 from airworthy.runtime import State, tasks
 from airworthy.runtime.expiring import CLOCK
 from airworthy.runtime.keeping import Rules
+from airworthy.runtime.looking import Look
 from airworthy.runtime.machine import OPEN
-from airworthy.runtime.reviews import AlreadyDecided, ItemChanged, Line, Reviews
+from airworthy.runtime.reviews import AlreadyDecided, ItemChanged, Reviews
 from airworthy.runtime.waiting import wanted
 from airworthy.store import Tx
 from airworthy.tools import outbox
@@ -76,12 +77,12 @@ class Office:
                 )
         self.open = False
 
-    def _act(self, line: Line) -> None:
+    def _act(self, line: Look) -> None:
         """One person with one item: mostly what it offers, at times the wrong person, act or memory of it."""
         chance, id_ = self.chance, line.item.id
         by = chance.choice(WRONG) if chance.random() < 0.3 else chance.choice(RIGHT)
         act = chance.choice(list(Act)) if chance.random() < 0.2 else chance.choice(ACTS[line.item.kind])
-        seen = "0123456789abcdef" if chance.random() < 0.1 else line.look.seal
+        seen = "0123456789abcdef" if chance.random() < 0.1 else line.seal
         if act is Act.ASSIGN or not self._knows(line, act):
             return
         before = self.world.operations.task(line.item.task_id)
@@ -92,11 +93,11 @@ class Office:
             return
         if by in WRONG:
             self.world.violations.append(f"{by!r} decided {id_} ({act})")
-        if seen != line.look.seal:
+        if seen != line.seal:
             self.world.violations.append(f"{by} decided {id_} ({act}) without having seen it")
         self._remember(line, act, before.state, after)
 
-    def _knows(self, line: Line, act: Act) -> bool:
+    def _knows(self, line: Look, act: Act) -> bool:
         """People tell the truth about a call in doubt, and nobody opens a task again for ever."""
         world = self.world
         if act in (Act.APPROVE, Act.REOPEN) and world.reopened[line.item.task_id] >= REOPENED_MAX:
@@ -105,16 +106,16 @@ class Office:
             return act not in (Act.HAPPENED, Act.NOT_HAPPENED, Act.AGAIN)
         if any(life.frozen for life in world.lives) or "freeze" in world.plan.blows.values():
             return False
-        assert line.look.effect is not None
-        return (act is Act.HAPPENED) == (world.outside.effective[label_of(line.look.effect)] > 0)
+        assert line.effect is not None
+        return (act is Act.HAPPENED) == (world.outside.effective[label_of(line.effect)] > 0)
 
-    def _do(self, queue: Reviews, line: Line, act: Act, by: str, seen: str) -> Any:
+    def _do(self, queue: Reviews, line: Look, act: Act, by: str, seen: str) -> Any:
         id_ = line.item.id
         match act:
             case Act.APPROVE:
                 return queue.approve(id_, by, seen=seen)
             case Act.EDIT:
-                arguments = {} if line.look.effect is None else decode(line.look.effect.arguments.encode())
+                arguments = {} if line.effect is None else decode(line.effect.arguments.encode())
                 changed = {**arguments, "label": f"{arguments.get('label', '')}e"}
                 return queue.edit(id_, by, changed, seen=seen)
             case Act.REJECT:
@@ -128,9 +129,9 @@ class Office:
             case _:
                 return queue.settle(id_, by, act, seen=seen)
 
-    def _remember(self, line: Line, act: Act, was: State, after: Any) -> None:
+    def _remember(self, line: Look, act: Act, was: State, after: Any) -> None:
         """What must never happen from now on, and how often a task was closed and opened by hand."""
-        world, effect = self.world, line.look.effect
+        world, effect = self.world, line.effect
         if effect is not None and act in (Act.REJECT, Act.EDIT):
             world.outside.forbidden[label_of(effect)] = f"its {act}"
         if effect is not None and act is Act.NOT_HAPPENED:

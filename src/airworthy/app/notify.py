@@ -1,6 +1,5 @@
 """Puts notifications together: people.toml, the secrets of its channels, couriers, and the chores that send."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from airworthy.review.channel_rule import ChannelRule
 from airworthy.review.couriers import ChannelUnset, Courier, Refused, Secrets, Sent
 from airworthy.review.message import Message, MessageKind, of_test
 from airworthy.review.people import People
-from airworthy.review.post_office import GRACE_S, PostOffice, Sorting
+from airworthy.review.post_office import PostOffice, Sorting, carried
 from airworthy.runtime.chores import Chore
 
 if TYPE_CHECKING:
@@ -26,8 +25,7 @@ EVERY_S: Final = 2.0
 
 def notify_chores(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
     """One that sorts, and one for each channel, so that none waits for another. Without a channel, none."""
-    folder = app.folder or Path()
-    people = load_people(folder) if app.folder is not None else People()
+    folder, people = app.folder or Path(), app.reviews.people
     if not people.channels:
         return []
     sorting = Sorting(app.database, people, lambda agent: teams_of(people, agents, agent))
@@ -127,8 +125,7 @@ async def tested(folder: Path, name: str, to: str) -> tuple[str, str]:
         for kind in kinds:
             id_ = Ids().new("msg", now_us)
             message = Message(id_, name, recipient, "", kind, 1, now_us, of_test(name, now_us))
-            async with asyncio.timeout(rule.timeout_s + GRACE_S):
-                result = await courier.carry(message, now_us)
+            result = await carried(courier, rule, message, now_us)
             if not isinstance(result, Sent):
                 return ("refused" if isinstance(result, Refused) else "later"), result.error
     finally:

@@ -57,14 +57,13 @@ def create(
     from airworthy.app.config import load_config
     from airworthy.app.config import person as login
     from airworthy.app.console import created
-    from airworthy.app.people import load_people
     from airworthy.review import Command
 
     whole = show.unicode_text
     with opened(load_config(folder, database=database)) as found:
         found.reviews.check_command(login(), Command.ADMIT)
         secret, key = created(
-            found, load_people(folder), person=whole(person), program=whole(program),
+            found, found.reviews.people, person=whole(person), program=whole(program),
             roles=[whole(each) for each in role or ()], expires=whole(expires),
         )  # fmt: skip
     if as_json:

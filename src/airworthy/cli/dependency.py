@@ -176,7 +176,7 @@ def outages(
     """
     from airworthy.app.health import learnt
     from airworthy.core.errors import InputError
-    from airworthy.tools.windows import is_zone
+    from airworthy.policy.dependency_rule import is_zone
 
     if zone and not is_zone(zone):
         raise InputError(

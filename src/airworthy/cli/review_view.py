@@ -9,7 +9,8 @@ from airworthy.core.errors import InputError
 from airworthy.review.item import Act, Kind
 
 if TYPE_CHECKING:
-    from airworthy.runtime.reviews import Line, Whole
+    from airworthy.runtime.looking import Look
+    from airworthy.runtime.reviews import Whole
 
 STEP_CHARS_MAX = 200
 _HOW = {
@@ -25,7 +26,7 @@ _HOW = {
 }
 
 
-def show_lines(lines: "Sequence[Line]", limit: int) -> None:
+def show_lines(lines: "Sequence[Look]", limit: int) -> None:
     from airworthy.runtime.telling import line
 
     if not lines:
@@ -37,7 +38,7 @@ def show_lines(lines: "Sequence[Line]", limit: int) -> None:
             (
                 each.item.id, each.item.kind.value, each.item.assigned or each.item.to or "anybody", each.item.agent,
                 show.when(each.item.created_us), show.when(each.item.deadline_us),
-                show.clipped(line(each.look), 80) if each.item.status == "open" else _ending(each),
+                show.clipped(line(each), 80) if each.item.status == "open" else _ending(each),
             )
             for each in lines
         ],
@@ -182,7 +183,7 @@ def _show_steps(document: dict[str, Any]) -> None:
         )
 
 
-def _ending(each: "Line") -> str:
+def _ending(each: "Look") -> str:
     from airworthy.runtime.reviews import told_decision
 
     return told_decision(each.item)

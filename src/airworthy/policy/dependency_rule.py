@@ -18,6 +18,14 @@ TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 ZoneName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
 
 
+def is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # A folder of the zone files is an OSError.
+        return False
+    return True
+
+
 class HealthRule(Section):
     """How to ask a dependency whether it is well."""
 
@@ -67,9 +75,7 @@ class OutageRule(Section):
             flaws.append(
                 Flaw(("end",), "is `begin` too, so the window has no length.", "Write when it ends.")
             )
-        try:
-            ZoneInfo(self.zone)
-        except (KeyError, ValueError, OSError):  # A folder of the zone files is an OSError.
+        if not is_zone(self.zone):
             says = f"names no time zone known here: {self.zone!r}."
             flaws.append(Flaw(("zone",), says, 'Write a name as "Europe/Berlin", or "UTC".'))
         return flaws

@@ -27,6 +27,7 @@ Line = tuple[Part, ...]
 
 
 def codes(entries: Sequence[str], between: str = ", ") -> Line:
+    """A list within a line: `a`, `b`, `c`."""
     parts: list[Part] = []
     for position, entry in enumerate(entries):
         parts += [between, Code(entry)] if position else [Code(entry)]
@@ -65,14 +66,6 @@ class Document:
 
     agent: str
     blocks: tuple[Block, ...]
-
-
-def codes(entries: Sequence[str]) -> Line:
-    """A list within a line: `a`, `b`, `c`."""
-    parts: list[str | Code] = []
-    for position, entry in enumerate(entries):
-        parts += [", ", Code(entry)] if position else [Code(entry)]
-    return tuple(parts)
 
 
 def plain(text: str) -> str:

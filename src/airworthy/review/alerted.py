@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from airworthy.recorder import alerts
@@ -23,6 +24,10 @@ _ENDED: Final = (
 )
 
 
+def any_to_tell(tx: Tx) -> bool:
+    return any(tx.row(query, (1,)) is not None for query in (_NEW, _ENDED))
+
+
 def tell(tx: Tx, teams_of: TeamsOf, now_us: int) -> int:
     """How many notices were made of alerts that are new, or have ended since."""
     told = 0
@@ -42,22 +47,10 @@ def tell(tx: Tx, teams_of: TeamsOf, now_us: int) -> int:
 def _notice(alert: AlertRow, team: str, now_us: int, *, over: bool) -> Notice:
     key, about = f"alert:{alert.key}:{alert.first_us}:{team}", f"alert:{alert.key}"
     link = f"airworthy alert show {shlex.quote(alert.key)}"
-    if over:
-        text = f"Ended by {alert.ended_by}."
-        return Notice(
-            f"{key}:over",
-            "alert",
-            alert.agent,
-            team,
-            alert.title,
-            text,
-            link,
-            now_us,
-            about,
-            alert.severity,
-            over=True,
-        )
     text = f"{alert.text}\nFirst seen in task {alert.task_id}." if alert.task_id else alert.text
-    return Notice(
+    told = Notice(
         key, "alert", alert.agent, team, alert.title, text, link, alert.first_us, about, alert.severity
     )
+    if not over:
+        return told
+    return replace(told, key=f"{key}:over", text=f"Ended by {alert.ended_by}.", at_us=now_us, over=True)

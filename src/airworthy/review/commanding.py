@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from airworthy.review.may import NAMES_SHOWN_MAX, NotAllowed
+from airworthy.review.may import NotAllowed, named
 from airworthy.review.people import People, Role
 
 
@@ -45,7 +45,4 @@ def may_command(people: People, by: str, command: Command) -> str:
 
 def _who_may(people: People, wanted: Role) -> str:
     names = [each.name for each in people.people.values() if {wanted, "admin"} & set(each.roles)]
-    if not names:
-        return f"Give somebody the role {wanted} in people.toml."
-    more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
-    return f"Those who may: {', '.join(names[:NAMES_SHOWN_MAX])}{more}."
+    return named(names) or f"Give somebody the role {wanted} in people.toml."

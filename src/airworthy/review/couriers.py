@@ -15,7 +15,7 @@ PART_CHARS_MIN = 4
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    note: str = ""
+    """The receiver has taken it."""
 
 
 @dataclass(frozen=True, slots=True)

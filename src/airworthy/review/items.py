@@ -140,6 +140,12 @@ def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:
     return ids_alike(tx, "review_items", part, chars_min, limit)
 
 
+def open_about(tx: Tx, subject: str) -> Item | None:
+    """The open item about an effect or a question."""
+    row = tx.row(f"SELECT {_COLUMNS} FROM review_items WHERE subject = ? AND status = 'open'", (subject,))
+    return None if row is None else _item(row)
+
+
 def about(tx: Tx, whole_id: str, limit: int) -> list[str]:
     """Of what is open: the items about this task, or about this effect or question, by its whole id."""
     rows = tx.rows(

@@ -1,5 +1,6 @@
 """Whether a person may do an act with an item, and in which role; a refusal says who may. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airworthy.core.errors import AirworthyError
@@ -52,11 +53,15 @@ def may_look(people: People, by: str) -> bool:
 
 def who_may(people: People, item: Item, act: Act, but: str = "") -> str:
     """A sentence with their names; empty when nobody may."""
-    names = [
+    return named([
         person.name
         for id_, person in people.people.items()
         if id_ != but and _role_of(people, id_, person, item, act) is not None
-    ]
+    ])  # fmt: skip
+
+
+def named(names: Sequence[str]) -> str:
+    """Those who may, as a sentence; empty when nobody may."""
     if not names:
         return ""
     more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""

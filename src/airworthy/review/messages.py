@@ -73,7 +73,7 @@ def record(tx: Tx, row: MessageRow, result: Result, now_us: int, chance: float) 
         return
     attempts = known[1] + 1
     if isinstance(result, Sent):
-        _end(tx, row.message.id, "sent", result.note, (attempts, now_us))
+        _end(tx, row.message.id, "sent", "", (attempts, now_us))
         ended(tx, failing_key(channel), "airworthy", now_us)
         return
     if isinstance(result, Later):

@@ -2,24 +2,15 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
-from airworthy.policy.dependency_rule import DAYS, Day, TimeOfDay, ZoneName
+from airworthy.policy.dependency_rule import DAYS, Day, TimeOfDay, ZoneName, is_zone
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import ENTRIES_MAX, Place, Seconds, Section, Sentence, Word
 from airworthy.review.channel_rule import CHANNELS_MAX, ChannelRule, Mailbox
 
 Role = Literal["viewer", "reviewer", "operator", "admin"]
-
-
-def is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 class PersonRule(Section):

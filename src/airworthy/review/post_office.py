@@ -14,7 +14,7 @@ from airworthy.review import alerted, forming, messages, routing, storm
 from airworthy.review.alerted import TeamsOf
 from airworthy.review.channel_rule import ChannelRule
 from airworthy.review.couriers import Courier, Later, Result
-from airworthy.review.message import Redact
+from airworthy.review.message import Message, Redact
 from airworthy.review.messages import MessageRow
 from airworthy.review.people import People
 from airworthy.store import Database, Tx
@@ -39,18 +39,36 @@ class Sorting:
         if now_us >= self._swept_us + round(SWEEP_S * US_PER_S):
             await self._database.write(lambda tx: self._swept(tx, now_us))
             self._swept_us = now_us
+        # Looked for first: a round with nothing to sort must not take the writer's turn.
         for _ in range(ROUTES_MAX):
-            if await self._database.write(lambda tx: self._sorted(tx, now_us)) < routing.ROUTED_MAX:
+            if not await self._database.read(_anything):
                 return
+            await self._database.write(lambda tx: self._sorted(tx, now_us))
 
-    def _sorted(self, tx: Tx, now_us: int) -> int:
+    def _sorted(self, tx: Tx, now_us: int) -> None:
         alerted.tell(tx, self._teams_of, now_us)
-        return routing.route(tx, self._people, now_us)
+        routing.route(tx, self._people, now_us)
 
     def _swept(self, tx: Tx, now_us: int) -> None:
         routing.route_strays(tx, self._channels)
         messages.give_up_strays(tx, self._channels, now_us)
         messages.prune(tx, now_us)
+
+
+def _anything(tx: Tx) -> bool:
+    return alerted.any_to_tell(tx) or routing.any_to_route(tx)
+
+
+async def carried(courier: Courier, rule: ChannelRule, message: Message, now_us: int) -> Result:
+    """One attempt, bounded in time whatever the courier does."""
+    bound_s = rule.timeout_s + GRACE_S
+    try:
+        async with asyncio.timeout(bound_s):
+            return await courier.carry(message, now_us)
+    except TimeoutError:
+        return Later(f"The channel did not end an attempt within {bound_s:g} s.")
+    except Exception as error:  # noqa: BLE001  # a courier's own fault must not send it round and round without a wait
+        return Later(f"The courier failed: {type(error).__name__}.", all_alike=False)
 
 
 class PostOffice:
@@ -94,14 +112,7 @@ class PostOffice:
 
     async def _sent(self, row: MessageRow) -> bool:
         """False when the channel itself fails."""
-        result: Result
-        try:
-            async with asyncio.timeout(self._rule.timeout_s + GRACE_S):
-                result = await self._courier.carry(row.message, self._clock.now_us())
-        except TimeoutError:
-            result = Later(f"The channel did not end an attempt within {self._rule.timeout_s + GRACE_S:g} s.")
-        except Exception as error:  # noqa: BLE001  # a courier's own fault must not send it round and round without a wait
-            result = Later(f"The courier failed: {type(error).__name__}.", all_alike=False)
+        result = await carried(self._courier, self._rule, row.message, self._clock.now_us())
         chance, now_us = self._ids.random(), self._clock.now_us()
         await self._database.write(lambda tx: messages.record(tx, row, result, now_us, chance))
         return not (isinstance(result, Later) and result.all_alike)

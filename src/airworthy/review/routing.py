@@ -12,6 +12,10 @@ from airworthy.store import Tx
 ROUTED_MAX: Final = 1_000  # notices in one transaction
 
 
+def any_to_route(tx: Tx) -> bool:
+    return tx.row("SELECT 1 FROM notices WHERE routed_us IS NULL LIMIT 1") is not None
+
+
 def route(tx: Tx, people: People, now_us: int) -> int:
     """Gives new notices to the lanes of their teams, the oldest first; how many there were."""
     rows = tx.rows(

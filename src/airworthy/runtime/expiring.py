@@ -48,15 +48,13 @@ def wake(tx: Tx, rules: Rules, deciding: Deciding, item_id: str, now_us: int) ->
     match item.on_deadline:
         case "escalate":
             _pass_on(tx, rules, item, wish, now_us)
-        case "reject":
-            decided(tx, deciding, found, replace(wish, act=Act.REJECT), now_us, four_eyes=False)
         case "approve":
             _check_plain(found)
             decided(tx, deciding, found, replace(wish, act=Act.APPROVE), now_us, four_eyes=False)
         case "decline" if item.kind is Kind.QUESTION:
             wish = replace(wish, act=Act.REJECT)
             _close(tx, item, wish, deciding.declined(tx, found, wish, now_us), now_us)
-        case "decline":
+        case "reject" | "decline":
             decided(tx, deciding, found, replace(wish, act=Act.REJECT), now_us, four_eyes=False)
         case "default" if found.question is not None and found.question.default is not None:
             value = decode(found.question.default.encode())

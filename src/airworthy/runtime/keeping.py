@@ -1,10 +1,11 @@
 """Keeps the review queue in step with tasks, effects and questions, and tells the people concerned. No decisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from airworthy.policy import Policy
-from airworthy.policy.review_rule import NO_RULE, WaitingFor, WaitRule
+from airworthy.policy.review_rule import WaitingFor
 from airworthy.recorder import touched
 from airworthy.review import Item, Kind, Notice, People, Question, Status, enqueue, items, questions
 from airworthy.review.notices import NoticeKind
@@ -92,10 +93,7 @@ def place(tx: Tx, rules: Rules, now_us: int) -> int:
 
 
 def put(tx: Tx, item: Item, found: Placing) -> None:
-    items.update(
-        tx, item.id, to=found.to, placed=True, deadline_us=found.deadline_us, on_deadline=found.on_deadline,
-        escalate_to=found.escalate_to, wake_us=found.wake_us, reminders=0,
-    )  # fmt: skip
+    items.update(tx, item.id, reminders=0, **_of(found))
 
 
 def tell(tx: Tx, item: Item, kind: NoticeKind, key: str, text: str, now_us: int) -> None:
@@ -117,14 +115,15 @@ def _new(task_id: str, agent: str, want: Want) -> Item:
 
 def _open(tx: Tx, rules: Rules, item: Item, about: tuple[Want, Question | None], now_us: int) -> None:
     if item.agent in rules.policies:
-        found = _placing(rules, item, about, now_us)
-        item = replace(
-            item, to=found.to, placed=True, deadline_us=found.deadline_us, on_deadline=found.on_deadline,
-            escalate_to=found.escalate_to, wake_us=found.wake_us,
-        )  # fmt: skip
+        item = replace(item, **_of(_placing(rules, item, about, now_us)))
     made = items.insert(tx, item)
     if made.kind is not Kind.DELAYED:  # It asks for nothing; a notice for each would drown the others.
         tell(tx, made, "review", "new", f"It is about task {made.task_id}.", now_us)
+
+
+def _of(found: Placing) -> dict[str, Any]:
+    """As fields of an item."""
+    return {**asdict(found), "placed": True}
 
 
 def _gone(tx: Tx, item: Item, effect: EffectRow | None, now_us: int) -> None:
@@ -139,8 +138,6 @@ def _placing(rules: Rules, item: Item, about: tuple[Want, Question | None], now_
     want, question = about
     policy = rules.policies[item.agent]
     rule = policy.review.rule(_RULE_OF[item.kind], want.tool)
-    if item.kind is Kind.DELAYED:
-        rule = WaitRule(to=rule.to) if rule is not NO_RULE else NO_RULE
     place_ = want.place or policy.escalation.default or ""
     if item.kind in (Kind.ESCALATION, Kind.BLOCKED_ANSWER, Kind.IN_DOUBT) and want.place:
         # The stop itself says whom to ask; the rule of the kind does not overrule it.
@@ -150,5 +147,5 @@ def _placing(rules: Rules, item: Item, about: tuple[Want, Question | None], now_
         asked = Asked(question.to, question.deadline_s, question.default is not None)
     found = placed(rule, rules.people, now_us, asked, place_)
     if item.kind is Kind.DELAYED:
-        return replace(found, deadline_us=None, on_deadline="wait", wake_us=None)
+        return Placing(found.to, None, "wait", "", None)  # It has a time of its own, at which it goes out.
     return found

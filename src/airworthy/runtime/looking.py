@@ -50,7 +50,11 @@ class Look:
 
 def look(tx: Tx, item_id: str) -> Look:
     """Raises: NoSuchItem."""
-    item = items.get(tx, item_id)
+    return look_at(tx, items.get(tx, item_id))
+
+
+def look_at(tx: Tx, item: Item) -> Look:
+    """`item`: as it is read in this transaction."""
     task = tasks.get(tx, item.task_id)
     effect = outbox.find(tx, item.subject) if item.kind in _OF_EFFECTS else None
     question = questions.find(tx, item.subject) if item.kind is Kind.QUESTION else None

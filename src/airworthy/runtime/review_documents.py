@@ -9,7 +9,7 @@ from airworthy.recorder import Recorded
 from airworthy.review import Item, Record
 from airworthy.runtime.documents import Document, usd
 from airworthy.runtime.looking import Look
-from airworthy.runtime.reviews import Line, Whole
+from airworthy.runtime.reviews import Whole
 from airworthy.runtime.telling import line, told
 from airworthy.runtime.waiting import BLOCKED
 
@@ -18,9 +18,9 @@ from airworthy.runtime.waiting import BLOCKED
 BESIDE_BYTES_MAX: Final = 4_000
 
 
-def line_document(shown: Line) -> Document:
+def line_document(look: Look) -> Document:
     """One entry of a list."""
-    return {**_item(shown.item), "line": line(shown.look)}
+    return {**_item(look.item), "line": line(look)}
 
 
 def whole_document(shown: Whole) -> Document:
@@ -28,8 +28,7 @@ def whole_document(shown: Whole) -> Document:
     look = shown.look
     words = told(look)
     return {
-        **_item(look.item),
-        "line": line(look),
+        **line_document(look),
         "overdue": shown.overdue,
         "seen": look.seal,
         "happened": words.happened,

@@ -17,7 +17,7 @@ from airworthy.runtime.deciding import Deciding, NotFitting, Wish
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.keeping import Rules
 from airworthy.runtime.lifecycle import Lifecycle
-from airworthy.runtime.looking import Look, look
+from airworthy.runtime.looking import Look, look, look_at
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, Tx
 
@@ -38,14 +38,6 @@ class ItemChanged(AirworthyError):
     """What is decided on is not what the person saw; nothing was done. Look at it anew."""
 
     code = "item_changed"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One item of a list."""
-
-    item: Item
-    look: Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +93,13 @@ class Reviews:
 
     # Looking.
 
-    def listing(self, query: ItemQuery, by: str = "") -> list[Line]:
+    def listing(self, query: ItemQuery, by: str = "") -> list[Look]:
         """What waits, the oldest first. Raises: NoSuchItem for a page after nothing, NotAllowed."""
         self._may_look(by)
         self.keep_up()
 
-        def read(tx: Tx) -> list[Line]:
-            return [Line(item, look(tx, item.id)) for item in items.listing(tx, query)]
+        def read(tx: Tx) -> list[Look]:
+            return [look_at(tx, item) for item in items.listing(tx, query)]
 
         return self.database.read_now(read)
 
@@ -124,12 +116,7 @@ class Reviews:
     def item_of(self, subject: str) -> Item | None:
         """The open item about an effect or a question; None when nothing about it waits for a person."""
         self.keep_up()
-
-        def read(tx: Tx) -> Item | None:
-            row = tx.row("SELECT id FROM review_items WHERE subject = ? AND status = 'open'", (subject,))
-            return None if row is None else items.find(tx, row[0])
-
-        return self.database.read_now(read)
+        return self.database.read_now(lambda tx: items.open_about(tx, subject))
 
     def check_may(self, subject: str, by: str, act: Act) -> None:
         """For doors that act on an effect itself. Raises: NotAllowed where people.toml does not let them."""
@@ -371,7 +358,6 @@ def told_decision(item: Item) -> str:
 __all__ = [
     "AlreadyDecided",
     "ItemChanged",
-    "Line",
     "NotAllowed",
     "NotFitting",
     "Reviews",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from airworthy.core.clock import utc_text
-from airworthy.core.money import usd_text
 from airworthy.core.outcome import ReasonCode
 from airworthy.review import ACTS, Act, Item, Kind, Status
+from airworthy.review.plain_text import cut
 from airworthy.runtime.looking import Look
 from airworthy.runtime.machine import OPEN
 
@@ -54,8 +54,7 @@ def line(look: Look) -> str:
         text = look.question.text
     else:
         text = _why(look)
-    text = " ".join(text[: 4 * LINE_CHARS_MAX].split())
-    return text if len(text) <= LINE_CHARS_MAX else text[: LINE_CHARS_MAX - 1] + "…"
+    return cut(" ".join(text[: 4 * LINE_CHARS_MAX].split()), LINE_CHARS_MAX)
 
 
 def default_of(item: Item) -> str:
@@ -212,14 +211,10 @@ _SENTENCES: Final[Mapping[tuple[Kind, Act], str]] = {
 }
 
 
-def cost_text(look: Look) -> str:
-    return usd_text(look.cost_nano)
-
-
 def _why(look: Look) -> str:
     why = look.task.why
     return _quoted(why.text) if why is not None else f"It is {look.task.state.value}."
 
 
 def _quoted(text: str) -> str:
-    return text if len(text) <= QUOTE_CHARS_MAX else text[: QUOTE_CHARS_MAX - 1] + "…"
+    return cut(text, QUOTE_CHARS_MAX)

@@ -119,14 +119,6 @@ class _Place:
     is_bad: bool
 
 
-def is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # A folder of the zone files is an OSError.
-        return False
-    return True
-
-
 def windows(hours: Iterable[Hour], zone: str = "UTC", declared: Sequence[OutageRule] = ()) -> list[Window]:
     """In the order of the week. Hours that touch a window `declared` already count for nothing, neither as evidence nor
     as what is usual."""
