@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from airworthy.recorder.traces.tables import traces
 from airworthy.store.migrate import Migration, create_all
 
 
@@ -81,4 +82,5 @@ MIGRATIONS = (
     Migration("recorder", 1, "steps and payloads", _first),
     Migration("recorder", 2, "alerts", _alerts),
     Migration("recorder", 4, "tasks that people may have to know of", _touched),
+    Migration("recorder", 5, "traces, spans, facets, rollups and texts", traces),
 )

@@ -80,6 +80,12 @@ class Connection:
         except sqlite3.Error as error:
             raise translated(error, self.path, self.busy_s) from error
 
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        try:
+            self._raw.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise translated(error, self.path, self.busy_s) from error
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         try:
             return self._raw.execute(sql, params).fetchall()

@@ -1,0 +1,29 @@
+"""Values that traces can be asked for by: an ordered list of each, so that any is found from the newest on."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from airworthy.store import Tx
+
+FIELDS: Final = (
+    "agent", "release", "session", "user", "feature", "outcome", "error", "tool", "model", "origin", "check",
+)  # fmt: skip
+VALUE_CHARS_MAX: Final = 200
+_INSERT: Final = (
+    "INSERT INTO facets (field, value, at_us, ref) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (field, value, at_us, ref) DO NOTHING"
+)
+
+
+def note(tx: Tx, ref: str, at_us: int, values: Iterable[tuple[str, str]]) -> None:
+    """`values`: field and value; an empty value is none. Twice is once."""
+    rows = {(field, value[:VALUE_CHARS_MAX], at_us, ref) for field, value in values if value}
+    tx.many(_INSERT, sorted(rows))
+
+
+def forget(tx: Tx, ref: str, at_us: int, field: str, value: str) -> None:
+    """The value is not true of it any more: a task that was opened again."""
+    tx.execute(
+        "DELETE FROM facets WHERE field = ? AND value = ? AND at_us = ? AND ref = ?",
+        (field, value[:VALUE_CHARS_MAX], at_us, ref),
+    )

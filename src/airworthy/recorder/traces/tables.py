@@ -1,0 +1,187 @@
+"""The tables of traces. `traces` has a row for each task of ours and for each trace that came from elsewhere.
+
+`at_us` is where a trace stands in every list: when it began, as first heard, and never later than it was heard of.
+It does not change, so that a page's place stays a place. `facets` holds each value that can be asked for, in that
+order; `texts` is found by rowids that are in that order too. Names and labels come from outside.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airworthy.store.migrate import create_all
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+
+def traces(dialect: str) -> Sequence[str]:
+    from sqlalchemy import MetaData
+
+    metadata = MetaData()
+    _traces(metadata)
+    _spans(metadata)
+    _rollups(metadata)
+    return [*create_all(metadata, dialect), *_texts(dialect)]
+
+
+def _traces(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
+
+    made = Table(
+        "traces",
+        metadata,
+        Column("id", String, primary_key=True),  # the task's id, or the trace's in hex
+        Column("origin", String, nullable=False),  # task, otlp, import
+        Column("trace_id", String, nullable=False),
+        Column("agent", String, nullable=False),
+        Column("release", String, nullable=False),
+        Column("session", String, nullable=False),
+        Column("user_id", String, nullable=False),
+        Column("feature", String, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        Column("started_us", BigInteger, nullable=False),
+        Column("ended_us", BigInteger),  # NULL: still open, or its root was not heard of
+        Column("duration_us", BigInteger),
+        Column("outcome", String),
+        Column("error_type", String),
+        Column("steps", Integer, nullable=False),
+        Column("model_calls", Integer, nullable=False),
+        Column("tool_calls", Integer, nullable=False),
+        Column("errors", Integer, nullable=False),
+        Column("retries", Integer, nullable=False),
+        Column("tokens_in", BigInteger, nullable=False),
+        Column("tokens_out", BigInteger, nullable=False),
+        Column("cost_nano", BigInteger),  # of what has a price; NULL: nothing has
+        Column("unpriced", Integer, nullable=False),  # model calls without one
+        Column("sentence", Text),
+        sqlite_with_rowid=False,
+    )
+    Index(
+        "traces_by_time",
+        made.c.at_us,
+        made.c.id,
+        made.c.duration_us,
+        made.c.cost_nano,
+        made.c.steps,
+        made.c.origin,
+    )
+    # A trace from elsewhere has its trace id for an id; a task is looked for by it when its own spans come in.
+    ours = text("origin = 'task'")
+    Index("traces_of_tasks", made.c.trace_id, unique=True, sqlite_where=ours, postgresql_where=ours)
+    Table(
+        "facets",
+        metadata,
+        Column("field", String, primary_key=True),
+        Column("value", String, primary_key=True),
+        Column("at_us", BigInteger, primary_key=True, autoincrement=False),
+        Column("ref", String, primary_key=True),
+        sqlite_with_rowid=False,
+    )
+
+
+def _spans(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text
+
+    Table(
+        "spans",
+        metadata,
+        Column("trace", LargeBinary, primary_key=True),  # 16 bytes
+        Column("span", LargeBinary, primary_key=True),  # 8 bytes
+        Column("parent", LargeBinary),
+        Column("kind", String, nullable=False),
+        Column("name", String, nullable=False),
+        Column("started_us", BigInteger, nullable=False),
+        Column("ended_us", BigInteger, nullable=False),
+        Column("error_type", String),
+        Column("model", String),
+        Column("tokens_in", Integer),
+        Column("tokens_out", Integer),
+        Column("cost_nano", BigInteger),
+        Column("chunk", BigInteger, nullable=False),
+        Column("part", Integer, nullable=False),  # its place in the chunk
+        sqlite_with_rowid=False,
+    )
+    # The payloads of the spans of one trace that came together, packed together: they repeat each other.
+    Table("chunks", metadata, Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+          Column("body", LargeBinary, nullable=False))  # fmt: skip
+    scores = Table(
+        "scores",
+        metadata,
+        Column("trace", LargeBinary, primary_key=True),
+        Column("span", LargeBinary, primary_key=True),  # empty: of the whole trace
+        Column("name", String, primary_key=True),
+        Column("at_us", BigInteger, primary_key=True, autoincrement=False),
+        Column("value", Float),
+        Column("label", String, nullable=False),
+        Column("explanation", Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("scores_by_name", scores.c.name, scores.c.at_us)
+    Table(
+        "intake",  # what became of what was sent, by UTC day: nothing is lost silently
+        metadata,
+        Column("day", String, primary_key=True),
+        Column("what", String, primary_key=True),
+        Column("count", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _rollups(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, Index, Integer, String, Table
+
+    series = Table(
+        "series",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("agent", String, nullable=False),
+        Column("release", String, nullable=False),
+        Column("feature", String, nullable=False),
+    )
+    Index("series_by_name", series.c.agent, series.c.release, series.c.feature, unique=True)
+    counts = (
+        "opened", "answered", "declined", "escalated", "dead_lettered", "cancelled", "failed", "ended", "steps",
+        "model_calls", "tool_calls", "errors", "retries", "tokens_in", "tokens_out", "cost_nano", "priced",
+        "unpriced", "duration_us",
+    )  # fmt: skip
+    Table(
+        "rollups",
+        metadata,
+        Column("width_s", Integer, primary_key=True, autoincrement=False),
+        Column("bucket_us", BigInteger, primary_key=True, autoincrement=False),
+        Column("series_id", Integer, primary_key=True, autoincrement=False),
+        *(Column(name, BigInteger, nullable=False, server_default="0") for name in counts),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "rollup_bins",
+        metadata,
+        Column("width_s", Integer, primary_key=True, autoincrement=False),
+        Column("bucket_us", BigInteger, primary_key=True, autoincrement=False),
+        Column("series_id", Integer, primary_key=True, autoincrement=False),
+        Column("measure", String, primary_key=True),  # duration, steps, cost
+        Column("bin", Integer, primary_key=True, autoincrement=False),
+        Column("count", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _texts(dialect: str) -> Sequence[str]:
+    docs = (
+        "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL)"
+        if dialect == "postgresql"
+        else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL)"
+    )
+    due = "CREATE TABLE index_due (ref VARCHAR NOT NULL PRIMARY KEY, what VARCHAR NOT NULL)"
+    by_ref = "CREATE INDEX docs_by_ref ON docs (ref)"
+    if dialect == "postgresql":
+        texts = [
+            "CREATE TABLE texts (id BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)",
+            "CREATE INDEX texts_by_word ON texts USING GIN (words)",
+        ]
+    else:
+        # Without the text itself, which stands in the payloads, and without places: words, not phrases, are found.
+        options = "content='', detail=none, columnsize=0, tokenize='unicode61'"
+        texts = [f"CREATE VIRTUAL TABLE texts USING fts5(words, {options})"]
+    return [docs, by_ref, due, *texts]
