@@ -75,7 +75,7 @@ def pydantic_ai(simulator: str, provider: TracerProvider, *, version: int | None
     def find_order(number: str) -> str:
         return f"Order {number} is in Bremen."
 
-    result = agent.run_sync(QUESTION, conversation_id="conversation-7")  # type: ignore[call-overload]
+    result = agent.run_sync(QUESTION, conversation_id="conversation-7")
     usage = result.usage
     return {"in": usage.input_tokens, "out": usage.output_tokens}
 
@@ -127,7 +127,9 @@ def loop_openai(simulator: str, collector: str) -> dict[str, int]:
 def loop_anthropic(simulator: str, collector: str) -> dict[str, int]:
     from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
 
-    return instrumented("traceloop-anthropic", AnthropicInstrumentor(), lambda: ask_anthropic(simulator), collector)
+    return instrumented(
+        "traceloop-anthropic", AnthropicInstrumentor(), lambda: ask_anthropic(simulator), collector
+    )
 
 
 def wrapped(simulator: str, collector: str) -> dict[str, int]:

@@ -173,8 +173,12 @@ def _message(said: Any) -> Any:
             rest["tool_call_id"] = call_id
     calls = rest.pop("tool_calls", None)
     if isinstance(parsed(calls), list):
-        told = {part.get("id") for part in parts if isinstance(part, dict) and part.get("type") == "tool_call"}
-        parts.extend(call for call in map(_call, parsed(calls)) if call.get("id") is None or call["id"] not in told)
+        told = {
+            part.get("id") for part in parts if isinstance(part, dict) and part.get("type") == "tool_call"
+        }
+        parts.extend(
+            call for call in map(_call, parsed(calls)) if call.get("id") is None or call["id"] not in told
+        )
     elif calls is not None:
         rest["tool_calls"] = calls
     return {"role": role, "parts": parts, **rest}
