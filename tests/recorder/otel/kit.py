@@ -1,5 +1,6 @@
 """A collector on loopback that keeps what it is sent, and requests of OTLP/JSON written short."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +89,7 @@ def request(*spans: Any, resource: dict[str, Any] | None = None, scope: str = "t
         "resource": {"attributes": attributes_of(resource)},
         "scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}],
     }
-    return orjson.dumps({"resourceSpans": [group]})
+    return json.dumps({"resourceSpans": [group]}).encode()  # which writes numbers of any size
 
 
 def reading(**more: Any) -> Reading:
