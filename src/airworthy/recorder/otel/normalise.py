@@ -59,9 +59,9 @@ def span_of(raw: RawSpan, about: About, reading: Reading, now_us: int) -> Span:
     found, families = _places(raw.attributes)
     if about.found:
         found = {**about.found, **found}
-    kind = _kind(found)
+    kind = _kind(found, raw)
     payload: dict[str, Any] = {"name": raw.name}
-    taken = _add_content(payload, raw, found, families)
+    taken = _add_content(payload, raw, found, families, is_tool=kind is SpanKind.TOOL)
     error_type, error_text = _error(raw, found)
     if error_type:
         payload["error"] = {"type": error_type, "text": error_text}
@@ -145,7 +145,7 @@ def _places(attributes: Attributes) -> tuple[_Found, list[str]]:
     return found, families
 
 
-def _kind(found: _Found) -> SpanKind:
+def _kind(found: _Found, raw: RawSpan) -> SpanKind:
     for slot, kinds in (
         ("operation", names.OPERATIONS),
         ("inference", names.INFERENCE),
@@ -162,12 +162,16 @@ def _kind(found: _Found) -> SpanKind:
         return SpanKind.STEP
     if "tool" in found or ("method" in found and found["method"][1] == "tools/call"):
         return SpanKind.TOOL
+    if raw.attributes.get(names.AGENT_KEYS.get(raw.origin.scope, "")) is not None:
+        return SpanKind.AGENT
     if "model" in found and "tokens_in" in found:
         return SpanKind.MODEL
     return SpanKind.STEP
 
 
-def _add_content(payload: dict[str, Any], raw: RawSpan, found: _Found, families: list[str]) -> dict[str, str]:
+def _add_content(
+    payload: dict[str, Any], raw: RawSpan, found: _Found, families: list[str], *, is_tool: bool
+) -> dict[str, str]:
     """Puts `input` and `output` in; where each was taken from."""
     attributes, taken = raw.attributes, dict[str, str]()
     lifted: dict[str, tuple[str, Any, list[str]]] = {}
@@ -187,17 +191,19 @@ def _add_content(payload: dict[str, Any], raw: RawSpan, found: _Found, families:
             if attributes.pop(key, None) is not None:
                 taken[slot] = key
     if len(taken) < 2 and ("events" in found or raw.events):
-        _add_told(payload, raw, found, taken)
+        _add_told(payload, raw, found, taken, is_tool=is_tool)
     return taken
 
 
-def _add_told(payload: dict[str, Any], raw: RawSpan, found: _Found, taken: dict[str, str]) -> None:
+def _add_told(
+    payload: dict[str, Any], raw: RawSpan, found: _Found, taken: dict[str, str], *, is_tool: bool
+) -> None:
     """What went in and out as events tell it, where no attribute does."""
     said: tuple[Any, Any] = (None, None)
     if "events" in found:
         said = messages.of_event_list(found["events"][1])
     elif any(event.name in names.MESSAGE_EVENTS for event in raw.events):
-        said = messages.of_events(raw.events)
+        said = messages.of_tool_events(raw.events) if is_tool else messages.of_events(raw.events)
         for event in raw.events:
             if event.name in names.MESSAGE_EVENTS and not taken:
                 event.attributes = {}  # It stands in input or output now.

@@ -51,7 +51,7 @@ def _gathered(value: Any, words: list[str], left: int, depth: int) -> int:
             if left <= 0:
                 break
             left = _gathered(inner, words, left, depth + 1)
-    elif kind is int or kind is float:
+    elif (kind is int or kind is float) and value - value == 0:  # Infinity and NaN are null in the payload.
         words.append(str(value))
         left -= 12
     return left
