@@ -148,8 +148,7 @@ def _ranks(trace: Trace) -> dict[str, Rank]:
 
 def _hear(trace: Trace, ranks: dict[str, Rank], span: Span) -> None:
     started_us = span.started_us
-    if started_us < trace.started_us:
-        trace.started_us = started_us
+    trace.started_us = min(trace.started_us, started_us)
     rank = (1 if span.parent_id else 0, started_us, span.span_id)
     for label in LABELS:
         value = getattr(span, label)
@@ -232,7 +231,9 @@ def _facets(
     return gone, new
 
 
-def _sums(before: Trace | None, after: Trace, usage: dict[int, list[int]]) -> list[tuple[int, Series, Change]]:
+def _sums(
+    before: Trace | None, after: Trace, usage: dict[int, list[int]]
+) -> list[tuple[int, Series, Change]]:
     home = bucket_of(after.at_us, FINE_S)
     if before is None or before.series == after.series:
         found = {bucket: _change(counts) for bucket, counts in usage.items()}
