@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.app.export import export_chores
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
 from airworthy.runtime.chores import Chore
@@ -20,7 +21,7 @@ DESCRIBE_EVERY_S = 1.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
-    """Raises: PolicyError while people.toml cannot be read, for these decide and notify."""
+    """Raises: PolicyError while people.toml cannot be read, for these decide and notify; or recorder.toml."""
     if app.reviews.unread is not None:
         raise app.reviews.unread
     return [
@@ -29,6 +30,7 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
         Chore("describe", DESCRIBE_EVERY_S, _describing(app)),
         *health_chores(app, agents),
         *notify_chores(app, agents),
+        *export_chores(app),
     ]
 
 

@@ -40,9 +40,9 @@ def otlp_of(app: App, rule: IntakeRule, people: Callable[[], People] | None = No
     return OtlpDoor(
         Intake(app.database, app.clock, IntakeBounds(rule.spans_max, rule.bytes_max)),
         Callers(app.database, app.clock, known),
-        Reading(app.payloads.redactor, price=price_by(price_list())),
+        Reading(app.payloads.redactor, rule.bounds(), price_by(price_list())),
         app.clock,
-        OtlpRules(rule.body_bytes_max),
+        OtlpRules(rule.body_max),
     )
 
 
