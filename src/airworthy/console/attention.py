@@ -88,9 +88,6 @@ def troubles(standing: Standing) -> dict[str, list[str]]:
     def add(agent: str, words: str) -> None:
         found.setdefault(agent, []).append(words)
 
-    for row in standing.switches:
-        if row.scope != ALL:
-            add(row.scope.removeprefix("agent:"), "works by hand" if row.manual else "is paused")
     for alert in standing.alerts:
         if alert.agent and alert.severity == "critical":
             add(alert.agent, "has a critical alert")
@@ -107,6 +104,9 @@ def troubles(standing: Standing) -> dict[str, list[str]]:
             late[item.agent] = late.get(item.agent, 0) + 1
     for agent, count in late.items():
         add(agent, f"has {count} overdue")
+    for row in standing.switches:
+        if row.scope != ALL:
+            add(row.scope.removeprefix("agent:"), "works by hand" if row.manual else "is paused")
     for alert in standing.alerts:
         if alert.agent and alert.severity == "warning":
             add(alert.agent, "has a warning")

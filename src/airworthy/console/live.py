@@ -54,11 +54,16 @@ class Streams:
     def open(self) -> int:
         return len(self._waiting)
 
-    def opened(self) -> asyncio.Event | None:
-        """Set when the stream is to end; give it back by `closed`. None: there are as many as there may be."""
-        if self._closed or len(self._waiting) >= STREAMS_MAX:
-            return None
+    @property
+    def full(self) -> bool:
+        """Whether another may not be opened."""
+        return self._closed or len(self._waiting) >= STREAMS_MAX
+
+    def opened(self) -> asyncio.Event:
+        """Set when the stream is to end; give it back by `closed`."""
         over = asyncio.Event()
+        if self._closed:
+            over.set()
         self._waiting.add(over)
         return over
 
