@@ -49,11 +49,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number with what is to be said of it, and where it leads."""
+    """One number with what is to be said of it, and where it leads. `notes`: the first alone where there is no room."""
 
     name: str
     text: str
     notes: Sequence[str]
+    change: str
     link: str
     trend: Trend
     label: str
@@ -202,31 +203,30 @@ def _figures(line: Line, window: Window, about: tuple[Term, ...]) -> list[Figure
     p50, p95 = now.duration_us(0.5), now.duration_us(0.95)
     slow = ways.traces(Amount("duration", ">", round(p95)), *about) if p95 else link
     of = f"over {window.words}"
+    began = min(now["opened"], before["opened"])
+    per_task, per_hour = now.cost_per_task_nano, now.cost_per_hour_nano
     return [
         Figure(
-            "Tasks", shown.count(now["opened"]),
-            [f"{shown.count(now.tasks_per_hour)} per hour",
-             change(now.tasks_per_hour, before.tasks_per_hour, sample=min(now["opened"], before["opened"]))],
+            "Tasks", shown.count(now["opened"]), [f"{shown.count(now.tasks_per_hour)} per hour"],
+            change(now.tasks_per_hour, before.tasks_per_hour, sample=began),
             link, trend([point["opened"] for point in points]), f"Tasks {of}",
         ),
         Figure(
             "Escalated", shown.share(now.share("escalated")),
-            [f"{shown.count(now['escalated'])} of {shown.count(now['ended'])}",
-             moved(now.share("escalated"), before.share("escalated"), sample=sample)],
+            [f"{shown.count(now['escalated'])} of {shown.count(now['ended'])}"],
+            moved(now.share("escalated"), before.share("escalated"), sample=sample),
             ways.traces(label("outcome", "escalated"), *about),
             trend([point.share("escalated") for point in points]), f"Share of escalated tasks {of}",
         ),
         Figure(
-            "Duration", shown.duration(p50),
-            [f"slowest 5 %: over {shown.duration(p95)}" if p95 is not None else "",
-             change(p95, before.duration_us(0.95), sample=sample)],
+            "Duration", shown.duration(p50), [f"1 in 20 over {shown.duration(p95)}"] if p95 is not None else [],
+            change(p95, before.duration_us(0.95), sample=sample),
             slow, trend([point.duration_us(0.95) for point in points]), f"Duration that 95 % of tasks stay below {of}",
         ),
         Figure(
             "Cost", _cost(now),
-            [f"{shown.money(now.cost_per_task_nano)} per task" if now.cost_per_task_nano is not None else "",
-             f"{shown.money(now.cost_per_hour_nano)} per hour" if now.cost_per_hour_nano is not None else "",
-             change(now.cost_per_hour_nano, before.cost_per_hour_nano, sample=min(now["opened"], before["opened"]))],
+            [] if per_task is None else [f"{shown.money(per_task)} a task", f"{shown.money(per_hour)} an hour"],
+            change(per_hour, before.cost_per_hour_nano, sample=began),
             link, trend([point.cost_nano for point in points]), f"Cost {of}",
         ),
     ]  # fmt: skip

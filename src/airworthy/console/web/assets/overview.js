@@ -31,6 +31,14 @@
   let drawn = [];
   let held = null;
 
+  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+  /* The day where it begins, else the hour; in the reader's own time, as everything a script shows. */
+  const when = (at, before) => {
+    const now = new Date(at * 1000);
+    const same = before && day.format(new Date(before * 1000)) === day.format(now);
+    return same ? hour.format(now) : `${hour.format(now)}\n${day.format(now)}`;
+  };
   const data = (plot) => {
     const from = Date.parse(held.from) / 1000;
     const series = plot.of(held.all.trend);
@@ -41,18 +49,23 @@
     place.replaceChildren();
     section.hidden = false;
     const axis = { stroke: token("--soft"), grid: { stroke: token("--line"), width: 1 }, ticks: { stroke: token("--line"), width: 1 }, font: "12px system-ui" };
-    drawn = plots.map((plot) => {
+    const boxes = plots.map((plot) => {
       const box = document.createElement("figure");
       box.className = "chart";
       const title = document.createElement("h3");
       title.textContent = plot.title;
       box.append(title);
       place.append(box);
+      return box;
+    });
+    /* Only when all stand there, each has its width. */
+    drawn = plots.map((plot, i) => {
+      const box = boxes[i];
       return new uPlot({
         width: Math.max(200, box.clientWidth - 26), height: 180, cursor: { sync: { key: "overview" } },
         scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
-        axes: [axis, { ...axis, size: 56 }],
-        series: [{ label: "At" }, ...plot.lines.map(([label, colour]) => ({ label, stroke: token(colour), width: 1.5, spanGaps: false, points: { show: false }, value: (_, v) => (v === null || v === undefined ? "–" : plot.say(v)) }))],
+        axes: [{ ...axis, values: (_, all) => all.map((at, i) => when(at, i && all[i - 1])) }, { ...axis, size: 56 }],
+        series: [{ label: "At", value: (_, at) => (at ? when(at, 0) : "–") }, ...plot.lines.map(([label, colour]) => ({ label, stroke: token(colour), width: 1.5, spanGaps: false, points: { show: false }, value: (_, v) => (v === null || v === undefined ? "–" : plot.say(v)) }))],
       }, data(plot), box);
     });
   };
