@@ -2,11 +2,11 @@
 
 from fastapi import FastAPI
 
-from airworthy.console.web import assets, errors, overview
+from airworthy.console.web import assets, errors, overview, traces
 
 
 def install(api: FastAPI) -> None:
     """After the API's own routes and its handlers of errors."""
-    for router in (assets.router, overview.router):
+    for router in (assets.router, overview.router, traces.router):
         api.include_router(router)
     errors.install(api)
