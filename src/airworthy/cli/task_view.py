@@ -41,6 +41,7 @@ class View:
             why=why.text if why is not None else _waiting(self.task),
             cost_nano=self.cost_nano,
             seconds=self.task.active_us / 1e6,
+            deeds=documents.deeds_of(self.effects),
         )
 
     def document(self) -> documents.Document:

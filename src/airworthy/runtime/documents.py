@@ -7,6 +7,7 @@ from airworthy.core.clock import iso
 from airworthy.core.money import NANO_PER_USD
 from airworthy.recorder import Recorded
 from airworthy.recorder.alerts import AlertRow
+from airworthy.recorder.summary import Deed
 from airworthy.review.feedback import Feedback
 from airworthy.review.results import Result, Tally
 from airworthy.runtime.afterwards import Refused
@@ -153,6 +154,12 @@ def tally_document(tally: Tally) -> Document:
 def told_document(kept: int, refused: Sequence[Refused]) -> Document:
     """What became of many results that were told at once."""
     return {"kept": kept, "refused": [{"line": one.line, "why": one.why} for one in refused]}
+
+
+def deeds_of(effects: Sequence[EffectRow]) -> dict[int, Deed]:
+    """For `summarise`: by step, what has become of its effect and who let it out or stopped it."""
+    own = [effect for effect in effects if effect.undo_of is None]
+    return {effect.seq: Deed(effect.state.value, effect.decided_by or "") for effect in own}
 
 
 def evidence_of(effect: EffectRow) -> Any:
