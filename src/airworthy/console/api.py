@@ -8,6 +8,7 @@ from airworthy import __version__
 from airworthy.console import alerts, effects, links, manual, problems, review, said, tasks
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
+from airworthy.console.web import app as pages
 from airworthy.core.asgi import Application
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def api(parts: Parts) -> FastAPI:
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
+    pages.install(made)
     return made
 
 

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from airworthy.console.page import style_hash
 from airworthy.core.asgi import Application, Message, Receive, Scope, Send
 
-# No script anywhere, since what a page of ours shows came from outside; the style is by its hash.
+# For what brings no policy of its own, as the console's pages do: no script anywhere, and the one style by its hash.
 _POLICY: Final = (
     "default-src 'none'; style-src '{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -17,6 +17,8 @@ _SAFE: Final = (
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", _POLICY.format(style=style_hash()).encode()),
     (b"cache-control", b"no-store"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
 
 
