@@ -32,11 +32,13 @@ _ENDINGS: Final = {
 class Deed:
     """What has become of a step's effect, which the journal alone cannot tell. `state`: the outbox's own word.
 
-    `by`: who approved, rejected or cancelled it.
+    `by`: who approved, rejected or cancelled it, and when.
     """
 
     state: str
     by: str = ""
+    decided_us: int | None = None
+    effect_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

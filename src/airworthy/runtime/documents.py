@@ -159,7 +159,10 @@ def told_document(kept: int, refused: Sequence[Refused]) -> Document:
 def deeds_of(effects: Sequence[EffectRow]) -> dict[int, Deed]:
     """For `summarise`: by step, what has become of its effect and who let it out or stopped it."""
     own = [effect for effect in effects if effect.undo_of is None]
-    return {effect.seq: Deed(effect.state.value, effect.decided_by or "") for effect in own}
+    return {
+        effect.seq: Deed(effect.state.value, effect.decided_by or "", effect.decided_us, effect.id)
+        for effect in own
+    }
 
 
 def evidence_of(effect: EffectRow) -> Any:
