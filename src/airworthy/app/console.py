@@ -7,6 +7,7 @@ from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
 from airworthy.console import access
 from airworthy.console.access import AccessKey
+from airworthy.console.door import Door
 from airworthy.console.parts import Parts
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
@@ -15,7 +16,9 @@ from airworthy.runtime import Agent
 from airworthy.runtime.reviews import Reviews
 
 
-def parts_of(app: App, agents: Sequence[Agent], people: Callable[[], People]) -> Parts:
+def parts_of(
+    app: App, agents: Sequence[Agent], people: Callable[[], People], door: Door | None = None
+) -> Parts:
     """`people`: asked at each request."""
     queue = app.reviews.with_agents(agents)
 
@@ -25,8 +28,9 @@ def parts_of(app: App, agents: Sequence[Agent], people: Callable[[], People]) ->
     policies = {agent.name: agent.policy for agent in agents}
     hands = by_hand_of(app, agents, reviews)
     return Parts(
-        app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people
-    )
+        app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
+        door if door is not None else Door(),
+    )  # fmt: skip
 
 
 def created(

@@ -15,6 +15,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "no_key": 401,
     "forbidden": 403,
     "not_allowed": 403,
+    "form_refused": 403,
     "link_refused": 403,
     "no_such_task": 404,
     "no_such_item": 404,
@@ -55,6 +56,12 @@ class Forbidden(AirworthyError):
     """The key is good, and not for this."""
 
     code: ClassVar[str] = "forbidden"
+
+
+class FormRefused(AirworthyError):
+    """A form that did not come from a page of this session; nothing was done."""
+
+    code: ClassVar[str] = "form_refused"
 
 
 def status_of(error: AirworthyError) -> int:
