@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, problems, review, said, tasks
+from airworthy.console import alerts, effects, links, manual, overview, problems, review, said, tasks
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
 from airworthy.console.web import app as pages
@@ -33,6 +33,7 @@ def api(parts: Parts) -> FastAPI:
     problems.install(made)
     for router in (tasks.router, effects.router, review.router, manual.router, said.router, alerts.router):
         made.include_router(router, prefix=BASE)
+    made.include_router(overview.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])

@@ -1,7 +1,7 @@
 """What the API and the pages are given: the operations they call, and how they know who calls. Decides nothing."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from airworthy.console.access import Caller, Right
 from airworthy.console.door import Door
 from airworthy.console.identity import Came, Identity, identified
+from airworthy.console.live import Readings, Streams
 from airworthy.console.problems import Forbidden, NoKey
 from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
@@ -42,6 +43,8 @@ class Parts:
     people: Callable[[], People]
     ids: Ids
     door: Door
+    readings: Readings = field(default_factory=Readings)
+    streams: Streams = field(default_factory=Streams)
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")

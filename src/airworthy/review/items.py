@@ -141,6 +141,24 @@ def unplaced(tx: Tx, agents: Sequence[str], limit: int) -> list[Item]:
     return [_item(row) for row in rows]
 
 
+def pressing(tx: Tx, limit: int) -> list[Item]:
+    """What is open, the nearest deadline first, then what has none, the oldest first; without delayed calls."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM review_items WHERE status = 'open' AND kind <> 'delayed'"
+        " ORDER BY CASE WHEN deadline_us IS NULL THEN 1 ELSE 0 END, deadline_us, created_us, id LIMIT ?",
+        (limit,),
+    )
+    return [_item(row) for row in rows]
+
+
+def counts_by_agent(tx: Tx) -> dict[tuple[str, Kind], int]:
+    """Of what is open."""
+    rows = tx.rows(
+        "SELECT agent, kind, COUNT(*) FROM review_items WHERE status = 'open' GROUP BY agent, kind"
+    )
+    return {(agent, Kind(kind)): count for agent, kind, count in rows}
+
+
 def counts(tx: Tx) -> dict[Kind, int]:
     """Of what is open."""
     rows = tx.rows("SELECT kind, COUNT(*) FROM review_items WHERE status = 'open' GROUP BY kind")

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from airworthy.console.access import Right
 from airworthy.console.web import assets, shown
+from airworthy.core.clock import iso, utc_text
 
 if TYPE_CHECKING:
     from airworthy.console.web.visitor import Visitor
@@ -71,6 +72,8 @@ def environment() -> Environment:
         share=shown.share,
         duration=shown.duration,
         when=shown.when,
+        iso=iso,
+        clock=_clock,
         ago=_ago,
     )
     made.globals.update(asset=assets.path_of)
@@ -80,6 +83,10 @@ def environment() -> Environment:
 @pass_context
 def _ago(context: Context, us: int | None) -> Markup:
     return shown.ago(us, context["now_us"])
+
+
+def _clock(us: int) -> str:
+    return utc_text(us)[11:]
 
 
 def text(name: str, **values: Any) -> str:

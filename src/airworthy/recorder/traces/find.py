@@ -4,13 +4,15 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, assert_never
+from typing import ClassVar, Final
 
 from airworthy.core.errors import InputError
-from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Term, Value, Words
+from airworthy.recorder.traces.query import Query
+from airworthy.recorder.traces.search import search
 from airworthy.store import Tx, ids_alike
 
 LIMIT_MAX: Final = 1_000
+_ASKED_MAX: Final = 500  # ids in one question
 
 
 class NoSuchTrace(InputError):
@@ -70,7 +72,7 @@ class Cursor:
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
             at, dot, id_ = raw.partition(".")
-            if not (dot and id_ and at.isascii() and at.isdigit() and int(at) < 2**63):
+            if not (dot and at.isascii() and at.isdigit() and int(at) < 2**63):
                 raise ValueError
         except (ValueError, binascii.Error):
             raise InputError(
@@ -97,25 +99,18 @@ _COLUMNS: Final = ", ".join(f"t.{name}" for name in TraceRow.__dataclass_fields_
 def find(tx: Tx, query: Query, *, before: Cursor | None = None, limit: int = 50) -> Page:
     """`limit`: 1 to LIMIT_MAX."""
     assert 1 <= limit <= LIMIT_MAX
-    where, params = _where(query)
-    if before is not None:
-        where += " AND (t.at_us, t.id) < (?, ?)"
-        params += [before.at_us, before.id]
-    rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM traces t WHERE {where} ORDER BY t.at_us DESC, t.id DESC LIMIT ?",
-        (*params, limit + 1),
-    )
-    found = [TraceRow(*row) for row in rows[:limit]]
-    more = Cursor(found[-1].at_us, found[-1].id) if len(rows) > limit else None
-    return Page(found, more)
+    found = search(tx, query, None if before is None else (before.at_us, before.id), limit + 1)
+    rows = _rows(tx, [id_ for _, id_ in found.places[:limit]])
+    if len(found.places) > limit:
+        return Page(rows, Cursor(*found.places[limit - 1]))
+    if found.stopped_us is not None:
+        return Page(rows, Cursor(found.stopped_us, ""), found.stopped_us)
+    return Page(rows, None)
 
 
 def count(tx: Tx, query: Query, at_most: int) -> int:
-    """How many there are; it does not count further than `at_most`."""
-    where, params = _where(query)
-    row = tx.row(f"SELECT COUNT(*) FROM (SELECT 1 FROM traces t WHERE {where} LIMIT ?) c", (*params, at_most))
-    assert row is not None
-    return int(row[0])
+    """How many there are; it does not count further than `at_most`, nor look further back than a page does."""
+    return len(search(tx, query, None, at_most).places)
 
 
 def get(tx: Tx, id_: str) -> TraceRow:
@@ -131,49 +126,12 @@ def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:
     return ids_alike(tx, "traces", part, chars_min, limit)
 
 
-def _where(query: Query) -> tuple[str, list[Any]]:
-    clauses, params = ["1 = 1"], list[Any]()
-    for term in query.terms:
-        clause, values = _clause(term)
-        clauses.append(clause)
-        params += values
-    if query.agents is not None:
-        clauses.append(f"t.agent IN ({', '.join('?' for _ in query.agents)})" if query.agents else "1 = 0")
-        params += sorted(query.agents)
-    return " AND ".join(clauses), params
-
-
-def _clause(term: Term) -> tuple[str, Sequence[Any]]:
-    match term:
-        case Labels():
-            found = [_label(term.key, value) for value in term.values]
-            clause = " OR ".join(clause for clause, _ in found)
-            return f"{'NOT ' * term.negated}({clause})", [value for _, values in found for value in values]
-        case Amount():
-            column = {"cost": "cost_nano", "duration": "duration_us", "steps": "steps"}[term.key]
-            return f"t.{column} {term.comparison} ?", [term.number]
-        case Moment():
-            return f"t.at_us {'>=' if term.key == 'since' else '<'} ?", [term.at_us]
-        case Words():
-            matching = " AND ".join(f'"{word}"' for word in term.text.replace('"', " ").split())
-            within = "d.id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
-            clause = f"{'NOT ' * term.negated}EXISTS (SELECT 1 FROM docs d WHERE d.ref = t.id AND {within})"
-            return clause, [matching + "*" * term.prefix]
-        case _:
-            assert_never(term)
-
-
-def _label(key: str, value: Value) -> tuple[str, Sequence[Any]]:
-    if key == "is":
-        return {"open": "t.ended_us IS NULL", "error": "t.errors > 0", "unpriced": "t.unpriced > 0"}[
-            value.text
-        ], []
-    end = value.text + chr(0x10FFFF)
-    if key == "id":
-        return ("t.id >= ? AND t.id < ?", [value.text, end]) if value.prefix else ("t.id = ?", [value.text])
-    fits = "f.value >= ? AND f.value < ?" if value.prefix else "f.value = ?"
-    bounds = [value.text, end] if value.prefix else [value.text]
-    return (
-        f"EXISTS (SELECT 1 FROM facets f WHERE f.field = ? AND {fits} AND f.at_us = t.at_us AND f.ref = t.id)",
-        [key, *bounds],
-    )
+def _rows(tx: Tx, ids: Sequence[str]) -> list[TraceRow]:
+    """In this order."""
+    found: dict[str, TraceRow] = {}
+    for start in range(0, len(ids), _ASKED_MAX):
+        some = ids[start : start + _ASKED_MAX]
+        marks = ", ".join("?" for _ in some)
+        rows = tx.rows(f"SELECT {_COLUMNS} FROM traces t WHERE t.id IN ({marks})", some)
+        found.update((row[0], TraceRow(*row)) for row in rows)
+    return [found[id_] for id_ in ids if id_ in found]
