@@ -18,6 +18,7 @@ from airworthy.recorder.wording import Phrase, phrase
 SENTENCE_ACTS_MAX: Final = 6
 NAME_CHARS_MAX: Final = 40
 WHY_CHARS_MAX: Final = 300
+CHEAP_NANO: Final = 50_000  # what is less is not told from nothing by four decimals
 WAIT_S_MIN: Final = 60.0  # A shorter wait is of no interest to whoever reads what a task did.
 _ENDINGS: Final = {
     Outcome.ANSWERED: "Answered",
@@ -258,4 +259,5 @@ def _taken(took: Took) -> str:
         parts.append(f"waited {span_text(took.waited_s)}")
     if took.seconds is not None:
         parts.append(span_text(took.seconds))
-    return ", ".join([*parts, usd_text(took.cost_nano)])
+    cheap = took.cost_nano is not None and 0 < took.cost_nano < CHEAP_NANO
+    return ", ".join([*parts, "under 0.0001 USD" if cheap else usd_text(took.cost_nano)])

@@ -14,8 +14,8 @@ from airworthy.console.parts import Parts
 from airworthy.core.clock import Clock
 from airworthy.gateway import ModelClient
 from airworthy.policy import BreakerRule, Limits, ToolRule
-from airworthy.recorder.run_spans import SpanSeen
 from airworthy.recorder.traces import chunk
+from airworthy.recorder.traces.read import SpanRow
 from airworthy.review import Kind, People
 from airworthy.runtime.reviews import Whole
 from airworthy.store import Tx
@@ -177,18 +177,18 @@ class Browser:
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-def span(number: int, parent: int = 0, **fields: Any) -> SpanSeen:
+def span(number: int, parent: int = 0, **fields: Any) -> SpanRow:
     values: dict[str, Any] = {
         "span_id": f"{number:016x}", "parent_id": f"{parent:016x}" if parent else "", "kind": "tool",
         "name": f"execute_tool look_{number}", "started_us": number * 1_000, "ended_us": number * 1_000 + 900,
-        "error_type": None, "model": None, "tokens_in": None, "tokens_out": None, "cost_nano": None,
-        "chunk": 1, "part": 0,
+        "error_type": "", "model": "", "tokens_in": None, "tokens_out": None, "cost_nano": None,
+        "trace_id": TRACE, "payload": b"{}",
     }  # fmt: skip
-    return SpanSeen(**{**values, **fields})
+    return SpanRow(**{**values, **fields})
 
 
-def keep_trace(tx: Tx, *spans: SpanSeen, payloads: tuple[bytes, ...] = (b"{}",), **fields: Any) -> None:
-    """A trace of another program, as the intake would keep it. `payloads`: by `part` of the spans."""
+def keep_trace(tx: Tx, *spans: SpanRow, **fields: Any) -> None:
+    """A trace of another program, as the intake would keep it."""
     row: dict[str, Any] = {
         "id": TRACE, "origin": "otlp", "trace_id": TRACE, "agent": "support", "release": "", "session": "",
         "user_id": "", "feature": "", "name": "invoke_agent", "at_us": 1_000, "started_us": 1_000, "ended_us": 9_000,
@@ -199,12 +199,13 @@ def keep_trace(tx: Tx, *spans: SpanSeen, payloads: tuple[bytes, ...] = (b"{}",),
     tx.execute(
         f"INSERT INTO traces ({', '.join(row)}) VALUES ({', '.join('?' for _ in row)})", tuple(row.values())
     )
-    keep_spans(tx, str(row["trace_id"]), *spans, payloads=payloads)
+    keep_spans(tx, str(row["trace_id"]), *spans)
 
 
-def keep_spans(tx: Tx, trace_id: str, *spans: SpanSeen, payloads: tuple[bytes, ...] = (b"{}",)) -> None:
+def keep_spans(tx: Tx, trace_id: str, *spans: SpanRow) -> None:
     tx.execute(
-        "INSERT INTO chunks (id, body) VALUES (1, ?)", (chunk.pack([(each, "") for each in payloads]),)
+        "INSERT INTO chunks (id, body) VALUES (1, ?)",
+        (chunk.pack([(each.payload or b"{}", "") for each in spans]),),
     )
     tx.many(
         "INSERT INTO spans (trace, span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in,"
@@ -212,9 +213,9 @@ def keep_spans(tx: Tx, trace_id: str, *spans: SpanSeen, payloads: tuple[bytes, .
         [
             (
                 bytes.fromhex(trace_id), bytes.fromhex(each.span_id), bytes.fromhex(each.parent_id) or None, each.kind,
-                each.name, each.started_us, each.ended_us, each.error_type, each.model, each.tokens_in, each.tokens_out,
-                each.cost_nano, each.chunk, each.part,
+                each.name, each.started_us, each.ended_us, each.error_type or None, each.model or None, each.tokens_in,
+                each.tokens_out, each.cost_nano, 1, part,
             )
-            for each in spans
+            for part, each in enumerate(spans)
         ],
     )  # fmt: skip

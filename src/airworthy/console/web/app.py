@@ -2,11 +2,13 @@
 
 from fastapi import FastAPI
 
-from airworthy.console.web import assets, errors, overview, review, run
+from airworthy.console.web import account, assets, errors, login, overview, review, run
 
 
 def install(api: FastAPI) -> None:
     """After the API's own routes and its handlers of errors."""
-    for router in (assets.router, overview.router, run.router, review.router):
+    pages = (assets, login, account, overview, run, review)
+    for router in (page.router for page in pages):
         api.include_router(router)
     errors.install(api)
+    login.install(api)

@@ -49,7 +49,7 @@ def _turns(value: Any, role: str, depth: int) -> Iterator[Turn]:
         yield Turn(role, "other", _text(value))
         return
     match value:
-        case None | "" | [] | {}:
+        case None | "":
             return
         case str():
             yield Turn(role, "text", value)

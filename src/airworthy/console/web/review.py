@@ -52,7 +52,11 @@ def queue(
     counts = given.reviews().counts()
     return render(
         request, "review.html", who=who, title="Review", twin="/api/v1/review",
-        entries=[_line(given, who.caller, look) for look in looks],
+        entries=[_line(given, who.caller, look) for look in looks if over or look.item.kind is not Kind.DELAYED],
+        leaving=sorted(
+            (_line(given, who.caller, look) for look in looks if not over and look.item.kind is Kind.DELAYED),
+            key=lambda line: line["due_us"] or 0,
+        ),
         full=len(looks) == SHOWN_MAX,
         kinds=[(each.value, review_page.KINDS[each], counts.get(each, 0)) for each in Kind],
         chosen={"kind": kind, "to": to, "agent": agent, "mine": mine, "over": over},
@@ -122,7 +126,13 @@ def _page(
 def _line(given: Parts, who: Caller, look: Look) -> dict[str, Any]:
     shown = review_page.offered(given, who, look)
     mine = look.item.assigned == who.name
-    return {"shown": shown, "mine": mine, "decision": "" if shown.is_open else told_decision(look.item)}
+    due_us = look.effect.due_us if look.effect is not None and look.item.kind is Kind.DELAYED else None
+    return {
+        "shown": shown,
+        "mine": mine,
+        "due_us": due_us,
+        "decision": "" if shown.is_open else told_decision(look.item),
+    }
 
 
 def _rules(look: Look) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """The page of one run, its steps one by one, and what a person does with the whole of it from there."""
 
 import json
+import re
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from airworthy.console import ways
 from airworthy.console.access import Caller
 from airworthy.console.parts import Given, Parts
 from airworthy.console.web import chat, review_page
@@ -16,8 +18,8 @@ from airworthy.console.web.visitor import VisitDeciding, Visiting, VisitOperatin
 from airworthy.core.canonical import decode, encode
 from airworthy.core.clock import utc_text
 from airworthy.core.errors import AirworthyError
-from airworthy.recorder.run_spans import After
-from airworthy.recorder.traces.query import label, text_of_term
+from airworthy.recorder.traces.query import label
+from airworthy.recorder.traces.read import Place
 from airworthy.review import Act, Command
 from airworthy.runtime import documents
 from airworthy.runtime.machine import State
@@ -25,6 +27,7 @@ from airworthy.tools import EffectRow, EffectState
 
 router = APIRouter(include_in_schema=False)
 WHY_CHARS_MAX: Final = 2_000
+_PLACE: Final = re.compile(r"(\d{1,18})-([0-9a-f]{16})", re.ASCII)
 RAW_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _EFFECTS: Final = {
     "held": ("waits for a person", "person"), "approved": ("approved", "busy"), "scheduled": ("goes out later", "busy"),
@@ -120,7 +123,7 @@ class NotOfIt(AirworthyError):
 
 
 def path_of(id_: str) -> str:
-    return f"/traces/{quote(id_, safe='')}"
+    return ways.trace(id_)
 
 
 def twin_of(id_: str) -> str:
@@ -129,7 +132,7 @@ def twin_of(id_: str) -> str:
 
 def search_of(key: str, value: str) -> str:
     """The list of all traces with this value."""
-    return "/traces?" + urlencode({"q": text_of_term(label(key, value))})
+    return ways.traces(label(key, value))
 
 
 def _ours(given: Parts, who: Caller, id_: str) -> Told:
@@ -142,9 +145,9 @@ def _ours(given: Parts, who: Caller, id_: str) -> Told:
     return made
 
 
-def _after(text: str) -> After | None:
-    at, _, span = text.partition("-")
-    return After(int(at), span) if at.isascii() and at.isdigit() and len(at) < 19 else None
+def _after(text: str) -> Place | None:
+    found = _PLACE.fullmatch(text)
+    return (int(found[1]), found[2]) if found is not None else None
 
 
 def _values(given: Parts, who: Caller, made: Told) -> dict[str, Any]:
@@ -167,7 +170,7 @@ def _values(given: Parts, who: Caller, made: Told) -> dict[str, Any]:
         "may_cancel": operates and made.is_open,
         "may_pause": operates and state in (State.QUEUED, State.RUNNING, State.WAITING),
         "may_resume": operates and state is State.PAUSED,
-        "next_page": f"?after={made.more.started_us}-{made.more.span_id}" if made.more is not None else "",
+        "next_page": f"?after={made.more[0]}-{made.more[1]}" if made.more is not None else "",
         "live": made.is_open,
     }
 
@@ -175,7 +178,13 @@ def _values(given: Parts, who: Caller, made: Told) -> dict[str, Any]:
 def _facts(made: Told) -> list[tuple[str, str, str]]:
     """Name, value, and where to find others with the same; "" leads nowhere."""
     row, task = made.row, made.task
-    release = row.release if row is not None else task.policy_hash[:12] if task is not None else ""
+    release = (
+        row.release
+        if row is not None
+        else task.policy_hash.removeprefix("sha256:")[:12]
+        if task is not None
+        else ""
+    )
     of_task = (task.session, task.user_id, task.feature) if task is not None else None
     session, user, feature = of_task or (
         (row.session, row.user_id, row.feature) if row is not None else ("", "", "")

@@ -3,19 +3,23 @@
 Reads only, and only as much as a page can show.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
+import orjson
+
 from airworthy.console.access import Caller
 from airworthy.console.parts import Parts
 from airworthy.core.errors import InputError
 from airworthy.core.outcome import Reason
-from airworthy.recorder import Recorded, run_spans, sentences, view, waterfall
-from airworthy.recorder.run_spans import After, ScoreSeen, SpanSeen
-from airworthy.recorder.traces import find
+from airworthy.recorder import Recorded, sentences, view, waterfall
+from airworthy.recorder.traces import find, read
 from airworthy.recorder.traces.find import NoSuchTrace, TraceRow
+from airworthy.recorder.traces.read import Place, SpanPage, SpanRow
+from airworthy.recorder.traces.span import Score
 from airworthy.recorder.view import Entry
 from airworthy.recorder.waterfall import Waterfall
 from airworthy.review import ItemQuery, Kind
@@ -29,8 +33,7 @@ from airworthy.store import Tx
 from airworthy.tools import EffectRow
 
 ENTRIES_MAX: Final = 500  # on one page
-COUNTED_MAX: Final = 1_000_000
-SCORES_MAX: Final = 200
+_SPAN_ID: Final = re.compile(r"[0-9a-f]{16}")
 ITEMS_MAX: Final = 50
 
 
@@ -57,9 +60,9 @@ class Told:
     effects: Sequence[EffectRow] = ()
     entries: list[Entry] = field(default_factory=list)
     fall: Waterfall = field(default_factory=lambda: waterfall.drawn((), 0))
-    more: After | None = None
+    more: Place | None = None
     span_count: int = 0
-    scores: Sequence[ScoreSeen] = ()
+    scores: Sequence[Score] = ()
     waits: Sequence[Look] = ()
     said: Sequence[Feedback] = ()
     results: Sequence[Result] = ()
@@ -82,7 +85,9 @@ class Told:
         if self.task is not None:
             return self.task.state.value
         assert self.row is not None
-        return self.row.outcome or ("failed" if self.row.error_type else "")
+        if self.row.outcome or self.row.ended_us is None:
+            return self.row.outcome or ""
+        return "failed" if self.row.error_type else "ended"
 
     @property
     def cost_nano(self) -> int | None:
@@ -100,24 +105,21 @@ class Neighbours:
 
 
 def told(
-    given: Parts, who: Caller, id_: str, *, after: After | None = None, unfolded: Collection[str] = ()
+    given: Parts, who: Caller, id_: str, *, after: Place | None = None, unfolded: Collection[str] = ()
 ) -> Told:
     """Raises: NoSuchTrace, also for what the caller may not see: that it exists is nobody's business."""
     made = _begun(given, who, id_)
     room = max(1, ENTRIES_MAX - len(made.steps[:ENTRIES_MAX])) if after is None else ENTRIES_MAX
 
-    def read(tx: Tx) -> list[SpanSeen]:
-        made.span_count = run_spans.count(tx, made.trace_id, COUNTED_MAX)
-        made.scores = run_spans.scores(tx, made.trace_id, SCORES_MAX)
-        return run_spans.page(tx, made.trace_id, room + 1, after)
+    def spans_of(tx: Tx) -> SpanPage:
+        made.scores = read.scores_of(tx, made.trace_id)
+        return read.spans_of(tx, made.trace_id, room, after, payloads=False)
 
-    spans = given.database.read_now(read)
-    if len(spans) > room:
-        last = spans[room - 1]
-        made.more = After(last.started_us, last.span_id)
+    page = given.database.read_now(spans_of)
+    made.more, made.span_count = page.after, page.total
     deeds = documents.deeds_of(made.effects)
     steps = view.of_steps(made.steps, deeds) if after is None else []
-    made.entries = [*steps, *view.of_spans(spans[:room])]
+    made.entries = [*steps, *view.of_spans(page.spans)]
     made.fall = waterfall.drawn(made.entries, given.clock.now_us(), unfolded)
     if made.task is not None:
         _people(given, who, made, made.task)
@@ -201,15 +203,15 @@ def opened(given: Parts, made: Told, key: str) -> Opened:
 
 
 def _opened_span(given: Parts, made: Told, span_id: str) -> Opened:
-    def read(tx: Tx) -> tuple[SpanSeen, dict[str, Any]] | None:
-        span = run_spans.find(tx, made.trace_id, span_id)
-        return None if span is None else (span, run_spans.payload(tx, span))
+    def span_of(tx: Tx) -> SpanRow | None:
+        return read.span_of(tx, made.trace_id, span_id) if _SPAN_ID.fullmatch(span_id) else None
 
-    found = given.database.read_now(read)
-    if found is None:
+    span = given.database.read_now(span_of)
+    if span is None:
         raise NoSuchEntry(f"Trace {made.id} has no span {span_id!r}.", mend="Go back to the trace.")
-    span, payload = found
     (entry,) = view.of_spans([span])
+    payload = orjson.loads(span.payload) if span.payload is not None else {}
+    payload = payload if isinstance(payload, dict) else {"input": payload}
     return Opened(entry, payload.get("input"), payload.get("output"), {"span": span_id, **payload})
 
 
