@@ -10,9 +10,12 @@ from airworthy.app.by_hand import by_hand_of
 from airworthy.app.people import PeopleFile
 from airworthy.console import access
 from airworthy.console.access import AccessKey
+from airworthy.console.accounts import Accounts
 from airworthy.console.api import application
 from airworthy.console.door import Door
 from airworthy.console.parts import Parts
+from airworthy.console.passwords import Hasher
+from airworthy.console.signing import SigningIn
 from airworthy.core.asgi import Application
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
@@ -22,9 +25,13 @@ from airworthy.runtime.reviews import Reviews
 
 
 def parts_of(
-    app: App, agents: Sequence[Agent], people: Callable[[], People], door: Door | None = None
+    app: App,
+    agents: Sequence[Agent],
+    people: Callable[[], People],
+    door: Door | None = None,
+    hasher: Hasher | None = None,
 ) -> Parts:
-    """`people`: asked at each request."""
+    """`people`: asked at each request. `hasher`: left out, one that takes its time."""
     queue = app.reviews.with_agents(agents)
 
     def reviews() -> Reviews:
@@ -32,9 +39,12 @@ def parts_of(
 
     policies = {agent.name: agent.policy for agent in agents}
     hands = by_hand_of(app, agents, reviews)
+    door = door if door is not None else Door()
+    accounts = accounts_of(app, people, hasher)
+    signing = SigningIn(app.database, app.clock, app.ids, people, door, accounts.hasher)
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
-        door if door is not None else Door(),
+        door, accounts, signing,
     )  # fmt: skip
 
 
@@ -48,6 +58,11 @@ async def served_of(app: App, agents: Sequence[Agent], folder: Path) -> AsyncIte
         yield application(parts)
     finally:
         await parts.by_hand.aclose()
+
+
+def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
+    """`people`: asked each time."""
+    return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
 
 
 def created(
