@@ -141,17 +141,25 @@ class Personal:
         if not found:
             return []
         written = [match.span() for match in _WRITTEN.finditer(text)]
-        kept = [hit for hit in found if hit.start < hit.end and not any(s < hit.end and hit.start < e for s, e in written)]
+        kept = [
+            hit
+            for hit in found
+            if hit.start < hit.end and not any(s < hit.end and hit.start < e for s, e in written)
+        ]
         return _merged(kept)
 
     def written(self, hit: Hit, text: str) -> str:
         """What stands in the value's place."""
         if self._writing.get(hit.kind, "redact") == "redact":
             return f"[redacted:{hit.kind}]"
-        value = "".join(char for char in text[hit.start : hit.end].casefold() if char.isalnum() or char in "@._%+'-")
+        value = "".join(
+            char for char in text[hit.start : hit.end].casefold() if char.isalnum() or char in "@._%+'-"
+        )
         if hit.kind in {"phone", "card", "iban"}:
             value = "".join(char for char in value if char.isalnum())
-        told = hmac.new(self._key, f"{hit.kind}\0{value}".encode("utf-8", "surrogatepass"), sha256).hexdigest()
+        told = hmac.new(
+            self._key, f"{hit.kind}\0{value}".encode("utf-8", "surrogatepass"), sha256
+        ).hexdigest()
         return f"[{hit.kind}:{told[:PSEUDONYM_HEX]}]"
 
     def redact_text(self, text: str) -> str:
