@@ -38,7 +38,7 @@ GATEWAY: Final = (
         of_task="call_id IN (SELECT id FROM calls WHERE task_id = ?task)",
         of_user='call_id IN (SELECT id FROM calls WHERE "user" = ?user)',
         words=DELETE,
-        ages="call_id IN (SELECT id FROM calls WHERE started_us < ?before)",
+        ages="call_id IN (SELECT id FROM calls WHERE task_id = id AND started_us < ?before)",
         key="call_id",
         told=("call_id", "request", "reply"),
     ),
@@ -50,7 +50,7 @@ GATEWAY: Final = (
         of_user='"user" = ?user',
         words={"notes": "NULL"},
         names={"session": "''", '"user"': "''"},
-        ages="started_us < ?before",
+        ages="task_id = id AND started_us < ?before",  # the others go with their task
         told=("id", "task_id", "agent", "session", '"user"', "operation", "model", "started_us"),
     ),
     Holding(
