@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
+from airworthy.app.privacy import privacy_chores
 from airworthy.runtime.chores import Chore
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ HAND_OVER_EVERY_S = 2.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
-    """Raises: PolicyError while people.toml cannot be read, for these decide and notify."""
+    """Raises: PolicyError while people.toml or recorder.toml cannot be read, for these decide, notify and delete."""
     if app.reviews.unread is not None:
         raise app.reviews.unread
     return [
@@ -25,6 +26,7 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
         Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),
         *health_chores(app, agents),
         *notify_chores(app, agents),
+        *privacy_chores(app),
     ]
 
 

@@ -40,6 +40,7 @@ GATEWAY: Final = (
         words=DELETE,
         ages="call_id IN (SELECT id FROM calls WHERE task_id = id AND started_us < ?before)",
         key="call_id",
+        packed=("request", "reply"),
         told=("call_id", "request", "reply"),
     ),
     Holding(

@@ -98,15 +98,29 @@ class Eraser:
         blocked = [each for each in map(self._blocked, tasks) if each is not None]
         return Found(len(tasks), len(traces), tuple(blocked))
 
+    def check(self, users: Sequence[str]) -> None:
+        """Raises: StillOpen."""
+        blocked = self.look(users).blocked
+        if blocked:
+            raise StillOpen(blocked)
+
+    def refs(self, users: Sequence[str]) -> list[str]:
+        """Ids of all tasks and traces of the user."""
+        return [
+            ref
+            for user in users
+            for pages in (self._tasks(user), self._traces(user))
+            for page in pages
+            for ref in page
+        ]
+
     def begin(self, id_: str, digest: str, by: str, now_us: int) -> None:
         sql = "INSERT INTO erasures (id, digest, by_whom, begun_us, counts) VALUES (?, ?, ?, ?, '{}')"
         self._database.write_now(lambda tx: tx.execute(sql, (id_, digest, by, now_us)))
 
     def erase(self, users: Sequence[str], made: Erased, now_us: int) -> None:
         """Everything of the user that is in the database. Raises: StillOpen, before the first change."""
-        blocked = self.look(users).blocked
-        if blocked:
-            raise StillOpen(blocked)
+        self.check(users)
         for user in users:
             for page in self._tasks(user):
                 for ref in page:

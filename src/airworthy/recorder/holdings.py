@@ -55,7 +55,8 @@ class Holding:
     waits: str = ""
     ages: str = ""
     told: tuple[str, ...] = ()
-    key: str = "id"  # of the table, for `ages`
+    key: str = "id"  # of the table
+    packed: tuple[str, ...] = ()  # columns that hold packed payloads
     goes: bool = True  # with the rows of its task or trace, when those go
 
 
@@ -84,14 +85,18 @@ class Whose:
 
 @dataclass(frozen=True, slots=True)
 class TaskRows:
-    """How tasks are found, for the room below theirs. `of_user`: ids after one, so many. `one`: trace id, state, agent
-    and when it was closed, of an id. `by_age`: id, when it was made, and the same four, of what was made after a time
-    and an id and before another time, so many.
+    """How tasks are found, for the room below theirs; every statement is paged by what was last seen.
+
+    `of_user`: ids. `one`: trace id, state, agent and when it was closed, of an id. `by_age`: id, when it was made, and the
+    same four. `settled`: id and when it was last moved, of a state. `sealed`: the columns of a sealed trace but its
+    sentence, of an id.
     """
 
     of_user: str
     one: str
     by_age: str
+    settled: str
+    sealed: str
 
 
 def trace_bytes(trace_id: str) -> bytes:
@@ -179,6 +184,8 @@ RECORDER: Final = (
         "Arguments, results and errors of each step, the input and the answer.",
         of_task="task_id = ?task",
         words=DELETE,
+        key="task_id, seq",
+        packed=("body",),
         told=("seq", "body"),
     ),
     Holding(
@@ -217,7 +224,7 @@ RECORDER: Final = (
         "Spans of other programs: kind, name, times, usage.",
         of_trace="trace = ?trace",
         words={"chunk": "0"},
-        names=DELETE,
+        names={"name": "kind"},  # the row stays, so that the same span sent again is known
         told=("span", "parent", "kind", "name", "started_us", "ended_us", "model"),
     ),
     Holding(

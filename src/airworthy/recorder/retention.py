@@ -280,4 +280,7 @@ _FOREIGN: Final = (
     "SELECT id, at_us, agent, COALESCE(ended_us, at_us) FROM traces WHERE (at_us > ? OR (at_us = ? AND id > ?))"
     " AND at_us < ? AND origin <> 'task' ORDER BY at_us, id LIMIT ?"
 )
-_NEXT_FACET: Final = "SELECT field, value FROM facets WHERE field > ? OR (field = ? AND value > ?) ORDER BY field, value LIMIT ?"
+_NEXT_FACET: Final = (
+    "SELECT field, value FROM facets WHERE field > ? OR (field = ? AND value > ?)"
+    " ORDER BY field, value LIMIT ?"
+)

@@ -13,6 +13,7 @@ REVIEW: Final = (
         "Who did what with an item of the review queue.",
         of_task=f"item_id IN ({_ITEMS})",
         words={"note": "''", "detail": "'null'"},
+        key="item_id, number",
         told=("item_id", "number", "at_us", "act", "note"),
     ),
     Holding(

@@ -8,7 +8,9 @@ from typing import Final
 import zstandard
 
 LEVEL: Final = 1
-BYTES_MAX: Final = 256 * 1024  # Of payloads in one chunk; a single larger one has its own. Bounds what reading one costs.
+BYTES_MAX: Final = (
+    256 * 1024
+)  # Of payloads in one chunk; a single larger one has its own. Bounds what reading one costs.
 _UNPACKED_BYTES_MAX: Final = 1 << 30
 _PLAIN, _ZSTD = b"\x00", b"\x01"
 _SMALL_BYTES: Final = 64
@@ -18,7 +20,9 @@ _local = threading.local()
 def pack(parts: Sequence[tuple[bytes, str]]) -> bytes:
     """`parts`: payload and text of each span."""
     texts = [text.encode("utf-8", "replace") for _, text in parts]
-    sizes = [size for (payload, _), text in zip(parts, texts, strict=True) for size in (len(payload), len(text))]
+    sizes = [
+        size for (payload, _), text in zip(parts, texts, strict=True) for size in (len(payload), len(text))
+    ]
     head = struct.pack(f"<I{len(sizes)}I", len(parts), *sizes)
     body = b"".join((head, *(payload for payload, _ in parts), *texts))
     if len(body) < _SMALL_BYTES:

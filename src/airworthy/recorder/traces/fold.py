@@ -232,7 +232,9 @@ def _facets(
     return gone, new
 
 
-def _sums(before: Trace | None, after: Trace, usage: dict[int, list[int]]) -> list[tuple[int, Series, Change]]:
+def _sums(
+    before: Trace | None, after: Trace, usage: dict[int, list[int]]
+) -> list[tuple[int, Series, Change]]:
     home = bucket_of(after.at_us, FINE_S)
     if before is None or before.series == after.series:
         found = {bucket: _change(counts) for bucket, counts in usage.items()}

@@ -12,9 +12,7 @@ SPANS_MAX: Final = 500  # of one reading
 PAYLOAD_BYTES_MAX: Final = 16 * 1024 * 1024  # of one reading, unpacked; what is beyond is read span by span
 SCORES_MAX: Final = 1_000
 DAYS_MAX: Final = 90
-_COLUMNS: Final = (
-    "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk, part"
-)
+_COLUMNS: Final = "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk, part"
 Place = tuple[int, str]  # start and id of a span
 
 
@@ -164,7 +162,21 @@ def _payloads(tx: Tx, rows: Sequence[Row]) -> dict[tuple[int, int], bytes]:
 
 
 def _span(trace_id: str, row: Row, payload: bytes | None) -> SpanRow:
-    span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, _, _ = row
+    (
+        span,
+        parent,
+        kind,
+        name,
+        started_us,
+        ended_us,
+        error_type,
+        model,
+        tokens_in,
+        tokens_out,
+        cost_nano,
+        _,
+        _,
+    ) = row
     return SpanRow(
         trace_id, bytes(span).hex(), "" if parent is None else bytes(parent).hex(), kind, name, started_us, ended_us,
         error_type or "", model or "", tokens_in, tokens_out, cost_nano, payload,

@@ -57,7 +57,10 @@ def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
         else:
             placed.append(((doc.at_us << PLACES) | place, doc))
     placed.sort()
-    tx.many("INSERT INTO docs (id, ref, chunk) VALUES (?, ?, ?)", [(id_, doc.ref, doc.chunk) for id_, doc in placed])
+    tx.many(
+        "INSERT INTO docs (id, ref, chunk) VALUES (?, ?, ?)",
+        [(id_, doc.ref, doc.chunk) for id_, doc in placed],
+    )
     tx.many("INSERT INTO texts (rowid, words) VALUES (?, ?)", [(id_, doc.words) for id_, doc in placed])
     return left_out
 

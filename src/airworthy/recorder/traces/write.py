@@ -79,7 +79,9 @@ class _Writing:
         self._tx = tx
         ids = sorted({parcel.trace_id for batch in batches for parcel in batch.parcels})
         self._traces = {row[0]: _trace(row) for row in _asked(tx, _KNOWN, ids)}
-        self._tasks: dict[str, tuple[str, int]] = {row[0]: (row[1], row[2]) for row in _asked(tx, _TASKS, ids)}
+        self._tasks: dict[str, tuple[str, int]] = {
+            row[0]: (row[1], row[2]) for row in _asked(tx, _TASKS, ids)
+        }
         self._stored = {*self._traces, *self._tasks}  # May have spans in the store already.
         self._seen: dict[str, set[str]] = {}  # The spans of each trace that this writing brings.
         row = tx.row("SELECT MAX(id) FROM chunks")
@@ -112,7 +114,12 @@ class _Writing:
                 self._keep(ref, at_us, new)
         self._score(batch.scores)
         told = self._told.setdefault(batch.received_us, {})
-        here = {"accepted": accepted, "attached": attached, "duplicate": duplicate, "scores": len(batch.scores)}
+        here = {
+            "accepted": accepted,
+            "attached": attached,
+            "duplicate": duplicate,
+            "scores": len(batch.scores),
+        }
         for what, count in (*batch.told.items(), *here.items()):
             told[what] = told.get(what, 0) + count
         return Written(accepted, attached, duplicate)
@@ -125,7 +132,9 @@ class _Writing:
         tx.many(_WRITE, [_row(trace) for _, trace in sorted(self._changed.items())])
         note_all(tx, self._facets)
         left_out = text.index_all(tx, self._docs)
-        series = {names: rollups.series_id(tx, *names) for names in sorted({names for _, names in self._sums})}
+        series = {
+            names: rollups.series_id(tx, *names) for names in sorted({names for _, names in self._sums})
+        }
         rollups.add_all(tx, [(at_us, series[names], change) for (at_us, names), change in self._sums.items()])
         for at_us, told in self._told.items():
             if left_out:
@@ -206,7 +215,9 @@ def _asked(tx: Tx, question: str, values: Sequence[Any], *first: Any) -> Iterato
 def _trace(row: Row) -> Trace:
     id_, origin, at_us, *rest = row
     said = dict(zip(_CHANGING, rest, strict=True))
-    labels = {label: said[column] for label, column in zip(_LABELS, _LABEL_COLUMNS, strict=True) if said[column]}
+    labels = {
+        label: said[column] for label, column in zip(_LABELS, _LABEL_COLUMNS, strict=True) if said[column]
+    }
     if said["outcome"]:
         labels["outcome"] = said["outcome"]
     if said["error_type"]:
