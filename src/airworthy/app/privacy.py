@@ -13,14 +13,17 @@ from airworthy.core.clock import US_PER_S
 from airworthy.core.ids import drawn_bytes
 from airworthy.core.personal import BUILT_IN, Personal, PersonalRule, Writing, own_rule
 from airworthy.gateway.holdings import nameless
-from airworthy.policy import PolicyError
+from airworthy.policy.chars import printable
+from airworthy.recorder import read_steps
 from airworthy.recorder.erase import Erased, Eraser, Found
+from airworthy.recorder.export_user import Exported, Exporter
 from airworthy.recorder.personal_rows import PersonalRows
 from airworthy.recorder.privacy_keys import digest_of, key_of
 from airworthy.recorder.retention import US_PER_DAY, Removed, Retention
 from airworthy.recorder.seal import SealedDay, Sealer, day_of, start_us
 from airworthy.recorder.traces import text
 from airworthy.runtime.chores import Chore
+from airworthy.runtime.describing import words_of
 from airworthy.runtime.holdings import TASK_ROWS
 from airworthy.runtime.machine import OPEN, IllegalTransition
 from airworthy.store import Database, Tx
@@ -71,9 +74,9 @@ def forget(tx: Tx, ref: str) -> None:
     text.forget(tx, ref, own_texts(tx, ref))
 
 
-def own_texts(tx: Tx, ref: str) -> Sequence[str]:  # noqa: ARG001
-    """What was indexed of a task of ours, in that order: nothing yet."""
-    return ()
+def own_texts(tx: Tx, ref: str) -> Sequence[str]:
+    """What was indexed of a task of ours, in that order; of what is no task, nothing."""
+    return words_of(read_steps(tx, ref))
 
 
 def index_again(tx: Tx, ref: str) -> None:
@@ -230,10 +233,11 @@ def kept_once(app: "App", now_us: int) -> None:
             continue
 
 
-def unread(app: "App") -> PolicyError | None:
-    """Why recorder.toml cannot be read, if it cannot."""
-    try:
-        settings_of(app)
-    except PolicyError as error:
-        return error
-    return None
+def exported(app: "App", user: str, out: Path) -> Exported:
+    """All that is stored on the user, as a ZIP."""
+    settings = settings_of(app)
+    users = forms_of(app, settings, user)
+    refs = eraser_of(app).refs(users)
+    exporter = Exporter(app.database, HOLDINGS, TASK_ROWS, printable)
+    sealed_rows = sealer_of(app, settings).rows_for(users, refs)
+    return exporter.write(out, users, refs, sealed_rows, app.clock.now_us())

@@ -18,12 +18,8 @@ def _searchable(pattern: str) -> str:
     try:
         bounded(pattern)
     except Unbounded as error:
-        raise (
-            flaw_of_value(
-                f"cannot be searched for safely: {error}.", "Write it shorter, with bounded repetitions."
-            )
-            or ValueError(pattern)
-        ) from error
+        mend = "Write it shorter, with bounded repetitions."
+        raise flaw_of_value(f"cannot be searched for safely: {error}.", mend) from error
     return pattern
 
 
@@ -61,8 +57,8 @@ class RedactRule(Section):
     )
     closed_after_hours: Annotated[float, Field(ge=0, le=HOURS_MAX)] | None = Field(
         default=None,
-        description="So long after a task of ours is over, its own record is cleaned too; left out: never. A task whose "
-        "record was cleaned cannot be replayed to the letter.",
+        description="So long after a task of ours is over, its record is cleaned too; left out: never. A cleaned task "
+        "cannot be replayed to the letter.",
     )
     presidio: Annotated[tuple[str, ...], Field(strict=False, max_length=RULES_MAX)] = Field(
         default=(), description="Entities of Presidio, such as PERSON; needs the extra `presidio`."

@@ -87,8 +87,8 @@ class Whose:
 class TaskRows:
     """How tasks are found, for the room below theirs; every statement is paged by what was last seen.
 
-    `of_user`: ids. `one`: trace id, state, agent and when it was closed, of an id. `by_age`: id, when it was made, and the
-    same four. `settled`: id and when it was last moved, of a state. `sealed`: the columns of a sealed trace but its
+    `of_user`: ids. `one`: trace id, state, agent and when it was closed, of an id. `by_age`: id, when it was made, and
+    the same four. `settled`: id and when it was last moved, of a state. `sealed`: the columns of a sealed trace but its
     sentence, of an id.
     """
 

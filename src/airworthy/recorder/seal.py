@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from airworthy.core.clock import US_PER_S, iso
-from airworthy.recorder import sealed_files as files
 from airworthy.recorder import parquet, told
+from airworthy.recorder import sealed_files as files
 from airworthy.recorder.holdings import Holding, TaskRows, trace_bytes, waits
 from airworthy.recorder.payload import Payloads
 from airworthy.recorder.retention import Ref, is_sealed, pieces
@@ -133,6 +133,24 @@ class Sealer:
                     )
                     gone += len(hit)
         return gone
+
+    def rows_for(
+        self, users: Iterable[str], refs: Iterable[str]
+    ) -> Iterator[tuple[str, dict[str, list[dict[str, Any]]]]]:
+        """What stands in sealed parts of these users' traces, part by part."""
+        wanted, named = frozenset(refs), frozenset(users)
+        for name in files.names(self.out) if self.out.exists() else ():
+            traces = parquet.read(self.out / name / "traces.parquet", "traces")
+            hit = {row["id"] for row in traces if row["user"] in named or row["id"] in wanted}
+            if hit:
+                rows = files.rows_of(self.out, name)
+                yield (
+                    name,
+                    {
+                        file: [row for row in each if row["id" if file == "traces" else "ref"] in hit]
+                        for file, each in rows.items()
+                    },
+                )
 
     def drop(self, before: str) -> int:
         """Deletes the days before this one; how many parts that were."""
