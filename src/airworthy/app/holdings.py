@@ -9,5 +9,5 @@ from airworthy.review.holdings import REVIEW
 from airworthy.runtime.holdings import RUNTIME
 from airworthy.tools.holdings import TOOLS
 
-# Tasks last: the row of the task is what says that there is more of it, should the work be cut short.
-HOLDINGS: Final = (*GATEWAY, *REVIEW, *TOOLS, *RECORDER, *CONSOLE, *RUNTIME)
+# The resources of a task are found by its steps, so runtime's come before the recorder's.
+HOLDINGS: Final = (*GATEWAY, *REVIEW, *TOOLS, *RUNTIME, *RECORDER, *CONSOLE)

@@ -6,12 +6,24 @@ from airworthy.recorder.holdings import DELETE, Holding, Kept, TaskRows
 from airworthy.runtime.machine import OPEN
 
 _OPEN = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
+# A task that may go on compares versions: what it read must not begin to count anew.
+_MAY_GO_ON = ", ".join(f"'{state}'" for state in (*sorted(OPEN), "escalated", "dead_lettered"))
 _REASON = (
     'CASE WHEN reason IS NULL THEN NULL ELSE \'{"code":"\' || reason_code ||'
     ' \'","text":"What was said of it is no longer kept."}\' END'
 )
 
 RUNTIME: Final = (
+    Holding(
+        "resources",
+        Kept.STATE,
+        "Who holds which thing now, and how often it was changed; the thing's name may hold an argument.",
+        of_task="holder IS NULL AND name IN (SELECT resource FROM steps WHERE task_id = ?task) AND NOT EXISTS"
+        f" (SELECT 1 FROM tasks t JOIN steps s ON s.task_id = t.id WHERE t.state IN ({_MAY_GO_ON})"
+        " AND s.resource = resources.name AND t.id <> ?task)",
+        of_user="holder IS NULL AND (name = ?user OR name LIKE '%:' || ?like ESCAPE '!')",
+        names=DELETE,
+    ),
     Holding(
         "tasks",
         Kept.TRACES,

@@ -27,13 +27,6 @@ TOOLS: Final = (
         ),
     ),
     Holding(
-        "resources",
-        Kept.STATE,
-        "Who holds which thing now, and how often it was changed.",
-        of_user="holder IS NULL AND (name = ?user OR name LIKE '%:' || ?like ESCAPE '!')",
-        names=DELETE,
-    ),
-    Holding(
         "last_good",
         Kept.STATE,
         "Results kept for when a tool is away; they go by the policy's own age.",
