@@ -1,6 +1,7 @@
 """What an agent's function is handed: every call it makes to models, tools, time and chance goes through the run."""
 
 import asyncio
+import builtins
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,11 +15,11 @@ from airworthy.core.halt import Halt, Lost, Stop, Suspend
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.core.task import TaskRef
-from airworthy.gateway import Gateway, ModelReply, ModelRequest
+from airworthy.gateway import ModelReply, ModelRequest
 from airworthy.gateway.overflow.history import sendable
 from airworthy.recorder import Journal, StepState
 from airworthy.runtime.asking import NO_DEFAULT, ask, asking
-from airworthy.runtime.context import Context
+from airworthy.runtime.context import Context, Models
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
@@ -46,7 +47,7 @@ class Run:
         value: Any,
         journal: Journal,
         gate: RunGate,
-        gateway: Gateway,
+        gateway: Models,
         toolbox: Toolbox,
         tools: RunTools,
         ids: Ids,
@@ -295,7 +296,7 @@ class Run:
         slot = self._journal.slot(kind, name, arguments)
         if slot.recorded is not None and slot.recorded.exact:
             if slot.recorded.error is not None:
-                raise StepFailed(slot.recorded.error.message)
+                raise _failed_again(slot.recorded.error)
             return slot.recorded.result
         if slot.recorded is None:
             self._gate.admit(CallFact(kind, name, slot.arguments, slot.occurrence))
@@ -341,3 +342,15 @@ class Run:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # Looked at, so that a call nobody waits for any more makes no noise.
+
+
+def _failed_again(fact: ErrorFact) -> StepFailed:
+    """Also of the built-in type that was raised the first time, so that an agent that catches that one still does."""
+    first = getattr(builtins, fact.type, None)
+    if isinstance(first, type) and issubclass(first, Exception):
+        try:
+            found: StepFailed = type(fact.type, (StepFailed, first), {})(fact.message)
+        except TypeError:  # One that is made from more than its words.
+            return StepFailed(fact.message)
+        return found
+    return StepFailed(fact.message)
