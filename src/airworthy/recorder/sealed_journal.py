@@ -1,6 +1,5 @@
 """The journal of a replay: it answers from the record and refuses whatever the record has no answer for."""
 
-import bisect
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -61,13 +60,10 @@ class SealedJournal(Journal):
     def __init__(
         self, clock: Clock, payloads: Payloads, task: TaskRef, run: int, recorded: Iterable[Recorded]
     ) -> None:
-        steps = tuple(recorded)
-        super().__init__(SealedDatabase(), clock, payloads, task, Fence(task.id, 0), run, steps)
+        super().__init__(SealedDatabase(), clock, payloads, task, Fence(task.id, 0), run, recorded)
         self.asked = 0
         self.last: Recorded | None = None
         self.met: set[int] = set()
-        answering = [step for step in steps if step.key is not None and step.state not in UNENDED]
-        self._order = sorted((step.ended_us or step.started_us, step.seq) for step in answering)
 
     def slot(self, kind: str, name: str, arguments: bytes, *, effect: str | None = None) -> Slot:
         """Raises: Unanswered."""
@@ -97,15 +93,6 @@ class SealedJournal(Journal):
     def answering(self) -> list[Recorded]:
         """The steps that answer a call, in their order."""
         return sorted(self._by_key.values(), key=lambda step: step.seq)
-
-    def comes_later(self, step: Recorded) -> bool:
-        """Whether an answer that came before this one is still to be given out."""
-        return bool(self._order) and self._order[0] < (step.ended_us or step.started_us, step.seq)
-
-    def given(self, step: Recorded) -> None:
-        """Its answer goes out, and nobody waits any more for those that should have gone before."""
-        place = (step.ended_us or step.started_us, step.seq)
-        del self._order[: bisect.bisect_right(self._order, place)]
 
     async def _write(self, op: Any) -> NoReturn:  # noqa: ARG002
         raise Sealed

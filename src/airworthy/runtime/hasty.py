@@ -28,6 +28,8 @@ class HastyLoop(asyncio.SelectorEventLoop):
         self.busy: Callable[[], bool] = lambda: False
         self._in_threads = 0
         super().__init__(_Hasty(self))
+        # Of an agent's tasks that it does not wait for, nobody wants to hear how they were ended.
+        self.set_exception_handler(lambda _loop, _about: None)
 
     def time(self) -> float:
         return super().time() + self.jumped_s

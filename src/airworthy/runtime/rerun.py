@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 
 from airworthy.core.canonical import decode, encode
-from airworthy.core.clock import ManualClock
+from airworthy.core.clock import US_PER_S
 from airworthy.core.gate import Gate
 from airworthy.core.halt import Halt, Lost, NeedsMending, Stop, TryLater
 from airworthy.core.ids import Ids
@@ -31,10 +31,10 @@ from airworthy.tools import RunTools, Toolbox
 
 T = TypeVar("T")
 
-# Both in the loop's time, which a replay's own loop does not wait for.
+# All in the loop's time, which a replay's own loop does not wait for.
 SETTLE_S: Final = 3600.0  # An agent whose patience with a call is shorter goes on without its answer.
 SECONDS_MAX: Final = 86_400.0
-TURNS_MAX: Final = 50  # Of the loop, for a parallel branch to fetch an answer that was given before another.
+LATE_S: Final = 0.05
 
 # To these an agent comes by itself; every other end was put to it, at a call or between two.
 OWN_ENDS: Final = frozenset({
@@ -77,6 +77,10 @@ def _in_doubt(halt: Halt) -> bool:
     return recorded is not None and recorded.state in (StepState.IN_DOUBT, StepState.STARTED)
 
 
+def _acts(halt: Halt) -> bool:
+    return isinstance(halt, Unanswered) and halt.slot.effect not in (None, "read")
+
+
 class _Wall:
     """Where the record ends. A call that gets there waits until no other can be answered any more, for parallel
     branches come in any order; then the run is stopped.
@@ -88,12 +92,14 @@ class _Wall:
         self._end = end
         self._left = left
         self._parked: list[Halt] = []
+        self._since_s: dict[int, float] = {}
         self._halt: Halt | None = None
         self._decided = asyncio.Event()
 
     async def stand(self, halt: Halt) -> Halt:
         """How the run ends here. A call that its agent gives up waiting for ends nothing."""
         self._parked.append(halt)
+        self._since_s[id(halt)] = asyncio.get_running_loop().time()
         try:
             while not self._decided.is_set():
                 asked = self._journal.asked
@@ -109,6 +115,21 @@ class _Wall:
             raise
         assert self._halt is not None
         return self._halt
+
+    def returned(self) -> Halt | None:
+        """The agent has come to an end beside calls that nobody answers; how its run ends then, if not by itself.
+
+        What ended the run on record came first. An act that it did not wait for would be on record if it had been begun
+        in time; one of this very moment came too late then as well.
+        """
+        late_s = asyncio.get_running_loop().time() - LATE_S
+        if self._halt is None and (
+            self._as_recorded() is not None
+            or any(_acts(each) and self._since_s[id(each)] < late_s for each in self._parked)
+        ):
+            self._decide()
+        self.close()
+        return None if self.at is None else self._halt
 
     def close(self) -> None:
         """Whoever still waits belongs to a run that is over."""
@@ -144,43 +165,67 @@ class _SealedToolbox(Toolbox):
 
 
 class _RecordedRun(Run):
-    """Its calls are answered in the order in which they were, as far as the agent asks for them in that order."""
+    """Each call is answered at the moment at which it was in the last run, by the loop's time; what earlier runs left
+    is answered at once, as it was then. So parallel branches, and an agent's own patience, take their recorded course.
+    """
 
-    def __init__(self, *, wall: _Wall, sealed: SealedJournal, **parts: Any) -> None:
+    def __init__(self, *, wall: _Wall, sealed: SealedJournal, course: "_Course", **parts: Any) -> None:
         super().__init__(journal=sealed, **parts)
         self._sealed = sealed
         self._wall = wall
+        self._course = course
         self._context = RecordedCuts(sealed, self._gate, self._gateway, frozenset())
 
     async def _entered(self, call: Callable[[], Awaitable[T]]) -> T:
         self._sealed.enter()
         try:
             value = await call()
-        except Sealed as sealed:
-            raise self._gate.stopping(sealed) from None
         except Halt as halt:
-            raise self._gate.stopping(await self._wall.stand(halt)) from None
+            raise await self._halted(halt) from None
         except Exception:
-            await self._turn(self._sealed.last)
+            await self._course.reaches(self._sealed.last)
             raise
         else:
-            await self._turn(self._sealed.last)
+            await self._course.reaches(self._sealed.last)
             return value
         finally:
             self._sealed.leave()
 
-    async def _turn(self, step: Recorded | None) -> None:
-        if step is None:
-            return
-        for _ in range(TURNS_MAX):
-            if not self._sealed.comes_later(step):
-                break
-            await asyncio.sleep(0)
-        self._sealed.given(step)
+    async def _halted(self, halt: Halt) -> Halt:
+        stopped = halt if isinstance(halt, Sealed) else await self._wall.stand(halt)
+        # That the replay is over is no end of its own.
+        return stopped if isinstance(stopped, Lost) else self._gate.stopping(stopped)
+
+
+class _Course:
+    """The time of the last run, told by the running loop. Implements `Clock`."""
+
+    def __init__(self, started_us: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._began_s = self._loop.time()
+        self._started_us = started_us
+        self._over = asyncio.Event()
+
+    def now_us(self) -> int:
+        return self._started_us + round((self._loop.time() - self._began_s) * US_PER_S)
+
+    async def reaches(self, step: Recorded | None) -> None:
+        ended_us = 0 if step is None or step.ended_us is None else step.ended_us
+        left_us = ended_us - self.now_us()
+        if left_us > 0 and ended_us >= self._started_us:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), left_us / US_PER_S)
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        self._over.set()
 
 
 class Rerun:
-    """One replay. `end`: how the record says that it ended. Raises: ConfigError when the code cannot be used."""
+    """One replay, on the running loop. `end`: how the record says that it ended.
+
+    Raises: ConfigError when the code cannot be used.
+    """
 
     def __init__(
         self,
@@ -191,17 +236,18 @@ class Rerun:
         payloads: Payloads,
         end: Stop,
     ) -> None:
-        last_us = max(step.ended_us or step.started_us for step in recorded)
-        clock = ManualClock(max(task.closed_us or 0, last_us))
+        started_us = task.run_started_us or task.created_us
+        self._course = clock = _Course(started_us)
+        worked_us = max(0, task.active_us - max(0, (task.closed_us or started_us) - started_us))
         self._agent = agent
-        self._end = end
-        self._gate = RunGate(agent.policy, clock, encode(recorded[0].arguments), 0)
+        self._task = task
+        self._gate = RunGate(agent.policy, clock, encode(recorded[0].arguments), worked_us)
         self._journal = SealedJournal(clock, payloads, task.ref, task.run, recorded)
-        self._wall = _Wall(self._journal, end, lambda: bool(missed(self._journal, task)))
+        self._wall = _Wall(self._journal, end, self._left)
         tools = RunTools(self._journal, self._gate)
         tools.recall(recorded)
         self._run = _RecordedRun(
-            wall=self._wall, sealed=self._journal, value=recorded[0].arguments, gate=self._gate,
+            wall=self._wall, sealed=self._journal, course=clock, value=recorded[0].arguments, gate=self._gate,
             gateway=_RecordedModels(), toolbox=_SealedToolbox(agent.policy, agent.tools, clock), tools=tools, ids=Ids(),
         )  # fmt: skip
         self._run.words = tuple(words)
@@ -218,7 +264,8 @@ class Rerun:
             halt = self._gate.halt if self._gate.halt is not None else halt_for(self._agent.policy, error)
         finally:
             self._gate.seal()
-            self._wall.close()
+            self._course.end()
+        halt = self._wall.returned() or halt
         await self._run.drained()
         return Ran(halt, answer, self._wall.at, self._journal)
 
@@ -233,19 +280,22 @@ class Rerun:
                     lambda: agent.handler(SyncRun(self._run, loop)), SECONDS_MAX, name=name
                 )
         await self._others()
-        await self._run.drained()
+        self._wall.returned()
+        await self._run.drained()  # Raises nothing; who stood at the wall has told the gate.
         if self._gate.halt is not None:  # An agent that swallowed its halt has not answered.
             raise self._gate.halt
         self._journal.check_all_met()
         return serialised(agent, value)
 
     async def _others(self) -> None:
-        """Branches that nobody waits for fetch what they were given while the agent was still at work."""
+        """Branches that nobody waits for fetch what they were given while the agent's last answer was being stored."""
         asked = -1
-        while self._journal.asked != asked:
+        while self._left() and self._journal.asked != asked:
             asked = self._journal.asked
-            for _ in range(TURNS_MAX):
-                await asyncio.sleep(0)
+            await asyncio.sleep(LATE_S)
+
+    def _left(self) -> bool:
+        return bool(missed(self._journal, self._task))
 
 
 def words_of(words: Sequence[str]) -> tuple[str, ...]:

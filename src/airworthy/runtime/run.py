@@ -233,9 +233,12 @@ class Run:
         )
         left_s = (until_us - clock.now_us()) / US_PER_S
         if left_s > SLEEP_IN_PLACE_S:
-            raise self._gate.stopping(Suspend("its time", until_us))
+            raise await self._halted(Suspend("its time", until_us))
         if left_s > 0:
             await asyncio.sleep(left_s)
+
+    async def _halted(self, halt: Halt) -> Halt:
+        return self._gate.stopping(halt)
 
     def confidence(self, value: float) -> None:
         """How sure the agent is, 0 to 1, of the calls it makes from now on; see `approval_below_confidence`.
@@ -332,7 +335,7 @@ class Run:
         try:
             return await call()
         except Halt as halt:
-            raise self._gate.stopping(halt) from None
+            raise await self._halted(halt) from None
         except (StaleFence, StoreError) as error:
             raise self._gate.stopping(Lost(error)) from error
         finally:
