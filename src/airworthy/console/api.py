@@ -22,11 +22,13 @@ ABOUT: Final = (
 )
 
 
-def application(parts: Parts, *, body_bytes_max: int = BODY_BYTES_MAX) -> Application:
-    return Bounded(api(parts), body_bytes_max)
+def application(
+    parts: Parts, *, body_bytes_max: int = BODY_BYTES_MAX, with_pages: bool = True
+) -> Application:
+    return Bounded(api(parts, with_pages=with_pages), body_bytes_max)
 
 
-def api(parts: Parts) -> FastAPI:
+def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     """Without the bounds. Its pages of documentation are off: they would fetch scripts from elsewhere."""
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
@@ -45,7 +47,8 @@ def api(parts: Parts) -> FastAPI:
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
-    pages.install(made)
+    if with_pages:
+        pages.install(made)
     return made
 
 
