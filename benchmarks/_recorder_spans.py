@@ -125,7 +125,8 @@ class Writer:
     def _tool(self, tool: str) -> tuple[dict[str, Any], dict[str, Any]]:
         chance = self.chance
         arguments = {"order_id": self.hex(8), "amount": round(chance.uniform(1, 900), 2), "note": self.text(25)}
-        result = {"status": "ok", "id": self.hex(12), "rows": [{"sku": self.hex(6), "name": self.text(8)} for _ in range(5)]}
+        rows = [{"sku": self.hex(6), "name": self.text(8)} for _ in range(5)]
+        result = {"status": "ok", "id": self.hex(12), "rows": rows}
         given = {
             "openinference.span.kind": "TOOL",
             "gen_ai.operation.name": "execute_tool",

@@ -1,13 +1,18 @@
 """Puts the API together on one database: its operations, its callers' keys, the people it knows."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.people import PeopleFile
 from airworthy.console import access
 from airworthy.console.access import AccessKey
+from airworthy.console.api import application
 from airworthy.console.parts import Parts
+from airworthy.core.asgi import Application
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
 from airworthy.review.people import People
@@ -27,6 +32,18 @@ def parts_of(app: App, agents: Sequence[Agent], people: Callable[[], People]) ->
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people
     )
+
+
+@contextlib.asynccontextmanager
+async def served_of(app: App, agents: Sequence[Agent], folder: Path) -> AsyncIterator[Application]:
+    """API and pages, ready to be served. Raises: PolicyError, for a people.toml that cannot be read."""
+    people = PeopleFile(folder)
+    people()  # Told now, not to each caller.
+    parts = parts_of(app, agents, people)
+    try:
+        yield application(parts)
+    finally:
+        await parts.by_hand.aclose()
 
 
 def created(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from airworthy.recorder.outgoing_tables import exports
 from airworthy.recorder.traces.tables import traces
 from airworthy.store.migrate import Migration, create_all
 
@@ -83,4 +84,5 @@ MIGRATIONS = (
     Migration("recorder", 2, "alerts", _alerts),
     Migration("recorder", 4, "tasks that people may have to know of", _touched),
     Migration("recorder", 5, "traces, spans, facets, rollups and texts", traces),
+    Migration("recorder", 8, "what is sent to a collector", exports),
 )

@@ -32,6 +32,9 @@ def _traces(metadata: "MetaData") -> None:
         metadata,
         Column("id", String, primary_key=True),  # the task's id, or the trace's in hex
         Column("origin", String, nullable=False),  # task, otlp, import
+        Column(
+            "mode", String, nullable=False, server_default="live"
+        ),  # live, rehearsal, fork: only live ones are counted
         Column("trace_id", String, nullable=False),
         Column("agent", String, nullable=False),
         Column("release", String, nullable=False),
