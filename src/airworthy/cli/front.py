@@ -75,6 +75,8 @@ class FrontServing:
                     served_of(self._project.app, self._project.agents, self._project.config.folder)
                 )
                 traces = traces_of(self._project.app, self._project.config.folder)
+                if traces is not None:
+                    stack.push_async_callback(traces.aclose)
             self._server = HttpServer(Front(rest, models, traces), self._settings.drain_s)
             yield
 
