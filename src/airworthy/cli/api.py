@@ -65,14 +65,21 @@ class ApiServing:
 
     def __init__(self, found: "Project", listener: "socket.socket", *, as_json: bool) -> None:
         from airworthy.app.console import parts_of
+        from airworthy.app.otlp import otlp_of
         from airworthy.app.people import PeopleFile
+        from airworthy.app.recorder_settings import load_recorder_settings
         from airworthy.console.api import application
+        from airworthy.console.otlp import beside
         from airworthy.gateway.server import HttpServer, address_of
 
         people = PeopleFile(found.config.folder)
         self._parts = parts_of(found.app, found.agents, people)
         people()  # One that cannot be read is told now, not to each caller.
-        self._server: HttpServer = HttpServer(application(self._parts), DRAIN_S)
+        served_app = application(self._parts)
+        intake = load_recorder_settings(found.config.folder).intake
+        if intake.enabled:
+            served_app = beside(otlp_of(found.app, intake, people), served_app)
+        self._server: HttpServer = HttpServer(served_app, DRAIN_S)
         self._listener = listener
         self._at = address_of(listener)
         self._as_json = as_json

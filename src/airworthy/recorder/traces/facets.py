@@ -17,8 +17,13 @@ _INSERT: Final = (
 
 def note(tx: Tx, ref: str, at_us: int, values: Iterable[tuple[str, str]]) -> None:
     """`values`: field and value; an empty value is none. Twice is once."""
-    rows = {(field, value[:VALUE_CHARS_MAX], at_us, ref) for field, value in values if value}
-    tx.many(_INSERT, sorted(rows))
+    note_all(tx, ((field, value, at_us, ref) for field, value in values))
+
+
+def note_all(tx: Tx, rows: Iterable[tuple[str, str, int, str]]) -> None:
+    """The same of many at once: field, value, at_us, ref."""
+    clipped = {(field, value[:VALUE_CHARS_MAX], at_us, ref) for field, value, at_us, ref in rows if value}
+    tx.many(_INSERT, sorted(clipped))
 
 
 def forget(tx: Tx, ref: str, at_us: int, field: str, value: str) -> None:
