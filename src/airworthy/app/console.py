@@ -1,17 +1,22 @@
 """Puts the API together on one database: its operations, its callers' keys, the people it knows."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.people import PeopleFile
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.accounts import Accounts
+from airworthy.console.api import application
 from airworthy.console.door import Door
 from airworthy.console.parts import Parts
 from airworthy.console.passwords import Hasher
 from airworthy.console.signing import SigningIn
+from airworthy.core.asgi import Application
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
 from airworthy.recorder import audit
@@ -48,6 +53,18 @@ def parts_of(
 def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
     """`people`: asked each time."""
     return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
+
+
+@contextlib.asynccontextmanager
+async def served_of(app: App, agents: Sequence[Agent], folder: Path) -> AsyncIterator[Application]:
+    """API and pages, ready to be served. Raises: PolicyError, for a people.toml that cannot be read."""
+    people = PeopleFile(folder)
+    people()  # Told now, not to each caller.
+    parts = parts_of(app, agents, people)
+    try:
+        yield application(parts)
+    finally:
+        await parts.by_hand.aclose()
 
 
 def created(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from airworthy.recorder.outgoing_tables import exports
 from airworthy.recorder.traces.tables import traces
 from airworthy.store.migrate import Migration, create_all
 
@@ -117,4 +118,5 @@ MIGRATIONS = (
     Migration("recorder", 4, "tasks that people may have to know of", _touched),
     Migration("recorder", 5, "traces, spans, facets, rollups and texts", traces),
     Migration("recorder", 7, "the audit log", _audit),
+    Migration("recorder", 8, "what is sent to a collector", exports),
 )

@@ -9,8 +9,10 @@ from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import budget
 from airworthy.policy import AdmissionRule
-from airworthy.recorder import Payloads, Recorded, StepState, read_steps
+from airworthy.recorder import Payloads, Recorded, StepState, outgoing, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
+from airworthy.recorder.traces import ours
+from airworthy.recorder.traces.ours import Closed
 from airworthy.review import items, questions
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission import bounds, queue
@@ -225,6 +227,7 @@ class Lifecycle:
             if step.kind in ("outcome", "check") or (step.state is StepState.FAILED and step.seq > acted):
                 supersede(tx, task.id, step.seq)
         budget.begin_anew(tx, task.id)
+        ours.reopened(tx, task.id, task.reason_code or "")
         tasks.move(
             tx, task, event, now_us, closed_us=None, reason_code=None, reason=None, escalated_to="", attempts=0,
             failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
@@ -307,9 +310,10 @@ class Lifecycle:
         assert totals is not None
         raw = reason.model_dump_json()
         clean, _ = self.payloads.redactor.redact_bytes(raw.encode())
+        cost_nano = budget.of_task(tx, task.id)
         tasks.move(
             tx, task, ENDING[outcome], now_us, closed_us=now_us, reason_code=reason.code, reason=clean.decode(),
-            escalated_to=reason.to, steps=totals[0] - 1, tokens=totals[2] or 0, cost_nano=budget.of_task(tx, task.id),
+            escalated_to=reason.to, steps=totals[0] - 1, tokens=totals[2] or 0, cost_nano=cost_nano,
             active_us=active_us, waiting_for="", wake_us=None, cancel_asked=0, pause_asked=0,
         )  # fmt: skip
         self._write_outcome(tx, task, totals[1] + 1, outcome, clean, answer, now_us)
@@ -324,6 +328,10 @@ class Lifecycle:
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
         leases.forget(tx, task.id)
         self._place_free(tx, task, now_us)
+        error = self._clean(reason.error.type) if reason.error is not None else ""
+        ended = Closed(outcome.value, reason.code, error, now_us, active_us, cost_nano)
+        ours.closed(tx, task.id, ended)
+        outgoing.note(tx, task.id, totals[1] + 1)
 
     def _write_outcome(
         self,
