@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, problems, review, said, tasks
+from airworthy.console import alerts, effects, links, manual, me, problems, review, said, tasks, traces
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
+from airworthy.console.web import app as pages
 from airworthy.core.asgi import Application
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 BASE: Final = "/api/v1"
 ABOUT: Final = (
-    "Tasks, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is unknown. "
-    "Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
+    "Tasks, traces, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is "
+    "unknown. Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
 )
 
 
@@ -30,11 +31,21 @@ def api(parts: Parts) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for router in (tasks.router, effects.router, review.router, manual.router, said.router, alerts.router):
+    for router in (
+        tasks.router,
+        traces.router,
+        effects.router,
+        review.router,
+        manual.router,
+        said.router,
+        alerts.router,
+        me.router,
+    ):
         made.include_router(router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
+    pages.install(made)
     return made
 
 
