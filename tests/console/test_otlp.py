@@ -68,7 +68,7 @@ def protobuf() -> bytes:
     span = made.resource_spans.add().scope_spans.add().spans.add()
     span.trace_id, span.span_id, span.name = bytes.fromhex(TRACE), b"12345678", "step"
     span.start_time_unix_nano = span.end_time_unix_nano = 1_763_999_990_000_000_000
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 async def test_spans_are_stored_when_the_answer_is_200() -> None:
@@ -121,7 +121,7 @@ async def test_spans_that_cannot_stand_are_told_of_and_the_others_are_stored() -
 async def test_a_request_is_refused_as_otlp_has_it(
     how: dict[str, Any], status: int, counted: str | None, why: str
 ) -> None:
-    door = Door(sent_max=65_536, request_max=80_000)
+    door = Door(body_max=65_536, request_max=80_000)
     answer = await door.send(how.pop("body"), **how)
 
     assert answer.status_code == status, why
@@ -199,7 +199,7 @@ async def test_a_full_store_is_503_with_a_time_to_come_back_and_nothing_is_ackno
 
 
 async def test_a_full_queue_is_429_with_a_time_to_come_back() -> None:
-    door = Door(waiting_max=65_536)
+    door = Door(bytes_max=65_536)
     with door.door.intake.held(60_000):
         answer = await door.send(request(*range(1, 100)))
     again = await door.send(request(*range(1, 100)))

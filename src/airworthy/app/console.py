@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.config import person
 from airworthy.app.people import PeopleFile
 from airworthy.console import access
 from airworthy.console.access import AccessKey
@@ -50,21 +52,35 @@ def parts_of(
     )  # fmt: skip
 
 
-def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
-    """`people`: asked each time."""
-    return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
+@dataclass(frozen=True, slots=True)
+class Served:
+    """API and pages as one application. `first_link`: a path that lets the first admin set a password, once; empty
+    when somebody has one. `stop`: what would not end by itself ends; to be called in the loop that serves.
+    """
+
+    application: Application
+    first_link: str
+    stop: Callable[[], None]
 
 
 @contextlib.asynccontextmanager
-async def served_of(app: App, agents: Sequence[Agent], folder: Path) -> AsyncIterator[Application]:
-    """API and pages, ready to be served. Raises: PolicyError, for a people.toml that cannot be read."""
+async def served_of(app: App, agents: Sequence[Agent], folder: Path, *, pages: bool) -> AsyncIterator[Served]:
+    """Ready to be served. `pages`: the console too. Raises: PolicyError, for a file that cannot be read."""
     people = PeopleFile(folder)
     people()  # Told now, not to each caller.
     parts = parts_of(app, agents, people)
+    link = parts.accounts.first_link(person()) if pages else None
     try:
-        yield application(parts)
+        yield Served(
+            application(parts, with_pages=pages), link.path if link is not None else "", parts.streams.close
+        )
     finally:
         await parts.by_hand.aclose()
+
+
+def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
+    """`people`: asked each time."""
+    return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
 
 
 def created(

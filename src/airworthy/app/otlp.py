@@ -6,13 +6,14 @@ from pathlib import Path
 from airworthy.app.build import App
 from airworthy.app.intake_settings import IntakeRule
 from airworthy.app.people import PeopleFile
+from airworthy.app.project import Project
 from airworthy.app.recorder_settings import load_recorder_settings
 from airworthy.console.callers import Callers
 from airworthy.console.otlp import OtlpDoor, OtlpRules
 from airworthy.gateway.prices import PriceBook, cost_nano, price_list
 from airworthy.gateway.wire.facts import TOKENS_MAX, Usage
 from airworthy.recorder.otel import Price, Reading
-from airworthy.recorder.traces.intake import Intake
+from airworthy.recorder.traces.intake import Intake, IntakeBounds
 from airworthy.review.people import People
 
 # Names of providers by OpenTelemetry and OpenInference -> the price list's.
@@ -31,24 +32,24 @@ _FAMILIES = (
 
 
 def otlp_of(app: App, rule: IntakeRule, people: Callable[[], People] | None = None) -> OtlpDoor:
-    """The ASGI application for /v1/traces and /v1/logs; stands behind `app.front.Front`.
+    """The ASGI application for /v1/traces and /v1/logs; see `app.front`.
 
     `people`: left out, those of the app's folder.
     """
     known = people if people is not None else PeopleFile(app.folder if app.folder is not None else Path())
     return OtlpDoor(
-        Intake(app.database, app.clock, rule.room()),
+        Intake(app.database, app.clock, IntakeBounds(rule.spans_max, rule.bytes_max)),
         Callers(app.database, app.clock, known),
         Reading(app.payloads.redactor, rule.bounds(), price_by(price_list())),
         app.clock,
-        OtlpRules(rule.sent_max),
+        OtlpRules(rule.body_max),
     )
 
 
-def traces_of(app: App, folder: Path) -> OtlpDoor | None:
-    """As recorder.toml of the folder has it; None where it says that none are taken. Raises: PolicyError."""
-    rule = load_recorder_settings(folder).intake
-    return otlp_of(app, rule, PeopleFile(folder)) if rule.enabled else None
+def taking(project: Project) -> OtlpDoor | None:
+    """As the folder's recorder.toml says; None where it says that nothing is taken. Raises: PolicyError."""
+    rule = load_recorder_settings(project.config.folder).intake
+    return otlp_of(project.app, rule) if rule.enabled else None
 
 
 def price_by(book: PriceBook) -> Price:

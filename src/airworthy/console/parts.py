@@ -1,7 +1,7 @@
 """What the API and the pages are given: the operations they call, and how they know who calls. Decides nothing."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +12,7 @@ from airworthy.console.access import Caller, Right
 from airworthy.console.accounts import Accounts
 from airworthy.console.door import Door
 from airworthy.console.identity import Came, Identity, identified
+from airworthy.console.live import Readings, Streams
 from airworthy.console.problems import Forbidden, NoKey
 from airworthy.console.signing import SigningIn
 from airworthy.core.clock import Clock
@@ -47,6 +48,8 @@ class Parts:
     door: Door
     accounts: Accounts
     signing: SigningIn
+    readings: Readings = field(default_factory=Readings)
+    streams: Streams = field(default_factory=Streams)
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")

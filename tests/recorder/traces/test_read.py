@@ -1,6 +1,7 @@
 """A trace is read back whole or in pieces, in order of time, and arranged as it ran."""
 
 import random
+from functools import partial
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_large_trace_is_read_in_pieces_in_order_of_time_and_each_span_once() -
     read_back: list[SpanRow] = []
     after = None
     while True:
-        page = database.read_now(lambda tx, after=after: spans_of(tx, TRACE, 7, after))
+        page = database.read_now(partial(spans_of, trace_id=TRACE, limit=7, after=after))
         assert page.total == 100
         assert len(page.spans) <= 7
         read_back += page.spans

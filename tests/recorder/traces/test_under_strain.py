@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from airworthy.recorder.tables import MIGRATIONS
-from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.read import spans_of
-from airworthy.recorder.traces.write import write
 from airworthy.store import SQLiteDatabase, StoreFull, Tx, migrate
 from tests.recorder.traces import kit
 from tests.recorder.traces.kit import NOON_US, TRACE, put, span
@@ -87,8 +85,7 @@ def test_a_trace_of_very_many_spans_is_written_and_read_in_even_steps(tmp_path: 
     """Slow: twenty thousand spans. The million of them was done by hand, see the page on performance."""
     store = database(tmp_path)
     for start in range(1, 20_001, 500):
-        batch = gather([span(n) for n in range(start, start + 500)], [], NOON_US + 60_000_000)
-        store.write_now(lambda tx, batch=batch: write(tx, [batch]))
+        put(store, [span(n) for n in range(start, start + 500)])
     plan = store.read_now(
         lambda tx: tx.rows(
             "EXPLAIN QUERY PLAN SELECT span FROM spans WHERE trace = ? AND started_us >= ?"

@@ -1,5 +1,6 @@
 """What a trace's row, facets and sums say of its spans, and what happens with spans that are late, double or odd."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,11 +8,11 @@ import pytest
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder.rollups import bucket_of
 from airworthy.recorder.traces import fold
-from airworthy.recorder.traces.gather import gather
+from airworthy.recorder.traces.gather import Batch, gather
 from airworthy.recorder.traces.read import intake_counts
 from airworthy.recorder.traces.span import Score, Span, SpanKind
 from airworthy.recorder.traces.write import Written, write
-from airworthy.store import Database, StoreError, StoreFull
+from airworthy.store import Database, StoreError, StoreFull, Tx
 from tests.recorder.traces import kit
 from tests.recorder.traces.kit import NOON_US, TRACE, put, row, span, store
 
@@ -254,9 +255,12 @@ def test_writing_asks_for_no_more_when_the_trace_is_large() -> None:
             asked.append(len(found))
             return found
 
+    def _counted(batch: Batch, tx: Tx) -> None:
+        write(Counting(tx), [batch])
+
     for start in range(1, 1_001, 50):
         batch = gather([span(n) for n in range(start, start + 50)], [], NOON_US + 60)
-        database.write_now(lambda tx, batch=batch: write(Counting(tx), [batch]))
+        database.write_now(partial(_counted, batch))
 
     assert row(database)["steps"] == 1_000
     assert max(asked) <= 1

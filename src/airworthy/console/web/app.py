@@ -1,13 +1,14 @@
-"""All pages, put onto the application that has the API."""
+"""All pages, put on the application that also serves the API."""
 
 from fastapi import FastAPI
 
-from airworthy.console.web import account, assets, errors, login
+from airworthy.console.web import account, assets, errors, login, overview, review, run, traces
 
 
 def install(api: FastAPI) -> None:
     """After the API's own routes and its handlers of errors."""
-    for router in (assets.router, login.router, account.router):
+    pages = (assets, login, account, overview, traces, run, review)
+    for router in (page.router for page in pages):
         api.include_router(router)
     errors.install(api)
     login.install(api)

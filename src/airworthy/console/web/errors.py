@@ -56,7 +56,12 @@ def _either(for_programs: Callable[..., Any]) -> "Callable[[Request, Exception],
             case AirworthyError():
                 return page(request, status_of(error), error.message, error.mend)
             case HTTPException():
-                return page(request, error.status_code, str(error.detail), _MENDS.get(error.status_code, ""))
+                message = (
+                    f"There is no page at {request.url.path}."
+                    if error.detail == "Not Found"
+                    else str(error.detail)
+                )
+                return page(request, error.status_code, message, _MENDS.get(error.status_code, ""))
             case _:
                 return page(
                     request, 422, "The address or the form is not as it must be.", "Go back and try again."

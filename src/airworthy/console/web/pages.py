@@ -1,5 +1,6 @@
 """From a template and values to an answer: one environment, one set of headers. Rule 1: no other file makes HTML."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from markupsafe import Markup
 
 from airworthy.console.access import Right
 from airworthy.console.web import assets, shown
+from airworthy.core.clock import iso, utc_text
 
 if TYPE_CHECKING:
     from airworthy.console.web.visitor import Visitor
@@ -71,6 +73,9 @@ def environment() -> Environment:
         share=shown.share,
         duration=shown.duration,
         when=shown.when,
+        iso=iso,
+        clock=_clock,
+        shell=shlex.quote,
         ago=_ago,
     )
     made.globals.update(asset=assets.path_of)
@@ -80,6 +85,10 @@ def environment() -> Environment:
 @pass_context
 def _ago(context: Context, us: int | None) -> Markup:
     return shown.ago(us, context["now_us"])
+
+
+def _clock(us: int) -> str:
+    return utc_text(us)[11:]
 
 
 def text(name: str, **values: Any) -> str:

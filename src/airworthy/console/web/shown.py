@@ -105,14 +105,17 @@ def ago(us: int | None, now_us: int) -> Markup:
     if us is None:
         return Markup("–")
     apart = _rough(abs(now_us - us))
-    words = "now" if not apart else f"{apart} ago" if us <= now_us else f"in {apart}"
+    if not apart:  # To the second it would change while it is read.
+        words = "just now" if us <= now_us else "in a moment"
+    else:
+        words = f"{apart} ago" if us <= now_us else f"in {apart}"
     return _time(us, words, "ago")
 
 
 def _rough(us: int) -> str:
-    """One unit, as people say it; "" for less than a second."""
+    """One unit, as people say it; "" for less than a minute."""
     seconds = us // US_PER_S
-    for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE), ("s", 1)):
+    for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return ""

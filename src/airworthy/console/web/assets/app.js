@@ -4,7 +4,7 @@
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const utc = zone === "UTC" || zone === "Etc/UTC";
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
-  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const units = [["d", 86400], ["h", 3600], ["min", 60]];
 
   const rough = (seconds) => {
     for (const [word, size] of units) if (seconds >= size) return `${Math.floor(seconds / size)} ${word}`;
@@ -17,7 +17,8 @@
     if (time.dataset.time === "ago") {
       const apart = (Date.now() - at.getTime()) / 1000;
       const words = rough(Math.abs(apart));
-      time.textContent = words ? (apart >= 0 ? `${words} ago` : `in ${words}`) : "now";
+      if (words) time.textContent = apart >= 0 ? `${words} ago` : `in ${words}`;
+      else time.textContent = apart >= 0 ? "just now" : "in a moment";
     }
     if (utc || time.dataset.told) return;
     time.dataset.told = "1";
