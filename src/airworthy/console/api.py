@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, me, overview, problems, review, said, tasks
+from airworthy.console import (
+    alerts,
+    effects,
+    links,
+    manual,
+    me,
+    overview,
+    problems,
+    review,
+    said,
+    tasks,
+    traces,
+)
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
 from airworthy.console.web import app as pages
@@ -17,8 +29,8 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 BASE: Final = "/api/v1"
 ABOUT: Final = (
-    "Tasks, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is unknown. "
-    "Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
+    "Tasks, traces, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is "
+    "unknown. Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
 )
 
 
@@ -35,6 +47,7 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     problems.install(made)
     for router in (
         tasks.router,
+        traces.router,
         effects.router,
         review.router,
         manual.router,
