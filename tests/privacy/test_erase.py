@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from airworthy.app import privacy
-from airworthy.recorder.traces import text
 from tests.privacy.kit import bytes_of, filled, foreign, shop
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.app.export import export_chores
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
 from airworthy.app.privacy import privacy_chores
@@ -30,6 +31,7 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
         Chore("describe", DESCRIBE_EVERY_S, _describing(app)),
         *health_chores(app, agents),
         *notify_chores(app, agents),
+        *export_chores(app),
         *privacy_chores(app),
     ]
 

@@ -9,7 +9,7 @@ from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import budget
 from airworthy.policy import AdmissionRule
-from airworthy.recorder import Payloads, Recorded, StepState, read_steps
+from airworthy.recorder import Payloads, Recorded, StepState, outgoing, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.recorder.traces import ours
 from airworthy.recorder.traces.ours import Closed
@@ -331,6 +331,7 @@ class Lifecycle:
         error = self._clean(reason.error.type) if reason.error is not None else ""
         ended = Closed(outcome.value, reason.code, error, now_us, active_us, cost_nano)
         ours.closed(tx, task.id, ended)
+        outgoing.note(tx, task.id, totals[1] + 1)
 
     def _write_outcome(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder.tables import MIGRATIONS
-from airworthy.recorder.traces.gather import Price, gather
+from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.span import Score, Span, SpanKind
 from airworthy.recorder.traces.write import Written, write
 from airworthy.store import Database, MemoryDatabase, Tx, migrate
@@ -54,9 +54,8 @@ def put(
     spans: Iterable[Span],
     received_us: int = NOON_US + 60 * US_PER_S,
     scores: Iterable[Score] = (),
-    price: Price | None = None,
 ) -> Written:
-    batch = gather(spans, scores, received_us, price=price)
+    batch = gather(spans, scores, received_us)
     return database.write_now(lambda tx: write(tx, [batch]))[0]
 
 

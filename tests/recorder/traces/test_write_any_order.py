@@ -23,7 +23,9 @@ def traces(draw: st.DrawFn) -> list[Span]:
     for number in range(1, draw(st.integers(1, 7)) + 1):
         kind = draw(st.sampled_from([SpanKind.MODEL, SpanKind.TOOL, SpanKind.AGENT]))
         started_us = NOON_US + draw(st.integers(0, 4)) * 400 * US_PER_S
-        said: dict[str, Any] = {label: draw(WORDS) for label in ("agent", "release", "session", "user", "feature")}
+        said: dict[str, Any] = {
+            label: draw(WORDS) for label in ("agent", "release", "session", "user", "feature")
+        }
         said["outcome"] = draw(st.sampled_from(["", "", "", "answered", "a word of their own"]))
         said["error_type"] = draw(st.sampled_from(["", "", "Timeout", "Refused"]))
         if kind is SpanKind.MODEL:

@@ -150,6 +150,7 @@ def _kind(found: _Found) -> SpanKind:
         ("operation", names.OPERATIONS),
         ("inference", names.INFERENCE),
         ("loop", names.LOOP),
+        ("step", names.STEPS),
         ("request", names.REQUESTS),
     ):
         said = found.get(slot)

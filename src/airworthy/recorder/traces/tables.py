@@ -69,7 +69,11 @@ def _traces(metadata: "MetaData") -> None:
         made.c.duration_us,
         made.c.cost_nano,
         made.c.steps,
+        made.c.errors,
+        made.c.unpriced,
         made.c.origin,
+        made.c.agent,
+        made.c.outcome,
     )
     # A trace from elsewhere has its trace id for an id; a task is looked for by it when its own spans come in.
     ours = text("origin = 'task'")
