@@ -69,7 +69,8 @@ def listed(folder: Path) -> list[Listed]:
     settings = load_recorder_settings(folder).redact
     rules, kinds = rules_of(settings)
     built_in = [
-        Listed(rule.name, rule.kind, kinds.get(rule.kind, "off"), rule.what, rule.hits[0]) for rule in BUILT_IN
+        Listed(rule.name, rule.kind, kinds.get(rule.kind, "off"), rule.what, rule.hits[0])
+        for rule in BUILT_IN
     ]
     known = {rule.name for rule in BUILT_IN}
     own = [

@@ -20,7 +20,9 @@ def erase(
     *,
     user: User,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only show what is stored of them.")] = False,
-    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel their tasks that are open, then erase.")] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Cancel their tasks that are open, then erase.")
+    ] = False,
     scrubs: Annotated[
         bool, typer.Option("--scrub/--no-scrub", help="Rebuild the file, so that no byte of it is left.")
     ] = True,
@@ -45,7 +47,7 @@ def erase(
       airworthy erase --user ada --cancel --by dana --yes
     """
     from airworthy.app import privacy
-    from airworthy.app.config import acting
+    from airworthy.app.config import person
     from airworthy.app.project import stored
 
     name = show.unicode_text(user)
@@ -60,7 +62,7 @@ def erase(
             f"Erase {show.counted(there.tasks, 'task')} and {show.counted(there.traces, 'trace')} of {name} for good?",
             yes=yes,
         )
-        who = by or acting()
+        who = by or person()
         if cancel:
             for id_ in privacy.cancelled(found, name, who):
                 show.note(f"{id_} is cancelled, or stops before its next step.")
@@ -73,6 +75,7 @@ def export_user(
     *,
     user: User,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.zip", help="Where to write it.")],
+    by: options.By = "",
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,
@@ -86,15 +89,24 @@ def export_user(
       airworthy export-user --user ada --out ada.zip
     """
     from airworthy.app import privacy
+    from airworthy.app.config import person
     from airworthy.app.project import stored
 
     name = show.unicode_text(user)
     if not name:
         raise typer.BadParameter("A user has a name; tasks without one are nobody's.", param_hint="--user")
     with stored(folder, database) as found:
-        made = privacy.exported(found, name, out)
+        made = privacy.exported(found, name, by or person(), out)
     if as_json:
-        show.emit({"file": str(out), "tasks": made.tasks, "traces": made.traces, "sealed": made.sealed, "rows": made.rows})
+        show.emit(
+            {
+                "file": str(out),
+                "tasks": made.tasks,
+                "traces": made.traces,
+                "sealed": made.sealed,
+                "rows": made.rows,
+            }
+        )
         return
     show.say(
         f"{out}: {show.counted(made.tasks, 'task')}, {show.counted(made.traces, 'trace')},"
@@ -106,10 +118,14 @@ def _show(there: "Found", *, as_json: bool) -> None:
     if as_json:
         show.emit(there)
         return
-    show.say(f"{show.counted(there.tasks, 'task')} and {show.counted(there.traces, 'trace')} would be erased.")
+    show.say(
+        f"{show.counted(there.tasks, 'task')} and {show.counted(there.traces, 'trace')} would be erased."
+    )
     if there.blocked:
         show.note(f"{show.counted(len(there.blocked), 'task')} must end before:", style="yellow")
-        show.table(("task", "state", "held by"), [(each.task, each.state, each.table) for each in there.blocked])
+        show.table(
+            ("task", "state", "held by"), [(each.task, each.state, each.table) for each in there.blocked]
+        )
 
 
 def _tell(done: "Erasure", *, as_json: bool, asked: bool) -> None:

@@ -14,7 +14,7 @@ app = typer.Typer(
 
 
 @app.command(name="test")
-def test(
+def try_(
     text: Annotated[str | None, typer.Argument(metavar="[TEXT|-]", help="The text; - reads stdin.")] = None,
     *,
     file: Annotated[
@@ -51,7 +51,10 @@ def test(
     if found.hits:
         show.table(
             ("rule", "at", "found", "written"),
-            [(hit.rule, f"{hit.start}-{hit.end}", given[hit.start : hit.end], hit.written) for hit in found.hits],
+            [
+                (hit.rule, f"{hit.start}-{hit.end}", given[hit.start : hit.end], hit.written)
+                for hit in found.hits
+            ],
         )
     else:
         show.note("Nothing was found.")
@@ -75,5 +78,6 @@ def rules(*, as_json: options.AsJson = False, folder: options.Folder = Path()) -
             show.emit(each, line=True)
         return
     show.table(
-        ("rule", "here", "finds", "such as"), [(each.rule, each.here, each.what, each.example) for each in found]
+        ("rule", "here", "finds", "such as"),
+        [(each.rule, each.here, each.what, each.example) for each in found],
     )

@@ -44,7 +44,8 @@ def show_(
     )
     if document["removed"]:
         show.table(
-            ("day", "what", "removed"), [(row["day"], row["what"], row["count"]) for row in document["removed"]]
+            ("day", "what", "removed"),
+            [(row["day"], row["what"], row["count"]) for row in document["removed"]],
         )
 
 
@@ -70,7 +71,12 @@ def run(
 
     with stored(folder, database) as found:
         made = removed(found, dry=dry)
-    document = {"dry_run": dry, "tasks": dict(made.tasks), "rows": dict(made.rows), "waiting": dict(made.waiting)}
+    document = {
+        "dry_run": dry,
+        "tasks": dict(made.tasks),
+        "rows": dict(made.rows),
+        "waiting": dict(made.waiting),
+    }
     if as_json:
         show.emit(document)
         return
@@ -115,7 +121,9 @@ def scrub_(
 
 
 def say_scrubbed(done: "Scrubbed") -> None:
-    show.say(f"The file was rebuilt: {done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB now.")
+    show.say(
+        f"The file was rebuilt: {done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB now."
+    )
     if done.log_left:
         show.note(
             "Somebody was reading, so the log could not be emptied; run `airworthy retention scrub` again.",

@@ -14,7 +14,8 @@ app = typer.Typer(
 )  # fmt: skip
 
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Where they go; left out: sealed_folder of recorder.toml.")
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where they go; left out: sealed_folder of recorder.toml."),
 ]
 
 
@@ -23,7 +24,10 @@ def seal(
     ctx: typer.Context,
     *,
     before: Annotated[
-        str, typer.Option("--before", metavar="DATE", help="Only days before this one (UTC); left out: before today.")
+        str,
+        typer.Option(
+            "--before", metavar="DATE", help="Only days before this one (UTC); left out: before today."
+        ),
     ] = "",
     out: Out = None,
     as_json: options.AsJson = False,
@@ -56,7 +60,12 @@ def seal(
     if as_json:
         for day in days:
             show.emit(
-                {"day": day.day, "parts": [part.name for part in day.parts], "sealed": day.refs, "open": day.open},
+                {
+                    "day": day.day,
+                    "parts": [part.name for part in day.parts],
+                    "sealed": day.refs,
+                    "open": day.open,
+                },
                 line=True,
             )
         return
@@ -65,7 +74,8 @@ def seal(
         show.note("Everything before is sealed.")
         return
     show.table(
-        ("day", "parts", "sealed", "still open"), [(day.day, len(day.parts), day.refs, day.open) for day in made]
+        ("day", "parts", "sealed", "still open"),
+        [(day.day, len(day.parts), day.refs, day.open) for day in made],
     )
 
 

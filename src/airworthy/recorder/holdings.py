@@ -21,7 +21,7 @@ class Kept(StrEnum):
     SCORES = "scores"
     ALERTS = "alerts"
     NOTICES = "notices"
-    AUDIT = "audit"
+    AUDIT = "audit"  # kept for good: a row that is taken out breaks the chain
     STATE = "state"  # what the machine needs while it runs, and clears by itself
     COUNTS = "counts"  # numbers that name nobody: kept for good
 
@@ -255,11 +255,15 @@ RECORDER: Final = (
     Holding("rollups", Kept.COUNTS, "Sums by five minutes and hour."),
     Holding("rollup_bins", Kept.COUNTS, "Histograms by five minutes and hour."),
     Holding("erasures", Kept.AUDIT, "Who had whom erased, the person as a keyed digest."),
+    Holding("audit", Kept.AUDIT, "Who of the staff did what: chained, so nothing of it is ever taken out."),
+    Holding("audit_head", Kept.STATE, "The end of the audit log's chain."),
     Holding("removed", Kept.COUNTS, "How much retention removed, by day."),
     Holding("retention_marks", Kept.STATE, "How far a sweep has come."),
     Holding("privacy_keys", Kept.STATE, "Keys of pseudonyms and digests."),
     Holding("sealed", Kept.TRACES, "Which trace stands in which sealed part.", of_task="ref = ?task"),
     Holding("sealed_parts", Kept.STATE, "Sealed parts, with their hashes."),
+    Holding("exports", Kept.STATE, "How far each collector has been told."),
+    Holding("export_due", Kept.STATE, "What is to be told to collectors yet.", of_task="task_id = ?task", words=DELETE),
     # The store's own.
     Holding("migrations", Kept.STATE, "Which steps brought the tables here."),
     Holding("owners", Kept.STATE, "Processes that are alive."),
