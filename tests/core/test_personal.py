@@ -28,7 +28,9 @@ def test_a_rule_takes_its_examples_whole_and_nothing_beside_them(rule: PersonalR
     assert written == f"Please note ([redacted:{rule.kind}]), and go on."
 
 
-@pytest.mark.parametrize(("rule", "miss"), COUNTEREXAMPLES, ids=[f"{r.name}: {m}" for r, m in COUNTEREXAMPLES])
+@pytest.mark.parametrize(
+    ("rule", "miss"), COUNTEREXAMPLES, ids=[f"{r.name}: {m}" for r, m in COUNTEREXAMPLES]
+)
 def test_a_rule_leaves_what_only_looks_like_it(rule: PersonalRule, miss: str) -> None:
     text = f"Please note ({miss}), and go on."
 
@@ -164,7 +166,9 @@ def test_a_pattern_that_may_take_for_ever_is_refused(pattern: str, why: str) -> 
         bounded(pattern)
 
 
-@pytest.mark.parametrize("pattern", [r"KD-\d{6}", r"\b[A-Z]{2}\d{5,8}\b", r"(?i:customer) \d{1,9}", r"cust_[a-z0-9]{1,64}"])
+@pytest.mark.parametrize(
+    "pattern", [r"KD-\d{6}", r"\b[A-Z]{2}\d{5,8}\b", r"(?i:customer) \d{1,9}", r"cust_[a-z0-9]{1,64}"]
+)
 def test_a_pattern_whose_ways_can_be_counted_is_taken(pattern: str) -> None:
     assert bounded(pattern).pattern == pattern
 

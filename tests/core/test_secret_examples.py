@@ -10,7 +10,9 @@ EXAMPLES = secret_examples()
 
 
 @pytest.mark.parametrize("each", EXAMPLES, ids=lambda each: each.kind)
-def test_a_kind_of_secret_is_found_in_its_examples_and_not_in_its_counterexamples(each: SecretExamples) -> None:
+def test_a_kind_of_secret_is_found_in_its_examples_and_not_in_its_counterexamples(
+    each: SecretExamples,
+) -> None:
     for hit in each.hits:
         assert {found.kind for found in redact.find(f"It is {hit} now.")} == {each.kind}, each.kind
     for miss in each.misses:

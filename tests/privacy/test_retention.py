@@ -77,15 +77,31 @@ async def test_traces_go_whole_and_rollups_stay() -> None:
     kept.round(later_us, refs_max=100)
     kept.round(later_us + 2 * DAY_US, refs_max=100)  # facets of what is no more go with the next sweep
 
-    for table in ("tasks", "steps", "payloads", "effects", "traces", "facets", "spans", "chunks", "docs", "feedback"):
+    for table in (
+        "tasks",
+        "steps",
+        "payloads",
+        "effects",
+        "traces",
+        "facets",
+        "spans",
+        "chunks",
+        "docs",
+        "feedback",
+    ):
         assert count(made, table) == 0, table
     assert found(made, "marmalade") == 0
-    assert made.app.database.read_now(lambda tx: tx.rows("SELECT * FROM rollups ORDER BY width_s, bucket_us")) == sums
+    assert (
+        made.app.database.read_now(lambda tx: tx.rows("SELECT * FROM rollups ORDER BY width_s, bucket_us"))
+        == sums
+    )
 
 
 async def test_what_is_open_waits_for_a_person_or_is_in_doubt_is_never_touched() -> None:
     made = shop(tools={"mail": ToolRule(approval="always", critical=False)})
-    task = made.submit({"who": "who", "to": "a@mail.example", "words": "please send marmalade today"}, user="ada")
+    task = made.submit(
+        {"who": "who", "to": "a@mail.example", "words": "please send marmalade today"}, user="ada"
+    )
     await made.work()
     later_us = made.app.clock.now_us() + 400 * DAY_US
 
@@ -104,7 +120,9 @@ async def test_an_agent_may_have_days_of_its_own() -> None:
     later_us = made.app.clock.now_us() + 40 * DAY_US
     keep = Keep({Kept.PAYLOADS: 365.0}, {"elsewhere": {Kept.PAYLOADS: 30.0}})
 
-    done = Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, privacy.forget).round(later_us, refs_max=100)
+    done = Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, privacy.forget).round(
+        later_us, refs_max=100
+    )
 
     assert done.tasks[Kept.PAYLOADS] == 1
     assert count(made, "payloads") > 0
@@ -164,7 +182,9 @@ async def test_what_has_gone_is_counted_by_day() -> None:
 
     retention(made, payloads=1).round(made.app.clock.now_us() + 40 * DAY_US, refs_max=100)
 
-    rows = made.app.database.read_now(lambda tx: tx.rows("SELECT what, count FROM removed WHERE what LIKE 'of %'"))
+    rows = made.app.database.read_now(
+        lambda tx: tx.rows("SELECT what, count FROM removed WHERE what LIKE 'of %'")
+    )
     assert rows == [("of payloads", 1)]
 
 

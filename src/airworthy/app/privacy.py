@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -244,6 +244,36 @@ def exported(app: "App", user: str, by: str, out: Path) -> Exported:
     told = Entry("user.export", about=digest, who=by, detail={"refs": len(refs)})
     app.database.write_now(audit.noted(lambda _: None, told, now_us))
     return exporter.write(out, users, refs, sealed_rows, now_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """For the API: implements `console.parts.Users`."""
+
+    app: "App"
+
+    def looked(self, user: str) -> Found:
+        return looked(self.app, user)
+
+    def erased(self, user: str, by: str, *, cancel: bool) -> dict[str, Any]:
+        asked = cancelled(self.app, user, by) if cancel else []
+        return {"cancelled": asked, **erasure_document(erased(self.app, user, by))}
+
+    def exported(self, user: str, by: str, out: Path) -> Exported:
+        return exported(self.app, user, by, out)
+
+
+def erasure_document(done: Erasure) -> dict[str, Any]:
+    made = done.made
+    return {
+        "id": made.id,
+        "digest": made.digest,
+        "tasks": made.tasks,
+        "traces": made.traces,
+        "rows": dict(made.rows),
+        "sealed": done.sealed,
+        "scrubbed": None if done.scrubbed is None else asdict(done.scrubbed),
+    }
 
 
 def verified(app: "App", out: Path | None) -> list[tuple[str, str]]:

@@ -133,9 +133,9 @@ def _tell(done: "Erasure", *, as_json: bool, asked: bool) -> None:
 
     made = done.made
     if as_json:
-        document = {"id": made.id, "digest": made.digest, "tasks": made.tasks, "traces": made.traces,
-                    "rows": dict(made.rows), "sealed": done.sealed, "scrubbed": done.scrubbed}  # fmt: skip
-        show.emit(document)
+        from airworthy.app.privacy import erasure_document
+
+        show.emit(erasure_document(done))
         return
     show.say(
         f"{made.id}: {show.counted(made.tasks, 'task')} and {show.counted(made.traces, 'trace')} erased,"

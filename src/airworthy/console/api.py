@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, me, overview, problems, review, said, tasks
+from airworthy.console import (
+    alerts,
+    effects,
+    links,
+    manual,
+    me,
+    overview,
+    problems,
+    review,
+    said,
+    tasks,
+    users,
+)
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
 from airworthy.console.web import app as pages
@@ -41,6 +53,7 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
         said.router,
         alerts.router,
         me.router,
+        users.router,
     ):
         made.include_router(router, prefix=BASE)
     made.include_router(overview.router, prefix=BASE)
