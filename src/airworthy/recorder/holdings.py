@@ -40,7 +40,7 @@ class Holding:
 
     `of_task`, `of_trace`, `of_user`: which rows belong to one. `words`: what is done to those rows when what was said
     is to go: some columns changed, or the rows deleted. `names`: what is done besides when a person is to go.
-    `waits`: while such a row is there, the task is not touched. `told`: columns of an export. `ages`: rows that go by
+    `spoilt`: what is no longer true of a row whose words were changed. `waits`: while such a row is there, the task is not touched. `told`: columns of an export. `ages`: rows that go by
     their own age, whatever task they belong to.
     """
 
@@ -52,6 +52,7 @@ class Holding:
     of_user: str = ""
     words: Change | Literal["delete"] = field(default_factory=dict)
     names: Change | Literal["delete"] = field(default_factory=dict)
+    spoilt: Change = field(default_factory=dict)
     waits: str = ""
     ages: str = ""
     told: tuple[str, ...] = ()
@@ -194,6 +195,7 @@ RECORDER: Final = (
         "What each step was, how long it took and what it cost; a digest of its arguments.",
         of_task="task_id = ?task",
         words={"resource": "NULL"},
+        key="task_id, seq",
         names={"key": "CASE WHEN key IS NULL THEN NULL ELSE {empty} END"},
         told=("seq", "run", "kind", "name", "state", "effect", "started_us", "ended_us", "model", "resource"),
     ),
