@@ -17,6 +17,7 @@ from airworthy.console import (
     said,
     tasks,
     traces,
+    users,
 )
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
@@ -54,6 +55,7 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
         said.router,
         alerts.router,
         me.router,
+        users.router,
     ):
         made.include_router(router, prefix=BASE)
     made.include_router(overview.router, prefix=BASE)

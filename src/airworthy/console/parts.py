@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -19,6 +20,7 @@ from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.core.origin import Origin, comes_from
 from airworthy.policy import Policy
+from airworthy.recorder.erase import Found
 from airworthy.review.people import People
 from airworthy.runtime import Operations
 from airworthy.runtime.afterwards import Afterwards
@@ -28,6 +30,16 @@ from airworthy.store import Database
 
 FOUND_MAX = 1_000
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class Users(Protocol):
+    """What can be done about everything that is stored on one user; `by`: who does it, for the record."""
+
+    def looked(self, user: str) -> Found: ...
+
+    def erased(self, user: str, by: str, *, cancel: bool) -> dict[str, Any]: ...
+
+    def exported(self, user: str, by: str, out: Path) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,7 @@ class Parts:
     signing: SigningIn
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
+    users: Users | None = None
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")
