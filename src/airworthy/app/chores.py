@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from airworthy.app.export import export_chores
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
+from airworthy.app.privacy import privacy_chores
 from airworthy.runtime.chores import Chore
 from airworthy.runtime.describing import describe
 
@@ -21,7 +22,7 @@ DESCRIBE_EVERY_S = 1.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
-    """Raises: PolicyError while people.toml cannot be read, for these decide and notify; or recorder.toml."""
+    """Raises: PolicyError while people.toml or recorder.toml cannot be read, for these decide, notify and delete."""
     if app.reviews.unread is not None:
         raise app.reviews.unread
     return [
@@ -31,6 +32,7 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
         *health_chores(app, agents),
         *notify_chores(app, agents),
         *export_chores(app),
+        *privacy_chores(app),
     ]
 
 

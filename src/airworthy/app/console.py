@@ -2,26 +2,41 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.config import person
 from airworthy.app.people import PeopleFile
+from airworthy.app.privacy import Users
 from airworthy.console import access
 from airworthy.console.access import AccessKey
+from airworthy.console.accounts import Accounts
 from airworthy.console.api import application
+from airworthy.console.door import Door
 from airworthy.console.parts import Parts
+from airworthy.console.passwords import Hasher
+from airworthy.console.signing import SigningIn
 from airworthy.core.asgi import Application
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
+from airworthy.recorder import audit
+from airworthy.recorder.audit import Entry
 from airworthy.review.people import People
 from airworthy.runtime import Agent
 from airworthy.runtime.reviews import Reviews
 
 
-def parts_of(app: App, agents: Sequence[Agent], people: Callable[[], People]) -> Parts:
-    """`people`: asked at each request."""
+def parts_of(
+    app: App,
+    agents: Sequence[Agent],
+    people: Callable[[], People],
+    door: Door | None = None,
+    hasher: Hasher | None = None,
+) -> Parts:
+    """`people`: asked at each request. `hasher`: left out, one that takes its time."""
     queue = app.reviews.with_agents(agents)
 
     def reviews() -> Reviews:
@@ -29,21 +44,44 @@ def parts_of(app: App, agents: Sequence[Agent], people: Callable[[], People]) ->
 
     policies = {agent.name: agent.policy for agent in agents}
     hands = by_hand_of(app, agents, reviews)
+    door = door if door is not None else Door()
+    accounts = accounts_of(app, people, hasher)
+    signing = SigningIn(app.database, app.clock, app.ids, people, door, accounts.hasher)
     return Parts(
-        app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people
-    )
+        app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
+        door, accounts, signing, users=Users(app),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """API and pages as one application. `first_link`: a path that lets the first admin set a password, once; empty
+    when somebody has one. `stop`: what would not end by itself ends; to be called in the loop that serves.
+    """
+
+    application: Application
+    first_link: str
+    stop: Callable[[], None]
 
 
 @contextlib.asynccontextmanager
-async def served_of(app: App, agents: Sequence[Agent], folder: Path) -> AsyncIterator[Application]:
-    """API and pages, ready to be served. Raises: PolicyError, for a people.toml that cannot be read."""
+async def served_of(app: App, agents: Sequence[Agent], folder: Path, *, pages: bool) -> AsyncIterator[Served]:
+    """Ready to be served. `pages`: the console too. Raises: PolicyError, for a file that cannot be read."""
     people = PeopleFile(folder)
     people()  # Told now, not to each caller.
     parts = parts_of(app, agents, people)
+    link = parts.accounts.first_link(person()) if pages else None
     try:
-        yield application(parts)
+        yield Served(
+            application(parts, with_pages=pages), link.path if link is not None else "", parts.streams.close
+        )
     finally:
         await parts.by_hand.aclose()
+
+
+def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
+    """`people`: asked each time."""
+    return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
 
 
 def created(
@@ -53,21 +91,28 @@ def created(
     person: str = "",
     program: str = "",
     roles: Sequence[str] = (),
+    agents: Sequence[str] = (),
     expires: str = "",
 ) -> tuple[str, AccessKey]:
     """The secret and the key. `expires`: a period such as 30d. Raises: InputError."""
     now_us = app.clock.now_us()
     if person:
-        _check_person(people, person, roles)
+        _check_person(people, person, roles, agents)
     secret, key = access.minted(
-        app.ids, now_us, person=person, program=program, roles=roles,
+        app.ids, now_us, person=person, program=program, roles=roles, agents=agents,
         expires_us=expiry_us(expires, now_us) if expires else None,
     )  # fmt: skip
-    app.database.write_now(lambda tx: access.create(tx, key))
+    about = {
+        "for": key.person or f"program:{key.program}",
+        "roles": list(key.roles),
+        "agents": list(key.agents),
+    }
+    told = Entry("access.create", key.id, detail=about)
+    app.database.write_now(audit.noted(lambda tx: access.create(tx, key), told, now_us))
     return secret, key
 
 
-def _check_person(people: People, person: str, roles: Sequence[str]) -> None:
+def _check_person(people: People, person: str, roles: Sequence[str], agents: Sequence[str]) -> None:
     """Raises: InputError."""
     if not people.people:
         if not roles:
@@ -78,6 +123,8 @@ def _check_person(people: People, person: str, roles: Sequence[str]) -> None:
         raise InputError(f"There is no {person!r} in people.toml.", mend=f"Add [people.{person}] to it.")
     elif roles:
         raise InputError(f"The roles of {person!r} stand in people.toml.", mend="Leave out --role.")
+    elif agents:
+        raise InputError(f"The agents of {person!r} stand in people.toml.", mend="Leave out --agent.")
 
 
 def listed(app: App) -> list[AccessKey]:
@@ -86,4 +133,6 @@ def listed(app: App) -> list[AccessKey]:
 
 def revoked(app: App, id_: str) -> bool:
     """False when it was revoked before. Raises: InputError."""
-    return app.database.write_now(lambda tx: access.revoke(tx, id_, app.clock.now_us()))
+    now_us, told = app.clock.now_us(), Entry("access.revoke", id_)
+    op = audit.noted(lambda tx: access.revoke(tx, id_, now_us), lambda done: told if done else None, now_us)
+    return app.database.write_now(op)

@@ -11,6 +11,7 @@ from airworthy.cli.serving import note_others, served
 if TYPE_CHECKING:
     import socket
 
+    from airworthy.app.console import Served
     from airworthy.app.gateway import Charge
     from airworthy.app.gateway_config import GatewayConfig
     from airworthy.app.places import Places
@@ -51,6 +52,7 @@ class FrontServing:
         self._at = address_of(listener)
         self._as_json = as_json
         self._server: HttpServer | None = None
+        self._rest: Served | None = None
 
     @contextlib.asynccontextmanager
     async def opened(self, places: "Places | None" = None) -> AsyncIterator[None]:
@@ -58,6 +60,7 @@ class FrontServing:
         from airworthy.app.console import served_of
         from airworthy.app.front import Front
         from airworthy.app.gateway import gateway
+        from airworthy.app.otlp import taking
         from airworthy.gateway.server import HttpServer
 
         async with contextlib.AsyncExitStack() as stack:
@@ -70,9 +73,14 @@ class FrontServing:
                     )
                 )  # fmt: skip
             if {"api", "console"} & set(self._wanted.roles):
-                rest = await stack.enter_async_context(
-                    served_of(self._project.app, self._project.agents, self._project.config.folder)
-                )
+                app, agents, folder = self._project.app, self._project.agents, self._project.config.folder
+                pages = "console" in self._wanted.roles
+                self._rest = await stack.enter_async_context(served_of(app, agents, folder, pages=pages))
+                rest = self._rest.application
+            if "api" in self._wanted.roles:
+                traces = taking(self._project)
+                if traces is not None:
+                    stack.push_async_callback(traces.aclose)
             self._server = HttpServer(Front(rest, models, traces), self._settings.drain_s)
             yield
 
@@ -83,6 +91,8 @@ class FrontServing:
     def stop(self) -> None:
         assert self._server is not None
         show.note(f"Letting calls end for up to {self._settings.drain_s:g} s. Ctrl-C ends them now.")
+        if self._rest is not None:
+            self._rest.stop()
         self._server.stop()
 
     def hurry(self) -> None:
@@ -106,10 +116,20 @@ class FrontServing:
         if "api" in wanted.roles:
             self._say(f"API on {self._at.url}, described in {self._at.url}/openapi.json")
         if "console" in wanted.roles:
-            self._say(f"Console on {self._at.reachable.url}")
+            line |= self._console()
         if self._as_json:
             show.emit(line, line=True)
         note_others(self._at)
+
+    def _console(self) -> dict[str, Any]:
+        """Where it is, and how the first person gets in; the link is shown here alone."""
+        url = self._at.reachable.url
+        self._say(f"Console on {url}")
+        if self._rest is None or not self._rest.first_link:
+            return {"console": url}
+        link = f"{url}{self._rest.first_link}"
+        self._say(f"First sign-in, within 15 minutes: {link}")
+        return {"console": url, "first_sign_in": link}
 
     def _say(self, text: str) -> None:
         if not self._as_json:

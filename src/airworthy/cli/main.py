@@ -21,12 +21,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("airworthy.cli.work", "Work on tasks in this terminal until told to stop."),
     "submit": ("airworthy.cli.work", "Hand in a task and print its id."),
     "task": ("airworthy.cli.task", "Look at tasks; cancel, pause, resume and await them."),
+    "trace": ("airworthy.cli.trace", "Find, look at and export traces, of tasks and of other programs."),
     "review": ("airworthy.cli.review", "Decide on what waits for a person."),
     "outbox": ("airworthy.cli.outbox", "Decide on effects that wait or are in doubt."),
     "manual": ("airworthy.cli.manual", "Do a task in the agent's place, with its tools."),
     "dead-letter": ("airworthy.cli.dead_letter", "Bring back tasks that could not be processed."),
     "feedback": ("airworthy.cli.feedback", "Keep what users say of tasks; make links for them."),
     "result": ("airworthy.cli.result", "Keep what came of tasks later: resolved, refunded, corrected."),
+    "redact": ("airworthy.cli.redact", "Try what is written over: secrets and personal data."),
+    "retention": ("airworthy.cli.retention", "Show and apply how long records are kept."),
+    "erase": ("airworthy.cli.erase", "Erase a user from the records."),
+    "export-user": ("airworthy.cli.erase", "Write everything stored on a user to a ZIP."),
+    "seal": ("airworthy.cli.seal", "Put closed days into Parquet files; check those."),
     "pause": ("airworthy.cli.switch", "Stop an agent, or all of them, before their next step."),
     "resume": ("airworthy.cli.switch", "Let a paused agent, or all of them, go on."),
     "status": ("airworthy.cli.switch", "Show what is paused, waits and works."),
@@ -159,7 +165,10 @@ def run() -> None:
 
 def execute(arguments: Sequence[str]) -> int:
     """One command line, to its exit code. Every error ends here, in words."""
+    from airworthy.core.origin import Origin, comes_from
+
     shell = Shell()
+    comes_from(Origin("cli"))
     try:
         code = command().main(list(arguments), prog_name="airworthy", standalone_mode=False, obj=shell)
         return code if isinstance(code, int) else Exit.OK

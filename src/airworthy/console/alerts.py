@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from airworthy.console.parts import FOUND_MAX, Given, Looking, Operating
-from airworthy.recorder import alerts
+from airworthy.recorder import alerts, audit
+from airworthy.recorder.audit import Entry
 from airworthy.runtime.documents import Document, alert_document
 
 router = APIRouter(tags=["alerts"])
@@ -25,5 +26,11 @@ def end(key: Annotated[str, Query(max_length=1_000)], given: Given, who: Operati
     """Somebody has seen to it. `changed` false: it had ended before."""
     now_us = given.clock.now_us()
     given.database.read_now(lambda tx: alerts.get(tx, key))
-    changed = given.database.write_now(lambda tx: alerts.ended(tx, key, who.name, now_us))
+    changed = given.database.write_now(
+        audit.noted(
+            lambda tx: alerts.ended(tx, key, who.name, now_us),
+            lambda ended: Entry("alert.end", key, who.name) if ended else None,
+            now_us,
+        )
+    )
     return {"key": key, "changed": changed}

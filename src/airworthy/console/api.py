@@ -5,9 +5,23 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, problems, review, said, tasks
+from airworthy.console import (
+    alerts,
+    effects,
+    links,
+    manual,
+    me,
+    overview,
+    problems,
+    review,
+    said,
+    tasks,
+    traces,
+    users,
+)
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
+from airworthy.console.web import app as pages
 from airworthy.core.asgi import Application
 
 if TYPE_CHECKING:
@@ -16,25 +30,40 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 BASE: Final = "/api/v1"
 ABOUT: Final = (
-    "Tasks, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is unknown. "
-    "Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
+    "Tasks, traces, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is "
+    "unknown. Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
 )
 
 
-def application(parts: Parts, *, body_bytes_max: int = BODY_BYTES_MAX) -> Application:
-    return Bounded(api(parts), body_bytes_max)
+def application(
+    parts: Parts, *, body_bytes_max: int = BODY_BYTES_MAX, with_pages: bool = True
+) -> Application:
+    return Bounded(api(parts, with_pages=with_pages), body_bytes_max)
 
 
-def api(parts: Parts) -> FastAPI:
+def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     """Without the bounds. Its pages of documentation are off: they would fetch scripts from elsewhere."""
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for router in (tasks.router, effects.router, review.router, manual.router, said.router, alerts.router):
+    for router in (
+        tasks.router,
+        traces.router,
+        effects.router,
+        review.router,
+        manual.router,
+        said.router,
+        alerts.router,
+        me.router,
+        users.router,
+    ):
         made.include_router(router, prefix=BASE)
+    made.include_router(overview.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
+    if with_pages:
+        pages.install(made)
     return made
 
 

@@ -6,8 +6,9 @@ from starlette.exceptions import HTTPException
 
 from airworthy.console.page import style_hash
 from airworthy.core.asgi import Application, Message, Receive, Scope, Send
+from airworthy.core.origin import NOWHERE, coming_from
 
-# No script anywhere, since what a page of ours shows came from outside; the style is by its hash.
+# For what brings no policy of its own, as the console's pages do: no script anywhere, and the one style by its hash.
 _POLICY: Final = (
     "default-src 'none'; style-src '{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -17,6 +18,8 @@ _SAFE: Final = (
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", _POLICY.format(style=style_hash()).encode()),
     (b"cache-control", b"no-store"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
 
 
@@ -47,4 +50,5 @@ class Bounded:
                 message["headers"] = [*message["headers"], *(pair for pair in _SAFE if pair[0] not in known)]
             await send(message)
 
-        await self._inner(scope, counted, with_headers)
+        with coming_from(NOWHERE):  # What one request says of itself says nothing of what comes after it.
+            await self._inner(scope, counted, with_headers)

@@ -15,9 +15,16 @@ _STATUS: Final[Mapping[str, int]] = {
     "no_key": 401,
     "forbidden": 403,
     "not_allowed": 403,
+    "form_refused": 403,
+    "sign_in_refused": 401,
+    "too_many_attempts": 429,
+    "sign_in_busy": 429,
+    "provider_refused": 403,
+    "provider_down": 502,
     "link_refused": 403,
     "no_such_task": 404,
     "no_such_item": 404,
+    "no_such_trace": 404,
     "idempotency_conflict": 409,
     "illegal_transition": 409,
     "transition_refused": 409,
@@ -57,6 +64,12 @@ class Forbidden(AirworthyError):
     code: ClassVar[str] = "forbidden"
 
 
+class FormRefused(AirworthyError):
+    """A form that did not come from a page of this session; nothing was done."""
+
+    code: ClassVar[str] = "form_refused"
+
+
 def status_of(error: AirworthyError) -> int:
     found = _STATUS.get(error.code)
     if found is not None:
@@ -68,18 +81,24 @@ def status_of(error: AirworthyError) -> int:
     return 500 if isinstance(error, ConfigError) else 409
 
 
-def answer(error: AirworthyError) -> "JSONResponse":
-    from fastapi.responses import JSONResponse
-
+def answer_headers(error: AirworthyError) -> dict[str, str]:
     status = status_of(error)
-    headers = dict(_HEADERS)
+    headers = dict[str, str]()
     again_s: float | None = getattr(error, "retry_after_s", None)
     if status == 503 and again_s is None:
         again_s = STORE_RETRY_S
     if again_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(again_s)))
-    if status == 401:
+    if isinstance(error, NoKey):
         headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def answer(error: AirworthyError) -> "JSONResponse":
+    from fastapi.responses import JSONResponse
+
+    status = status_of(error)
+    headers = {**_HEADERS, **answer_headers(error)}
     body = {"code": error.code, "message": error.message, "mend": error.mend}
     return JSONResponse({"error": body}, status, headers)
 

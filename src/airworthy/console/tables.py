@@ -1,4 +1,4 @@
-"""The table of access keys to the API. Only their hashes are stored."""
+"""The tables of keys to the API, of people's accounts and of their sessions. Of every secret only a hash is stored."""
 
 from collections.abc import Sequence
 
@@ -24,4 +24,67 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("console", 1, "access keys", _first),)
+def _accounts(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    Table(
+        "accounts",
+        metadata,
+        Column("person", String, primary_key=True),
+        # Empty: no password was set yet.
+        Column("hash", String, nullable=False),
+        # They hold only while there is no people.toml.
+        Column("roles", String, nullable=False),
+        Column("agents", Text, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("changed_us", BigInteger, nullable=False),
+        Column("disabled_us", BigInteger),
+    )
+    sessions = Table(
+        "sessions",
+        metadata,
+        Column("digest", LargeBinary, primary_key=True),
+        Column("id", String, nullable=False, unique=True),
+        Column("person", String, nullable=False),
+        Column("way", String, nullable=False),
+        # What the provider said of them; NULL: it says nothing of roles.
+        Column("roles", String),
+        Column("address", String, nullable=False),
+        Column("browser", String, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("seen_us", BigInteger, nullable=False),
+        Column("expires_us", BigInteger, nullable=False),
+        Column("ended_us", BigInteger),
+    )
+    Index("sessions_of_person", sessions.c.person, sessions.c.created_us)
+    # Digests of links that set a password once, and of journeys to a provider that have not come back yet.
+    Table(
+        "passes",
+        metadata,
+        Column("digest", LargeBinary, primary_key=True),
+        Column("kind", String, nullable=False),
+        Column("person", String, nullable=False),
+        Column("aim", Text, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("expires_us", BigInteger, nullable=False),
+    )
+    # By a hash of what was tried, so that the table is no list of names and addresses.
+    Table(
+        "attempts",
+        metadata,
+        Column("digest", LargeBinary, primary_key=True),
+        Column("failures", Integer, nullable=False),
+        Column("last_us", BigInteger, nullable=False),
+        Column("until_us", BigInteger, nullable=False),
+    )
+    return [
+        *create_all(metadata, dialect),
+        "ALTER TABLE access_keys ADD COLUMN agents TEXT NOT NULL DEFAULT ''",
+    ]
+
+
+MIGRATIONS = (
+    Migration("console", 1, "access keys", _first),
+    Migration("console", 2, "accounts, sessions, and keys for some agents", _accounts),
+)

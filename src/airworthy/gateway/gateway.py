@@ -210,7 +210,7 @@ class Gateway:
         places = self._places(request.model)
         slot = journal.slot("model", "chat", request.canonical())
         if slot.recorded is not None and slot.recorded.exact:
-            return _replayed(slot)
+            return replayed(slot)
         purse = _JournalPurse(self, journal, gate)
         errand = Errand(
             _CHAT, request.as_sent, places, self.clock.now_us() + round(gate.seconds_left() * US_PER_S),
@@ -322,7 +322,8 @@ async def _failed(
     return error
 
 
-def _replayed(slot: Slot) -> ModelReply:
+def replayed(slot: Slot) -> ModelReply:
+    """What the record answers. Raises: ModelError, as it was raised then."""
     assert slot.recorded is not None
     if slot.recorded.error is not None:
         raise error_from(slot.recorded.error, slot.seq)

@@ -23,7 +23,8 @@ class NoSuchItem(InputError):
 class ItemQuery:
     """Which items to list, the oldest first. `after`: the last id of the page before.
 
-    `kinds` empty: all but delayed calls, which wait for no decision.
+    `kinds` empty: all but delayed calls, which wait for no decision. `agents` empty: of all. `by_deadline_for`: not the
+    oldest first but those assigned to this person, then by deadline; such a list has one page.
     """
 
     kinds: Sequence[Kind] = ()
@@ -34,6 +35,8 @@ class ItemQuery:
     statuses: Sequence[Status] = (Status.OPEN,)
     after: str = ""
     limit: int = 50
+    agents: Sequence[str] = ()
+    by_deadline_for: str | None = None
 
 
 _FIELDS = tuple(Item.__dataclass_fields__)
@@ -107,7 +110,15 @@ def listing(tx: Tx, query: ItemQuery) -> list[Item]:
         last = get(tx, query.after)
         clauses.append("(created_us > ? OR (created_us = ? AND id > ?))")
         params += [last.created_us, last.created_us, last.id]
-    sql = f"SELECT {_COLUMNS} FROM review_items WHERE {' AND '.join(clauses)} ORDER BY created_us, id LIMIT ?"
+    if query.agents:
+        clauses.append(f"agent IN ({_marks(query.agents)})")
+        params += query.agents
+    order = "created_us, id"
+    if query.by_deadline_for is not None:
+        mine_first = "CASE WHEN assigned <> '' AND assigned = ? THEN 0 ELSE 1 END"
+        order = f"{mine_first}, CASE WHEN deadline_us IS NULL THEN 1 ELSE 0 END, deadline_us, {order}"
+        params.append(query.by_deadline_for)
+    sql = f"SELECT {_COLUMNS} FROM review_items WHERE {' AND '.join(clauses)} ORDER BY {order} LIMIT ?"
     return [_item(row) for row in tx.rows(sql, (*params, min(query.limit, PAGE_MAX)))]
 
 
@@ -128,6 +139,24 @@ def unplaced(tx: Tx, agents: Sequence[str], limit: int) -> list[Item]:
         (*agents, limit),
     )
     return [_item(row) for row in rows]
+
+
+def pressing(tx: Tx, limit: int) -> list[Item]:
+    """What is open, the nearest deadline first, then what has none, the oldest first; without delayed calls."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM review_items WHERE status = 'open' AND kind <> 'delayed'"
+        " ORDER BY CASE WHEN deadline_us IS NULL THEN 1 ELSE 0 END, deadline_us, created_us, id LIMIT ?",
+        (limit,),
+    )
+    return [_item(row) for row in rows]
+
+
+def counts_by_agent(tx: Tx) -> dict[tuple[str, Kind], int]:
+    """Of what is open."""
+    rows = tx.rows(
+        "SELECT agent, kind, COUNT(*) FROM review_items WHERE status = 'open' GROUP BY agent, kind"
+    )
+    return {(agent, Kind(kind)): count for agent, kind, count in rows}
 
 
 def counts(tx: Tx) -> dict[Kind, int]:

@@ -25,6 +25,9 @@ class PersonRule(Section):
         description="viewer looks; reviewer decides for their teams; operator also pauses, cancels and requeues; "
         "admin may do all.",
     )
+    agents: Annotated[tuple[Word, ...], Field(strict=False, max_length=ENTRIES_MAX)] = Field(
+        default=(), description="The agents whose tasks they may see and decide on; none named: all."
+    )
 
 
 class HoursRule(Section):

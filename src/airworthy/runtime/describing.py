@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from airworthy.core.errors import told
 from airworthy.recorder import Recorded, read_steps
 from airworthy.recorder.summary import summarise
 from airworthy.recorder.traces import ours, text
@@ -17,7 +18,7 @@ from airworthy.recorder.traces.ours import LIVE, REHEARSAL, Closed
 from airworthy.runtime import tasks
 from airworthy.runtime.lifecycle import is_rehearsal
 from airworthy.runtime.tasks import TaskRow
-from airworthy.store import Database, Tx
+from airworthy.store import Database, StoreError, Tx
 
 BATCH: Final = 20
 
@@ -32,8 +33,19 @@ async def describe(database: Database) -> int:
     """How many were looked at; 0: nothing is left to do."""
     found = await database.read(due)
     for ref, what in found:
-        await database.write(partial(_describe, task_id=ref, what=what))
+        try:
+            await database.write(partial(_describe, task_id=ref, what=what))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # one damaged record must not hold up every other task
+            await database.write(partial(_unreadable, task_id=ref, why=told(error)))
     return len(found)
+
+
+def _unreadable(tx: Tx, *, task_id: str, why: str) -> None:
+    tx.execute("DELETE FROM index_due WHERE ref = ?", (task_id,))
+    sentence = f"What is stored of this task cannot be read: {why}"
+    tx.execute("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
 
 
 def _describe(tx: Tx, *, task_id: str, what: str) -> None:

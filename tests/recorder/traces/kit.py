@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder.tables import MIGRATIONS
-from airworthy.recorder.traces.gather import Price, gather
+from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.span import Score, Span, SpanKind
 from airworthy.recorder.traces.write import Written, write
 from airworthy.store import Database, MemoryDatabase, Tx, migrate
@@ -15,15 +16,24 @@ NOON_US = 1_764_072_000 * US_PER_S
 TRACE = "a" * 32
 
 
+@cache
+def _shared() -> MemoryDatabase:
+    return another()
+
+
 def store() -> MemoryDatabase:
+    """An empty one; the same again at each call, because to make the tables takes long."""
+    emptied(_shared())
+    return _shared()
+
+
+def another() -> MemoryDatabase:
     made = MemoryDatabase()
     migrate(made, MIGRATIONS)
     return made
 
 
 def emptied(database: Database) -> None:
-    """As new; making the tables takes far longer."""
-
     def empty(tx: Tx) -> None:
         for table in (
             "traces", "facets", "spans", "chunks", "scores", "intake", "series", "rollups", "rollup_bins", "docs",
@@ -54,9 +64,8 @@ def put(
     spans: Iterable[Span],
     received_us: int = NOON_US + 60 * US_PER_S,
     scores: Iterable[Score] = (),
-    price: Price | None = None,
 ) -> Written:
-    batch = gather(spans, scores, received_us, price=price)
+    batch = gather(spans, scores, received_us)
     return database.write_now(lambda tx: write(tx, [batch]))[0]
 
 

@@ -1,8 +1,8 @@
 """How spans become their trace's row, and what that changes in facets and sums. Values alone, no store.
 
 Spans come late, twice, without parents and in any order, and in however many pieces. So everything here is a least or a
-greatest or a sum over the spans heard: whatever the order and the split, the same spans make the same trace. Only `at_us`
-is fixed by what was heard first, and with it the place in lists.
+greatest or a sum over the spans heard: whatever the order and the split, the same spans make the same trace. Only
+`at_us` is fixed by what was heard first, and with it the place in lists.
 """
 
 from collections.abc import Iterable, Sequence
@@ -77,7 +77,7 @@ class Folded:
 
 
 def fold(trace: Trace | None, id_: str, origin: str, spans: Sequence[Span], received_us: int) -> Folded:
-    """`spans`: at least one, none of which was heard before, with a cost where they have a price.
+    """`spans`: at least one, none of which was heard before.
 
     `trace`: what is known of it; None at the first hearing.
     """

@@ -1,18 +1,14 @@
-"""What came in, made ready to be written: by trace, each span once, priced and packed. No store, no time of its own.
+"""What came in, made ready to be written: by trace, each span once, and packed. No store, no time of its own.
 
 This is the part of writing that needs to know nothing of what is stored, so it is done beside the writer, not in it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airworthy.recorder.traces import chunk
-from airworthy.recorder.traces.fold import CALLS
 from airworthy.recorder.traces.span import Score, Span
 from airworthy.recorder.traces.text import words_of
-
-# What a call of a model costs in nano-USD; None where it has no price.
-Price = Callable[[Span], int | None]
 
 
 @dataclass(slots=True)
@@ -53,27 +49,26 @@ def gather(
     scores: Iterable[Score],
     received_us: int,
     *,
-    price: Price | None = None,
     origin: str = "otlp",
-    told: dict[str, int] | None = None,
+    told: Mapping[str, int] | None = None,
 ) -> Batch:
     """`received_us`: now; nothing is placed later than that. `origin`: otlp or import."""
     by_trace: dict[str, dict[str, Span]] = {}
-    told = dict(told) if told else {}
+    counts = dict(told) if told else {}
     duplicates = 0
     for span in spans:
         known = by_trace.setdefault(span.trace_id, {})
         if span.span_id in known:
             duplicates += 1
         else:
-            known[span.span_id] = _sane(span, received_us, price)
+            known[span.span_id] = _timed(span, received_us)
     if duplicates:
-        told["duplicate"] = told.get("duplicate", 0) + duplicates
+        counts["duplicate"] = counts.get("duplicate", 0) + duplicates
     parcels = []
     for trace_id in sorted(by_trace):
         found = sorted(by_trace[trace_id].values(), key=_by_time)
         parcels.append(Parcel(trace_id, found, packed(found)))
-    return Batch(received_us, parcels, list(scores), told, origin)
+    return Batch(received_us, parcels, list(scores), counts, origin)
 
 
 def packed(spans: Sequence[Span]) -> list[Packed]:
@@ -97,16 +92,13 @@ def _pack(spans: list[Span]) -> Packed:
     return Packed(spans, body, words_of(span.text for span in spans))
 
 
-def _sane(span: Span, received_us: int, price: Price | None) -> Span:
-    """With a start, an end that is not before it, and a cost if it can have one. A new value if any of it differs."""
+def _timed(span: Span, received_us: int) -> Span:
+    """With a start, and an end that is not before it. A new value if either differs."""
     started_us = span.started_us if span.started_us > 0 else received_us
     ended_us = max(span.ended_us, started_us)
-    cost_nano = span.cost_nano
-    if cost_nano is None and price is not None and span.kind in CALLS:
-        cost_nano = price(span)
-    if (started_us, ended_us, cost_nano) == (span.started_us, span.ended_us, span.cost_nano):
+    if started_us == span.started_us and ended_us == span.ended_us:
         return span
-    return replace(span, started_us=started_us, ended_us=ended_us, cost_nano=cost_nano)
+    return replace(span, started_us=started_us, ended_us=ended_us)
 
 
 def _by_time(span: Span) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from airworthy.recorder.traces import chunk as chunks
 from airworthy.recorder.traces.span import Score
@@ -12,7 +12,10 @@ SPANS_MAX: Final = 500  # of one reading
 PAYLOAD_BYTES_MAX: Final = 16 * 1024 * 1024  # of one reading, unpacked; what is beyond is read span by span
 SCORES_MAX: Final = 1_000
 DAYS_MAX: Final = 90
-_COLUMNS: Final = "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk, part"
+_COLUMNS: Final = (
+    "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk,"
+    " part"
+)
 Place = tuple[int, str]  # start and id of a span
 
 
@@ -56,8 +59,8 @@ def spans_of(
     `trace_id`: in hex. Of a task of ours, those that its own process sent by OTLP.
     """
     limit = min(limit, SPANS_MAX)
-    trace = bytes.fromhex(trace_id)
-    where, params = "trace = ?", [trace]
+    where = "trace = ?"
+    params: list[Any] = [bytes.fromhex(trace_id)]
     if after is not None:
         # Two comparisons, since the index is entered by the first one alone.
         where += " AND started_us >= ? AND (started_us > ? OR span > ?)"

@@ -1,0 +1,63 @@
+"""Words of a search as the index of texts knows them. Where engines differ: only here and in `text`.
+
+Whoever searches hands over data: what could be syntax of the index's own language never reaches it as such, because
+only its own tokens do, each in quotes.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from airworthy.recorder.traces.query import Words
+from airworthy.store import MemoryDatabase, Tx
+
+# The index writes into a rowid when a trace began and then a number, so that a time is a range of rowids.
+PLACES: Final = 12
+AT_US_MAX: Final = 2**51 - 1
+_ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
+_OPTIONS: Final = "content='', tokenize='unicode61'"
+
+
+@lru_cache(maxsize=1)
+def _tokeniser() -> MemoryDatabase:
+    """The engine itself is asked what it makes of a text: its tables of characters are not Python's."""
+    database = MemoryDatabase()
+
+    def op(tx: Tx) -> None:
+        tx.execute(f"CREATE VIRTUAL TABLE texts USING fts5(words, {_OPTIONS})")
+        tx.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(texts, 'instance')")
+
+    database.write_now(op)
+    return database
+
+
+def tokens(text: str) -> list[str]:
+    """In order. Emoji and signs are none; letters with accents are told without."""
+    if text.isascii():
+        return [word.lower() for word in _ASCII_WORD.findall(text)]
+
+    def op(tx: Tx) -> list[str]:
+        tx.execute("INSERT INTO texts (rowid, words) VALUES (1, ?)", (text.replace("\0", " "),))
+        found = [row[0] for row in tx.rows('SELECT term FROM tokens ORDER BY "offset"')]
+        tx.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
+        return found
+
+    return _tokeniser().write_now(op)
+
+
+def matches(words: Words) -> list[str]:
+    """One question to the index for each word, of which a trace must answer all; none: nothing can be found.
+
+    Apart, because the spans of a trace that came in several requests are several entries of the index.
+    """
+    found = tokens(words.text)
+    asked = [f'"{token}"' for token in found]
+    if words.prefix and asked:
+        asked[-1] += "*"
+    return list(dict.fromkeys(asked))
+
+
+def rowids(from_us: int, until_us: int) -> tuple[int, int]:
+    """The first rowid of a time, and the first after another: [from, until)."""
+    low, high = (max(0, min(at_us, AT_US_MAX)) for at_us in (from_us, until_us))
+    return low << PLACES, high << PLACES
