@@ -286,7 +286,9 @@ def test_many_large_attributes_are_cut_to_the_bound_of_a_span() -> None:
     assert payload_of(found)["cut"]["chars"] > 0
 
 
+@pytest.mark.slow
 def test_tens_of_thousands_of_attributes_are_cut_to_the_bound_of_a_span() -> None:
+    """Slow: it is much to read."""
     found = one({f"n{number}": "some small value" for number in range(40_000)})
 
     assert len(found.payload) <= Bounds().span_bytes_max + 1_000
@@ -375,9 +377,11 @@ _NESTED = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(_NESTED)
 @settings(max_examples=80, deadline=None)
 def test_no_json_crashes_the_decoder(value: Any) -> None:
+    """Slow: many examples."""
     body = (
         orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
         if _fits(value)
@@ -426,9 +430,11 @@ def test_no_attributes_crash_the_normaliser_and_the_text_follows_from_the_payloa
     assert found.text == text_of(found.payload)
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=120), st.integers(0, 400))
 @settings(max_examples=80, deadline=None)
 def test_no_bytes_crash_the_decoder(noise: bytes, at: int) -> None:
+    """Slow: many examples."""
     good = as_protobuf(span(1, attributes={"gen_ai.operation.name": "chat", "input.value": "hello"}), span(2))
     mends = []
     for body in (noise, good[:at] + noise + good[at:]):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airworthy.app.doctor import stored
 from airworthy.app.export import Export, ExportFails, export_chores
 from airworthy.app.export_http import headers_from
 from airworthy.app.export_settings import ExportRule
@@ -67,7 +68,9 @@ def _spans(collector: Collector, made: Bench, reader: Reading | None = None) -> 
 
 
 @pytest.mark.parametrize("protocol", ["http/json", "http/protobuf"])
+@pytest.mark.slow
 async def test_what_we_send_comes_back_through_our_own_door_as_it_was(protocol: str) -> None:
+    """Slow: the first to serve and to carry loads the HTTP server and client."""
     collector, made = Collector(), _bench()
     with serving(collector) as url:
         export = Export(made.app, _rule(url, protocol=protocol, content="full"))
@@ -280,6 +283,29 @@ async def test_keys_travel_in_headers_from_the_environment_and_are_nowhere_else(
     assert sent.headers["x-api-key"] == "very secret words"
     assert sent.headers["content-type"] == "application/json"
     assert "very secret" not in _standing(made).error
+
+
+async def test_the_doctor_says_what_was_sent_what_was_lost_and_what_waits() -> None:
+    collector, made = (
+        Collector([(400, {}, b"no"), (200, {}, b""), (503, {}, b"")]),
+        _bench(completion("fine")),
+    )
+
+    def said() -> list[str]:
+        (check,) = [each for each in stored.checks(Path("none.db"), made.app, []) if each.subject == "export"]
+        return [f"{found.level}: {found.text}" for found in check.look()]
+
+    assert said() == []
+    with serving(collector) as url:
+        export = Export(made.app, _rule(url))
+        await _round(made, export)
+        assert said() == ["ok: 0 spans went to the collector; 0 ended tasks wait to be sent."]
+        for question in ("question 1", "question 2", "question 3"):
+            await made.done(question)
+            await _round(made, export)
+
+    counts = "4 spans went to the collector, 0 refused, 4 given up; 1 ended tasks wait to be sent."
+    assert said() == [f"caution: {counts} The collector answered 503."]
 
 
 def test_headers_that_cannot_be_read_are_an_error_without_their_values() -> None:
