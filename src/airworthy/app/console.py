@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.replays import forks_of, replays_of
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.parts import Parts
@@ -25,8 +26,9 @@ def parts_of(app: App, agents: Sequence[Agent], people: Callable[[], People]) ->
     policies = {agent.name: agent.policy for agent in agents}
     hands = by_hand_of(app, agents, reviews)
     return Parts(
-        app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people
-    )
+        app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people,
+        replays_of(app, agents), forks_of(app, agents),
+    )  # fmt: skip
 
 
 def created(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, problems, review, said, tasks
+from airworthy.console import alerts, effects, links, manual, problems, replays, review, said, tasks
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
 from airworthy.core.asgi import Application
@@ -30,8 +30,8 @@ def api(parts: Parts) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for router in (tasks.router, effects.router, review.router, manual.router, said.router, alerts.router):
-        made.include_router(router, prefix=BASE)
+    for module in (tasks, effects, review, manual, replays, said, alerts):
+        made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])

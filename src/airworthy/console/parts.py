@@ -16,6 +16,8 @@ from airworthy.review.people import People
 from airworthy.runtime import Operations
 from airworthy.runtime.afterwards import Afterwards
 from airworthy.runtime.by_hand import ByHand
+from airworthy.runtime.forking import Forks
+from airworthy.runtime.replaying import Replays
 from airworthy.runtime.reviews import Reviews
 from airworthy.store import Database
 
@@ -39,6 +41,8 @@ class Parts:
     by_hand: ByHand
     reviews: Callable[[], Reviews]
     people: Callable[[], People]
+    replays: Replays
+    forks: Forks
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")
