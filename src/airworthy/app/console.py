@@ -11,6 +11,7 @@ from airworthy.app.by_hand import by_hand_of
 from airworthy.app.config import person
 from airworthy.app.people import PeopleFile
 from airworthy.app.privacy import Users
+from airworthy.app.replays import forks_of, replays_of
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.accounts import Accounts
@@ -49,7 +50,7 @@ def parts_of(
     signing = SigningIn(app.database, app.clock, app.ids, people, door, accounts.hasher)
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
-        door, accounts, signing, users=Users(app),
+        door, accounts, signing, replays_of(app, agents), forks_of(app, agents), users=Users(app),
     )  # fmt: skip
 
 

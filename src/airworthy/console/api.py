@@ -13,6 +13,7 @@ from airworthy.console import (
     me,
     overview,
     problems,
+    replays,
     review,
     said,
     tasks,
@@ -46,19 +47,8 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for router in (
-        tasks.router,
-        traces.router,
-        effects.router,
-        review.router,
-        manual.router,
-        said.router,
-        alerts.router,
-        me.router,
-        users.router,
-    ):
-        made.include_router(router, prefix=BASE)
-    made.include_router(overview.router, prefix=BASE)
+    for module in (tasks, traces, effects, review, manual, replays, said, alerts, me, users, overview):
+        made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
