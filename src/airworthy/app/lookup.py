@@ -12,6 +12,7 @@ from airworthy.app.config import load_config
 from airworthy.core.errors import AirworthyError, InputError
 from airworthy.gateway import reading
 from airworthy.gateway.keys.book import KeyFilter, keys
+from airworthy.recorder.traces import find
 from airworthy.review import ItemQuery, NoSuchItem, items
 from airworthy.runtime import NoSuchTask, TaskQuery, tasks
 from airworthy.store import Tx

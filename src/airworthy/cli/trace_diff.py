@@ -14,7 +14,9 @@ LINE_CHARS_MAX = 200
 
 
 def diff(
-    left: Annotated[str, typer.Argument(metavar="ID", help="A task or trace, or the beginning or end of its id.")],
+    left: Annotated[
+        str, typer.Argument(metavar="ID", help="A task or trace, or the beginning or end of its id.")
+    ],
     right: Annotated[
         str | None,
         typer.Argument(metavar="[OTHER]", help="The other; left out: a similar run near it that went well."),
@@ -38,11 +40,15 @@ def diff(
 
     with stored(folder, database) as app:
         one = run_id(app, left)
-        other = run_id(app, right) if right is not None else app.database.read_now(
-            lambda tx: comparing.similar(tx, one)
+        other = (
+            run_id(app, right)
+            if right is not None
+            else app.database.read_now(lambda tx: comparing.similar(tx, one))
         )
         if not other:
-            raise typer.BadParameter(f"No run of the same agent and feature went well near {one}; name the other.")
+            raise typer.BadParameter(
+                f"No run of the same agent and feature went well near {one}; name the other."
+            )
         found = app.database.read_now(lambda tx: comparing.compared(tx, one, other))
     if as_json:
         show.emit(comparing.document(found))

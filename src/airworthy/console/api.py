@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, diffs, effects, links, manual, me, overview, problems, review, said, tasks
+from airworthy.console import (
+    alerts,
+    diffs,
+    effects,
+    links,
+    manual,
+    me,
+    overview,
+    problems,
+    review,
+    said,
+    tasks,
+)
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
 from airworthy.console.web import app as pages

@@ -8,7 +8,7 @@ import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any, Final, Literal
 
 from airworthy.core.canonical import encode
@@ -151,6 +151,21 @@ def lines(left: Any, right: Any) -> list[Line]:
         sign: Sign = "+" if text[0] == "+" else "-" if text[0] == "-" else "@" if text[0] == "@" else " "
         found.append((sign, text[1:] if sign != "@" else ""))
     return found
+
+
+def beside(found: Sequence[Line]) -> list[tuple[Line | None, Line | None]]:
+    """The lines in two columns: what was taken away beside what came for it."""
+    rows: list[tuple[Line | None, Line | None]] = []
+    gone: list[Line] = []
+    come: list[Line] = []
+    for line in (*found, ("@", "")):
+        if line[0] in "-+":
+            (gone if line[0] == "-" else come).append(line)
+            continue
+        rows += zip_longest(gone, come)
+        gone, come = [], []
+        rows.append((line, line))
+    return rows[:-1]
 
 
 def _pair(left: Part | None, right: Part | None) -> Pair:

@@ -13,7 +13,7 @@ from airworthy.console.parts import Given, Parts
 from airworthy.console.web.pages import render
 from airworthy.console.web.told_run import begun
 from airworthy.console.web.visitor import Visiting
-from airworthy.recorder.compare import Comparison, Side
+from airworthy.recorder.compare import Comparison, Side, beside
 from airworthy.recorder.traces import find
 from airworthy.recorder.traces.query import asked, label
 
@@ -38,11 +38,13 @@ def diff(
         if other:
             raise
         found = None
-    twin = f"/api/v1{ways.trace(made.id)}/diff" + (f"?with={quote(found.right.id)}" if found is not None else "")
+    twin = f"/api/v1{ways.trace(made.id)}/diff" + (
+        f"?with={quote(found.right.id)}" if found is not None else ""
+    )
     return render(
         request, "diff.html", who=who, title=f"Compare {made.id}", twin=twin if found is not None else "", run=made,
-        found=found, whole=bool(whole), offered=_offered(given, who.caller, made.agent, made.id), numbers=_numbers(found),
-        path_of=ways.trace,
+        found=found, whole=bool(whole), numbers=_numbers(found), path_of=ways.trace, beside=beside,
+        offered=_offered(given, who.caller, made.agent, made.id),
     )  # fmt: skip
 
 

@@ -161,6 +161,8 @@ def _choice(given: Parts, who: Caller, look: Look, act: Act, then: str) -> Choic
 
 def _ask(look: Look, act: Act) -> tuple[str, str]:
     match act:
+        case Act.ANSWER if look.question is not None:
+            return "value", "Your answer to the agent"
         case Act.ANSWER:
             return "value", "Your answer, as whoever asked will read it"
         case Act.REOPEN:
