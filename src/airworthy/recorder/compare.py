@@ -5,13 +5,12 @@ more arguments agree). Texts are as they were recorded.
 """
 
 import difflib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any, Final, Literal
 
-from airworthy.core.canonical import encode
+from airworthy.recorder.readable import readable
 
 PARTS_MAX: Final = 400  # of each run; their product bounds the work
 LINES_MAX: Final = 400  # of each payload
@@ -112,7 +111,7 @@ def compare(left: Side, right: Side) -> Comparison:
 
 def aligned(left: Sequence[Part], right: Sequence[Part]) -> list[tuple[Part | None, Part | None]]:
     """Both sequences whole and in order; what is like each other stands in one pair."""
-    asks = [_digest(part) for part in left], [_digest(part) for part in right]
+    asks = tuple([readable(part.asked, sort_keys=True) for part in side] for side in (left, right))
     best = [[0] * (len(right) + 1) for _ in range(len(left) + 1)]
     # To have the same step counts for more than any number of equal arguments could.
     weight = len(left) + len(right) + 1
@@ -143,9 +142,10 @@ def aligned(left: Sequence[Part], right: Sequence[Part]) -> list[tuple[Part | No
 
 def lines(left: Any, right: Any) -> list[Line]:
     """How one payload became the other; nothing where they are the same."""
-    if left == right and type(left) is type(right):
+    one, other = readable(left, sort_keys=True), readable(right, sort_keys=True)
+    if one == other and type(left) is type(right):
         return []
-    before, after = _lines(left), _lines(right)
+    before, after = _lines(one), _lines(other)
     found: list[Line] = []
     for text in islice(difflib.unified_diff(before, after, lineterm="", n=CONTEXT_LINES), 2, 2 * LINES_MAX):
         sign: Sign = "+" if text[0] == "+" else "-" if text[0] == "-" else "@" if text[0] == "@" else " "
@@ -200,14 +200,5 @@ def _models(side: Side) -> str:
     return ", ".join(dict.fromkeys(part.model for part in side.parts if part.model))
 
 
-def _digest(part: Part) -> bytes:
-    return encode(part.asked)
-
-
-def _lines(value: Any) -> list[str]:
-    if value is None:
-        return []
-    text = (
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
-    )
-    return [line[:LINE_CHARS_MAX] for line in text.split("\n")[:LINES_MAX]]
+def _lines(text: str) -> list[str]:
+    return [line[:LINE_CHARS_MAX] for line in text.split("\n")[:LINES_MAX]] if text else []

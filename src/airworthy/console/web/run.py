@@ -1,6 +1,5 @@
 """The page of one run, its steps one by one, and what a person does with the whole of it from there."""
 
-import json
 import re
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -15,9 +14,10 @@ from airworthy.console.web import chat, review_page
 from airworthy.console.web.pages import render
 from airworthy.console.web.told_run import Opened, Told, begun, neighbours, opened, told
 from airworthy.console.web.visitor import VisitDeciding, Visiting, VisitOperating
-from airworthy.core.canonical import decode, encode
+from airworthy.core.canonical import decode
 from airworthy.core.clock import utc_text
 from airworthy.core.errors import AirworthyError
+from airworthy.recorder.readable import readable
 from airworthy.recorder.traces.query import label
 from airworthy.recorder.traces.read import Place
 from airworthy.review import Act, Command
@@ -74,7 +74,7 @@ def entry(request: Request, trace_id: str, key: str, given: Given, who: Visiting
 def raw(trace_id: str, key: str, given: Given, who: Visiting) -> Response:
     """The same as a document, whole."""
     shown = opened(given, begun(given, who.caller, trace_id), key)
-    return Response(encode(shown.raw), media_type="application/json", headers=RAW_HEADERS)
+    return Response(shown.whole, media_type="application/json", headers=RAW_HEADERS)
 
 
 @router.post("/traces/{trace_id}/cancel")
@@ -234,6 +234,4 @@ def _payload(shown: Opened) -> dict[str, Any]:
 
 def pretty(value: Any) -> str:
     """Text as it is, all else as JSON with its lines; "" for nothing."""
-    if value is None or value in ("", [], {}):
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return "" if value in ("", [], {}) else readable(value)

@@ -3,6 +3,7 @@
 Reads only, and only as much as a page can show.
 """
 
+import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -183,12 +184,13 @@ def neighbours(tx: Tx, made: Told, who: Caller) -> Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One entry with all that was recorded of it. `raw`: the whole as a document."""
+    """One entry with all that was recorded of it. `raw`: the whole as a document; `whole`: the same as JSON."""
 
     entry: Entry
     asked: Any
     came: Any
     raw: dict[str, Any]
+    whole: bytes
 
 
 def opened(given: Parts, made: Told, key: str) -> Opened:
@@ -199,7 +201,8 @@ def opened(given: Parts, made: Told, key: str) -> Opened:
     if step is None:
         raise NoSuchEntry(f"Run {made.id} has no step {key!r}.", mend="Go back to the run.")
     (entry,) = view.of_steps([step], documents.deeds_of(made.effects))
-    return Opened(entry, step.arguments, step.result, documents.step_document(step))
+    document = documents.step_document(step)
+    return Opened(entry, step.arguments, step.result, document, json.dumps(document, default=str).encode())
 
 
 def _opened_span(given: Parts, made: Told, span_id: str) -> Opened:
@@ -212,7 +215,13 @@ def _opened_span(given: Parts, made: Told, span_id: str) -> Opened:
     (entry,) = view.of_spans([span])
     payload = orjson.loads(span.payload) if span.payload is not None else {}
     payload = payload if isinstance(payload, dict) else {"input": payload}
-    return Opened(entry, payload.get("input"), payload.get("output"), {"span": span_id, **payload})
+    return Opened(
+        entry,
+        payload.get("input"),
+        payload.get("output"),
+        {"span": span_id, **payload},
+        span.payload or b"{}",
+    )
 
 
 def begun(given: Parts, who: Caller, id_: str) -> Told:
