@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.replays import forks_of, replays_of
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.accounts import Accounts
@@ -39,7 +40,7 @@ def parts_of(
     signing = SigningIn(app.database, app.clock, app.ids, people, door, accounts.hasher)
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
-        door, accounts, signing,
+        door, accounts, signing, replays_of(app, agents), forks_of(app, agents),
     )  # fmt: skip
 
 

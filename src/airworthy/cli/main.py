@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("airworthy.cli.work", "Work on tasks in this terminal until told to stop."),
     "submit": ("airworthy.cli.work", "Hand in a task and print its id."),
     "task": ("airworthy.cli.task", "Look at tasks; cancel, pause, resume and await them."),
+    "replay": ("airworthy.cli.replay", "Call an agent again with a task's record alone, and compare."),
+    "fork": ("airworthy.cli.fork", "Go on from a step of a task in another way, in rehearsal."),
     "review": ("airworthy.cli.review", "Decide on what waits for a person."),
     "outbox": ("airworthy.cli.outbox", "Decide on effects that wait or are in doubt."),
     "manual": ("airworthy.cli.manual", "Do a task in the agent's place, with its tools."),

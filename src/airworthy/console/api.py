@@ -6,18 +6,8 @@ from fastapi import FastAPI
 
 from airworthy import __version__
 from airworthy.console import (
-    alerts,
-    diffs,
-    effects,
-    links,
-    manual,
-    me,
-    overview,
-    problems,
-    review,
-    said,
-    tasks,
-)
+    alerts, diffs, effects, links, manual, me, overview, problems, replays, review, said, tasks,
+)  # fmt: skip
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
 from airworthy.console.web import app as pages
@@ -43,18 +33,8 @@ def api(parts: Parts) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for router in (
-        tasks.router,
-        effects.router,
-        review.router,
-        manual.router,
-        said.router,
-        alerts.router,
-        diffs.router,
-        me.router,
-    ):
-        made.include_router(router, prefix=BASE)
-    made.include_router(overview.router, prefix=BASE)
+    for module in (tasks, effects, review, manual, replays, said, alerts, diffs, me, overview):
+        made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])

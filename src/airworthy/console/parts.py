@@ -23,6 +23,8 @@ from airworthy.review.people import People
 from airworthy.runtime import Operations
 from airworthy.runtime.afterwards import Afterwards
 from airworthy.runtime.by_hand import ByHand
+from airworthy.runtime.forking import Forks
+from airworthy.runtime.replaying import Replays
 from airworthy.runtime.reviews import Reviews
 from airworthy.store import Database
 
@@ -48,6 +50,8 @@ class Parts:
     door: Door
     accounts: Accounts
     signing: SigningIn
+    replays: Replays
+    forks: Forks
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
 

@@ -197,7 +197,7 @@ class ByHand:
         journal = Journal(self._database, self._clock, self._payloads, task.ref, fence, task.run, recorded)
         journal.by_hand()
         notes = ({"by_hand": self._payloads.redactor.redact_text(by)},)
-        run = RunTools(journal, _Open(), dry_run=is_rehearsal(recorded), notes=notes)
+        run = RunTools(journal, _Open(), dry_run=is_rehearsal(task, recorded), notes=notes)
         run.recall(recorded)
         return run
 

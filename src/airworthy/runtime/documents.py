@@ -45,6 +45,8 @@ def task_document(task: TaskRow) -> Document:
         "cost_usd": usd(task.cost_nano),
         "seconds": task.active_us / 1e6,
         "policy_hash": task.policy_hash,
+        "fork_of": task.fork_of,
+        "fork_at": task.fork_at,
         "trace_id": task.trace_id,
     }
 

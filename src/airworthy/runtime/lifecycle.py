@@ -12,7 +12,7 @@ from airworthy.policy import AdmissionRule
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.review import items, questions
-from airworthy.runtime import switches, tasks
+from airworthy.runtime import forked, switches, tasks
 from airworthy.runtime.admission import bounds, queue
 from airworthy.runtime.admission.look import room
 from airworthy.runtime.engine import Engine
@@ -39,12 +39,23 @@ class Claimed:
 
     @property
     def dry_run(self) -> bool:
-        return is_rehearsal(self.recorded)
+        return is_rehearsal(self.task, self.recorded)
 
 
-def is_rehearsal(recorded: Sequence[Recorded]) -> bool:
-    """The task was handed in as one: it stands with the input, so that nothing can lose it."""
+def is_rehearsal(task: TaskRow, recorded: Sequence[Recorded]) -> bool:
+    """The task was handed in as one: it stands with the input, so that nothing can lose it. A fork is always one, also
+    when its input has been erased.
+    """
+    if task.fork_of is not None:
+        return True
     return bool(recorded) and any(note.get("dry_run") for note in recorded[0].facts.notes)
+
+
+def words_of(tx: Tx, task: TaskRow, recorded: Sequence[Recorded]) -> tuple[str, ...]:
+    """What people said when they opened the task again, as JSON, the last word last; of a fork, its origin's first."""
+    if not task.counted_from:
+        return ()
+    return (*forked.words(recorded), *items.words_of_task(tx, task.id))
 
 
 class Lifecycle:
@@ -130,8 +141,8 @@ class Lifecycle:
             "wake_us": None,
         }
         state = tasks.move(tx, task, event, now_us, **changes)
-        words = items.words_of_task(tx, task.id) if task.counted_from else []
-        return Claimed(replace(task, state=state, **changes), fence, recorded, tuple(words))
+        words = words_of(tx, task, recorded)
+        return Claimed(replace(task, state=state, **changes), fence, recorded, words)
 
     def cancelled_meanwhile(self, tx: Tx, claimed: Claimed, now_us: int, active_us: int) -> bool:
         """Closes a task whose cancellation was asked for while its run was on the way to being parked."""
@@ -300,9 +311,9 @@ class Lifecycle:
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int, active_us: int
     ) -> None:  # fmt: skip
         totals = tx.row(
-            "SELECT COUNT(*), MAX(seq), SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) FROM steps"
-            " WHERE task_id = ?",
-            (task.id,),
+            "SELECT COUNT(CASE WHEN ? = 0 OR run > 0 OR seq = 0 THEN 1 END), MAX(seq),"
+            " SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) FROM steps WHERE task_id = ?",
+            (int(task.fork_of is not None), task.id),  # What a fork began with was no step of its own.
         )
         assert totals is not None
         raw = reason.model_dump_json()

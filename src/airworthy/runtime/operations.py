@@ -317,7 +317,7 @@ class Operations:
             created_us=now_us,
             changed_us=now_us,
         )
-        refused = _refused_at_the_door(policy, submission, len(raw))
+        refused = refused_at_the_door(policy, submission.source, len(raw))
         return lambda tx: self._accept(tx, row, packed, refused, policy)
 
     def _accept(
@@ -359,7 +359,7 @@ def _accepted(answer: Accepted | QueueFull) -> Accepted:
     return answer
 
 
-def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> Reason | None:
+def refused_at_the_door(policy: Policy, source: str, size: int) -> Reason | None:
     """What can be seen without running anything. The task is kept, declined, with its whole input."""
     scope = policy.input
     if size > scope.bytes_max:
@@ -367,7 +367,7 @@ def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> R
             f"The input has {size} bytes; {policy.agent} takes at most {scope.bytes_max}. Please send less."
         )
         return Reason(code=ReasonCode.BLOCKED_INPUT, text=text, evidence={"check": "too_long"})
-    if scope.sources and submission.source and submission.source not in scope.sources:
-        text = f"{policy.agent} takes no input from {submission.source!r}, only from: {', '.join(scope.sources)}."
+    if scope.sources and source and source not in scope.sources:
+        text = f"{policy.agent} takes no input from {source!r}, only from: {', '.join(scope.sources)}."
         return Reason(code=ReasonCode.BLOCKED_INPUT, text=text, evidence={"check": "source"})
     return None

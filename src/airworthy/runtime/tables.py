@@ -111,10 +111,19 @@ def _sessions(_: str) -> Sequence[str]:
     return ("ALTER TABLE tasks ADD COLUMN kind VARCHAR NOT NULL DEFAULT 'run'",)
 
 
+def _forks(_: str) -> Sequence[str]:
+    return (
+        "ALTER TABLE tasks ADD COLUMN fork_of VARCHAR",
+        "ALTER TABLE tasks ADD COLUMN fork_at INTEGER",
+        "CREATE INDEX forks_of_tasks ON tasks (fork_of) WHERE fork_of IS NOT NULL",
+    )
+
+
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
     Migration("runtime", 2, "queues, lanes, waiting, under_way and starts", admission),
     Migration("runtime", 3, "what waits for people goes on their list", _touch_what_waits),
     Migration("runtime", 4, "switches that hand tasks to people", _manual),
     Migration("runtime", 5, "tasks that are a session of an agent elsewhere", _sessions),
+    Migration("runtime", 7, "tasks that are a fork of another", _forks),
 )

@@ -56,6 +56,10 @@ class TaskRow:
     discarded_us: int | None = None
     counted_from: int = 0  # A person opened it again: steps before this one count against no limit.
     kind: Kind = Kind.RUN
+    fork_of: str | None = (
+        None  # The task whose first steps this one began with; it only rehearses what it does.
+    )
+    fork_at: int | None = None  # The first step of that one which this one does anew.
 
     @property
     def ref(self) -> TaskRef:
@@ -170,6 +174,12 @@ def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
         clauses.append("discarded_us IS NULL")
     sql = f"SELECT {_COLUMNS} FROM tasks WHERE {' AND '.join(clauses)} ORDER BY id DESC LIMIT ?"
     return [_task(row) for row in tx.rows(sql, (*params, query.limit))]
+
+
+def forks_of(tx: Tx, task_id: str, limit: int = 100) -> list[TaskRow]:
+    """The newest first."""
+    sql = f"SELECT {_COLUMNS} FROM tasks WHERE fork_of = ? ORDER BY id DESC LIMIT ?"
+    return [_task(row) for row in tx.rows(sql, (task_id, limit))]
 
 
 def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:
