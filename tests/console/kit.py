@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -10,7 +11,10 @@ import httpx
 from airworthy.app.build import App, assembled
 from airworthy.app.console import created, parts_of
 from airworthy.console.api import application
+from airworthy.console.door import Door
 from airworthy.console.parts import Parts
+from airworthy.console.passwords import Hasher
+from airworthy.core.asgi import Application
 from airworthy.core.clock import ManualClock
 from airworthy.core.ids import Ids
 from airworthy.policy import Policy
@@ -18,6 +22,7 @@ from airworthy.review.people import People, PersonRule
 from airworthy.runtime import Agent, Run
 from airworthy.store import MemoryDatabase
 
+QUICK = Hasher(memory_kib=8, passes=1)  # Of the same kind, and without the wait that is its point.
 POLICY = Policy(agent="support", purpose="tests of the API")
 PEOPLE = People(
     people={
@@ -36,15 +41,21 @@ class Api:
     agent: Agent
     people: list[People] = field(default_factory=lambda: [PEOPLE])
     keys: dict[str, str] = field(default_factory=dict)
+    door: Door = field(default_factory=Door)
 
     def client(self, who: str = "admin", **more: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.keys[who]}"} if who else {}
         transport = httpx.ASGITransport(application(self.parts, **more), raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers)
 
+    @cached_property
+    def served(self) -> Application:
+        """One application for many clients: to make it takes longer than to ask it."""
+        return application(self.parts)
+
     @property
     def parts(self) -> Parts:
-        return parts_of(self.app, [self.agent], lambda: self.people[0])
+        return parts_of(self.app, [self.agent], lambda: self.people[0], self.door, QUICK)
 
     async def submit(self, value: Any = "hello", **about: Any) -> str:
         async with self.client("submitter") as client:

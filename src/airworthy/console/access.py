@@ -72,6 +72,11 @@ class Caller:
         return replace(self, roles=self.roles & frozenset(roles))
 
 
+def rights_of(caller: Caller) -> tuple[Right, ...]:
+    rights: tuple[Right, ...] = get_args(Right)
+    return tuple(right for right in rights if caller.may(right))
+
+
 def caller_of(key: AccessKey, people: People) -> Caller | None:
     """None for a person who is not in people.toml any more."""
     if not key.person:

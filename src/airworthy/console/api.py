@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, overview, problems, review, said, tasks
+from airworthy.console import (
+    agents,
+    alerts,
+    effects,
+    links,
+    manual,
+    me,
+    overview,
+    problems,
+    review,
+    said,
+    tasks,
+)
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
 from airworthy.console.web import app as pages
@@ -31,9 +43,18 @@ def api(parts: Parts) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for router in (tasks.router, effects.router, review.router, manual.router, said.router, alerts.router):
+    for router in (
+        tasks.router,
+        effects.router,
+        review.router,
+        manual.router,
+        said.router,
+        alerts.router,
+        overview.router,
+        agents.router,
+        me.router,
+    ):
         made.include_router(router, prefix=BASE)
-    made.include_router(overview.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 
 from airworthy.console.page import style_hash
 from airworthy.core.asgi import Application, Message, Receive, Scope, Send
+from airworthy.core.origin import NOWHERE, coming_from
 
 # For what brings no policy of its own, as the console's pages do: no script anywhere, and the one style by its hash.
 _POLICY: Final = (
@@ -49,4 +50,5 @@ class Bounded:
                 message["headers"] = [*message["headers"], *(pair for pair in _SAFE if pair[0] not in known)]
             await send(message)
 
-        await self._inner(scope, counted, with_headers)
+        with coming_from(NOWHERE):  # What one request says of itself says nothing of what comes after it.
+            await self._inner(scope, counted, with_headers)

@@ -10,15 +10,21 @@ from airworthy.core.clock import US_PER_S
 
 HOUR_US: Final = 3_600 * US_PER_S
 COOKIE: Final = "airworthy"
+HOPS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`public_url`: as browsers reach it, scheme and host; empty: as each request says itself."""
+    """`public_url`: as browsers reach it, scheme and host; empty: as each request says itself. `proxies`: networks of
+    those whose word on where a request came from is believed. `provider`: what people call the one that vouches for
+    them; empty: there is none.
+    """
 
     public_url: str = ""
     session_us: int = 12 * HOUR_US
     idle_us: int = 2 * HOUR_US
+    proxies: tuple[str, ...] = ()
+    provider: str = ""
 
     def origin(self, scheme: str, host: str) -> str:
         """`scheme`, `host`: of the request, for want of a public address."""
@@ -28,6 +34,21 @@ class Door:
         """Whether its cookies travel over TLS alone: always, but over plain HTTP within one machine."""
         parts = urlsplit(self.origin(scheme, host))
         return parts.scheme == "https" or not _loopback(parts.hostname or "")
+
+    def address(self, peer: str, forwarded: str) -> str:
+        """Of whoever sent a request. `forwarded`: X-Forwarded-For; each hop adds the one before it at the end."""
+        hops = [hop.strip() for hop in forwarded.split(",")[-HOPS_MAX:] if hop.strip()]
+        at = peer
+        while hops and self._is_proxy(at):
+            at = hops.pop()
+        return at
+
+    def _is_proxy(self, at: str) -> bool:
+        try:
+            address = ipaddress.ip_address(at)
+        except ValueError:
+            return False
+        return any(address in ipaddress.ip_network(proxy, strict=False) for proxy in self.proxies)
 
     def cookie(self, name: str, scheme: str, host: str) -> str:
         """With the prefix that keeps other hosts of the domain from setting it, where browsers allow it."""

@@ -9,12 +9,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from airworthy.console.access import Caller, Right
+from airworthy.console.accounts import Accounts
 from airworthy.console.door import Door
 from airworthy.console.identity import Came, Identity, identified
 from airworthy.console.live import Readings, Streams
 from airworthy.console.problems import Forbidden, NoKey
+from airworthy.console.signing import SigningIn
 from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
+from airworthy.core.origin import Origin, comes_from
 from airworthy.policy import Policy
 from airworthy.review.people import People
 from airworthy.runtime import Operations
@@ -43,6 +46,8 @@ class Parts:
     people: Callable[[], People]
     ids: Ids
     door: Door
+    accounts: Accounts
+    signing: SigningIn
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
 
@@ -65,7 +70,21 @@ async def parts(request: Request) -> Parts:
             request.state.identity = await run_in_threadpool(
                 lambda: identified(came, whole.database, whole.people(), whole.door, whole.clock.now_us())
             )
+        comes_from(_origin(request, whole.door, request.state.identity))
     return whole
+
+
+def address_of(request: Request, door: Door) -> str:
+    peer = request.client.host if request.client is not None else ""
+    return door.address(peer, request.headers.get("x-forwarded-for", ""))
+
+
+def _origin(request: Request, door: Door, found: Identity | None) -> Origin:
+    who = found.caller if found is not None else None
+    return Origin(
+        "api" if request.url.path.startswith("/api/") else "console", address_of(request, door),
+        who.through if who is not None else "", who.name if who is not None else "",
+    )  # fmt: skip
 
 
 Given = Annotated[Parts, Depends(parts)]
@@ -114,6 +133,8 @@ def allowed(given: Parts, found: Caller, right: Right) -> None:
         )
 
 
+# Whoever it is, with whatever role.
+Calling = Annotated[Caller, Depends(caller)]
 Looking = Annotated[Caller, Depends(needs("look"))]
 Deciding = Annotated[Caller, Depends(needs("decide"))]
 Operating = Annotated[Caller, Depends(needs("operate"))]

@@ -16,6 +16,11 @@ _STATUS: Final[Mapping[str, int]] = {
     "forbidden": 403,
     "not_allowed": 403,
     "form_refused": 403,
+    "sign_in_refused": 401,
+    "too_many_attempts": 429,
+    "sign_in_busy": 429,
+    "provider_refused": 403,
+    "provider_down": 502,
     "link_refused": 403,
     "no_such_task": 404,
     "no_such_item": 404,
@@ -75,18 +80,24 @@ def status_of(error: AirworthyError) -> int:
     return 500 if isinstance(error, ConfigError) else 409
 
 
-def answer(error: AirworthyError) -> "JSONResponse":
-    from fastapi.responses import JSONResponse
-
+def answer_headers(error: AirworthyError) -> dict[str, str]:
     status = status_of(error)
-    headers = dict(_HEADERS)
+    headers = dict[str, str]()
     again_s: float | None = getattr(error, "retry_after_s", None)
     if status == 503 and again_s is None:
         again_s = STORE_RETRY_S
     if again_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(again_s)))
-    if status == 401:
+    if isinstance(error, NoKey):
         headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def answer(error: AirworthyError) -> "JSONResponse":
+    from fastapi.responses import JSONResponse
+
+    status = status_of(error)
+    headers = {**_HEADERS, **answer_headers(error)}
     body = {"code": error.code, "message": error.message, "mend": error.mend}
     return JSONResponse({"error": body}, status, headers)
 

@@ -1,4 +1,4 @@
-"""The recorder's tables: thin typed rows for steps, their payloads beside them, and alerts."""
+"""The recorder's tables: thin typed rows for steps, their payloads beside them, alerts, and the audit log."""
 
 from collections.abc import Sequence
 
@@ -78,9 +78,43 @@ def _touched(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _audit(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    audit = Table(
+        "audit",
+        metadata,
+        Column("n", BigInteger, primary_key=True, autoincrement=False),
+        Column("at_us", BigInteger, nullable=False),
+        Column("who", String, nullable=False),
+        Column("what", String, nullable=False),
+        Column("about", String, nullable=False),
+        Column("outcome", String, nullable=False),
+        Column("door", String, nullable=False),
+        Column("address", String, nullable=False),
+        Column("through", String, nullable=False),
+        Column("detail", Text, nullable=False),
+        Column("digest", LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("audit_by_about", audit.c.about)
+    # One row: whoever adds to the chain takes hold of it first.
+    Table(
+        "audit_head",
+        metadata,
+        Column("one", Integer, primary_key=True, autoincrement=False),
+        Column("n", BigInteger, nullable=False),
+        Column("digest", LargeBinary, nullable=False),
+    )
+    zeros = "X'" + "00" * 32 + "'" if dialect == "sqlite" else "'\\x" + "00" * 32 + "'"
+    return [*create_all(metadata, dialect), f"INSERT INTO audit_head (one, n, digest) VALUES (1, 0, {zeros})"]
+
+
 MIGRATIONS = (
     Migration("recorder", 1, "steps and payloads", _first),
     Migration("recorder", 2, "alerts", _alerts),
     Migration("recorder", 4, "tasks that people may have to know of", _touched),
     Migration("recorder", 5, "traces, spans, facets, rollups and texts", traces),
+    Migration("recorder", 7, "the audit log", _audit),
 )
