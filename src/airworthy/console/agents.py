@@ -12,44 +12,59 @@ from airworthy.console.overview import Seen, opened_of, seen
 from airworthy.console.parts import Given, Looking, Operating, Parts
 from airworthy.console.problems import Forbidden
 from airworthy.core.clock import iso
+from airworthy.gateway.keys.book import KeyFilter, keys
 from airworthy.recorder.overview import WINDOW_DEFAULT, window_of
+from airworthy.runtime import switches
 from airworthy.runtime.documents import Document
 from airworthy.runtime.switches import ALL, Switch, of_agent
+from airworthy.store import Tx
 
 router = APIRouter(tags=["agents"])
 
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
-    """`off`: what lets it wait, its own switch before that of all. `purpose` "": its policy is not known here."""
+    """`off`: what lets it wait, its own switch before that of all. `purpose` "": its policy is not known here.
+
+    `elsewhere`: known only by what another program tells of it, so that no switch of ours reaches it.
+    """
 
     agent: str
     purpose: str
     off: Switch | None
     troubles: Sequence[str]
+    elsewhere: bool
 
 
 def states(given: Parts, who: Caller) -> tuple[list[AgentState], Seen]:
-    """All that they may see, by name."""
+    """All that they may see, by name. The switches are read now: whoever has just used one must see it."""
     whole = seen(given, given.readings, who, window_of(WINDOW_DEFAULT))
-    found = []
-    for name in sorted(filter(None, whole.agents)):
-        policy = given.policies.get(name)
-        found.append(
-            AgentState(
-                name,
-                policy.purpose if policy is not None else "",
-                _off(given, name),
-                whole.troubles.get(name, ()),
-            )
+    names = sorted(filter(None, whole.agents))
+    now_us = given.clock.now_us()
+
+    def read(tx: Tx) -> tuple[dict[str, Switch], set[str]]:
+        off = {row.scope: row for row in switches.listing(tx)}
+        return off, {name for name in names if name in given.policies or _is_ours(tx, name, now_us)}
+
+    off, ours = given.database.read_now(read)
+    found = [
+        AgentState(
+            name,
+            given.policies[name].purpose if name in given.policies else "",
+            off.get(of_agent(name)) or off.get(ALL),
+            whole.troubles.get(name, ()),
+            elsewhere=name not in ours and of_agent(name) not in off,
         )
+        for name in names
+    ]
     return found, whole
 
 
-def _off(given: Parts, agent: str) -> Switch | None:
-    """Read now, and not shared with others: whoever has just switched must see it."""
-    rows = {row.scope: row for row in given.operations.switches()}
-    return rows.get(of_agent(agent)) or rows.get(ALL)
+def _is_ours(tx: Tx, agent: str, now_us: int) -> bool:
+    """Whether it has tasks here, or a key for calls through the gateway."""
+    if tx.row("SELECT 1 FROM tasks WHERE agent = ? LIMIT 1", (agent,)) is not None:
+        return True
+    return bool(keys(tx, KeyFilter(now_us, agent)))
 
 
 class Pausing(BaseModel):
@@ -80,6 +95,7 @@ def listing(given: Given, who: Looking) -> list[Document]:
             "purpose": state.purpose or None,
             "paused": None if state.off is None else switch_document(state.off),
             "troubles": list(state.troubles),
+            "elsewhere": state.elsewhere,
             **opened_of(whole.standing, state.agent),
         }
         for state in found
