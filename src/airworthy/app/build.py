@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airworthy.app.chores import chores_of
-from airworthy.app.config import Config
+from airworthy.app.config import Config, person
 from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.people import load_people
 from airworthy.app.places import Places
@@ -18,6 +18,7 @@ from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.core.ids import Ids, process_nonce
+from airworthy.core.origin import comes_from, origin
 from airworthy.core.redact import Redactor
 from airworthy.gateway import Gateway, place_of
 from airworthy.gateway.place import Client
@@ -66,6 +67,8 @@ def opened(
     `policies`: of agents without code here, whose providers' keys must not be written down either. `keys`: more of
     what must not. A people.toml that cannot be read stops only what needs to know people: see `Reviews.unread`.
     """
+    if origin().door == "cli" and not origin().who:
+        comes_from(replace(origin(), who=person()))
     database = SQLiteDatabase(config.database_path)
     try:
         people, unread = _people(config.folder)

@@ -15,6 +15,8 @@ from airworthy.console.passwords import Hasher
 from airworthy.console.signing import SigningIn
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
+from airworthy.recorder import audit
+from airworthy.recorder.audit import Entry
 from airworthy.review.people import People
 from airworthy.runtime import Agent
 from airworthy.runtime.reviews import Reviews
@@ -56,21 +58,28 @@ def created(
     person: str = "",
     program: str = "",
     roles: Sequence[str] = (),
+    agents: Sequence[str] = (),
     expires: str = "",
 ) -> tuple[str, AccessKey]:
     """The secret and the key. `expires`: a period such as 30d. Raises: InputError."""
     now_us = app.clock.now_us()
     if person:
-        _check_person(people, person, roles)
+        _check_person(people, person, roles, agents)
     secret, key = access.minted(
-        app.ids, now_us, person=person, program=program, roles=roles,
+        app.ids, now_us, person=person, program=program, roles=roles, agents=agents,
         expires_us=expiry_us(expires, now_us) if expires else None,
     )  # fmt: skip
-    app.database.write_now(lambda tx: access.create(tx, key))
+    about = {
+        "for": key.person or f"program:{key.program}",
+        "roles": list(key.roles),
+        "agents": list(key.agents),
+    }
+    told = Entry("access.create", key.id, detail=about)
+    app.database.write_now(audit.noted(lambda tx: access.create(tx, key), told, now_us))
     return secret, key
 
 
-def _check_person(people: People, person: str, roles: Sequence[str]) -> None:
+def _check_person(people: People, person: str, roles: Sequence[str], agents: Sequence[str]) -> None:
     """Raises: InputError."""
     if not people.people:
         if not roles:
@@ -81,6 +90,8 @@ def _check_person(people: People, person: str, roles: Sequence[str]) -> None:
         raise InputError(f"There is no {person!r} in people.toml.", mend=f"Add [people.{person}] to it.")
     elif roles:
         raise InputError(f"The roles of {person!r} stand in people.toml.", mend="Leave out --role.")
+    elif agents:
+        raise InputError(f"The agents of {person!r} stand in people.toml.", mend="Leave out --agent.")
 
 
 def listed(app: App) -> list[AccessKey]:
@@ -89,4 +100,6 @@ def listed(app: App) -> list[AccessKey]:
 
 def revoked(app: App, id_: str) -> bool:
     """False when it was revoked before. Raises: InputError."""
-    return app.database.write_now(lambda tx: access.revoke(tx, id_, app.clock.now_us()))
+    now_us, told = app.clock.now_us(), Entry("access.revoke", id_)
+    op = audit.noted(lambda tx: access.revoke(tx, id_, now_us), lambda done: told if done else None, now_us)
+    return app.database.write_now(op)

@@ -10,6 +10,8 @@ from airworthy.app.build import App, opened
 from airworthy.app.gateway_config import database_config, load_gateway_config
 from airworthy.gateway import keys
 from airworthy.gateway.keys import Key, KeyFilter, NewKey, expiry_us
+from airworthy.recorder import audit
+from airworthy.recorder.audit import Entry
 
 
 @contextlib.contextmanager
@@ -25,7 +27,8 @@ def created(app: App, new: NewKey, expires: str = "") -> tuple[str, Key]:
     if expires:
         new = replace(new, expires_us=expiry_us(expires, now_us))
     secret, key = keys.mint(new, app.ids, now_us)
-    app.database.write_now(partial(keys.create, key=key))
+    told = Entry("key.create", key.id, detail={"agent": key.agent, "expires_us": key.expires_us})
+    app.database.write_now(audit.noted(partial(keys.create, key=key), told, now_us))
     return secret, key
 
 
@@ -36,4 +39,11 @@ def listed(app: App, agent: str, limit: int, *, every: bool) -> list[Key]:
 
 def revoked(app: App, part: str) -> tuple[Key, bool]:
     """The key, and whether it was good until now. Raises: UnknownKey."""
-    return app.database.write_now(partial(keys.revoke, part=part, now_us=app.clock.now_us()))
+    now_us = app.clock.now_us()
+
+    def told(found: tuple[Key, bool]) -> Entry | None:
+        key, was_good = found
+        return Entry("key.revoke", key.id, detail={"agent": key.agent}) if was_good else None
+
+    op = partial(keys.revoke, part=part, now_us=now_us)
+    return app.database.write_now(audit.noted(op, told, now_us))

@@ -1,7 +1,11 @@
 """Shapes of results as people name them: by tool, and by agent where several have such a tool."""
 
+from functools import partial
+
 from airworthy.app.build import App
 from airworthy.core.errors import InputError
+from airworthy.recorder import audit
+from airworthy.recorder.audit import Entry
 from airworthy.tools.shape import book
 from airworthy.tools.shape.folding import ShapeRow
 
@@ -35,9 +39,9 @@ def accept_shape(app: App, tool: str, agent: str, by: str) -> tuple[ShapeRow, Sh
     for left in reversed(range(TRIES_MAX)):
         before = shape_of(app, tool, agent)
         try:
-            after = app.database.write_now(
-                lambda tx, row=before: book.accept(tx, row, by, app.clock.now_us())  # type: ignore[misc]
-            )
+            now_us, told = app.clock.now_us(), Entry("tool.accept_shape", f"{before.agent}/{before.tool}", by)
+            op = partial(book.accept, row=before, by=by, now_us=now_us)
+            after = app.database.write_now(audit.noted(op, told, now_us))
         except book.Outrun:
             if not left:
                 raise

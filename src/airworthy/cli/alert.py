@@ -141,14 +141,20 @@ def end(
     """
     from airworthy.app.config import person
     from airworthy.app.project import stored
+    from airworthy.recorder import audit
     from airworthy.recorder.alerts import ended, get
+    from airworthy.recorder.audit import Entry
     from airworthy.review import Command
     from airworthy.runtime.documents import alert_document
 
     with stored(folder, database) as found:
         row = _found(found, key)
         found.reviews.check_command(person(), Command.OPERATE)
-        changed = found.database.write_now(lambda tx: ended(tx, row.key, person(), found.clock.now_us()))
+        now_us, told = found.clock.now_us(), Entry("alert.end", row.key, person())
+        op = audit.noted(
+            lambda tx: ended(tx, row.key, person(), now_us), lambda done: told if done else None, now_us
+        )
+        changed = found.database.write_now(op)
         row = found.database.read_now(lambda tx: get(tx, row.key))
     if as_json:
         show.emit({**alert_document(row), "changed": changed})

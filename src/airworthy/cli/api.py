@@ -92,6 +92,7 @@ class ApiServing:
 
     def stop(self) -> None:
         show.note(f"Letting requests end for up to {DRAIN_S:g} s.")
+        self._parts.streams.close()  # A page that is open would keep its stream open for as long.
         self._server.stop()
 
     def hurry(self) -> None:

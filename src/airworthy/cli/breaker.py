@@ -126,6 +126,8 @@ def close(
 def _decide(name: str, reason: str, place: tuple[Path, str | None], *, opens: bool, as_json: bool) -> None:
     from airworthy.app.config import person
     from airworthy.app.project import gateway_stored
+    from airworthy.recorder import audit
+    from airworthy.recorder.audit import Entry
     from airworthy.resilience.shared import Hand, alike, decide, listing
     from airworthy.review import Command
 
@@ -135,7 +137,9 @@ def _decide(name: str, reason: str, place: tuple[Path, str | None], *, opens: bo
         names = [row.name for row in found.database.read_now(listing)]
         chosen = alike(names, show.unicode_text(name))
         now_us = found.clock.now_us()
-        before, after = found.database.write_now(lambda tx: decide(tx, chosen, hand, now_us))
+        told = Entry("breaker.open" if opens else "breaker.close", chosen, hand.by_whom)
+        op = audit.noted(lambda tx: decide(tx, chosen, hand, now_us), told, now_us)
+        before, after = found.database.write_now(op)
     changed = before != after
     if as_json:
         show.emit({**_document(after, now_us), "changed": changed, "before": before.state.mode.value})

@@ -161,7 +161,10 @@ def run() -> None:
 
 def execute(arguments: Sequence[str]) -> int:
     """One command line, to its exit code. Every error ends here, in words."""
+    from airworthy.core.origin import Origin, comes_from
+
     shell = Shell()
+    comes_from(Origin("cli"))
     try:
         code = command().main(list(arguments), prog_name="airworthy", standalone_mode=False, obj=shell)
         return code if isinstance(code, int) else Exit.OK

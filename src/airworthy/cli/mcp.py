@@ -83,6 +83,8 @@ def accept(
     """
     from airworthy.app.config import person
     from airworthy.app.project import stored
+    from airworthy.recorder import audit
+    from airworthy.recorder.audit import Entry
     from airworthy.review import Command
     from airworthy.tools.mcp import pins
 
@@ -97,7 +99,15 @@ def accept(
                     show.say(f"  {line}")
         options.confirmed("Accept this?", yes=yes)
         now_us = found.clock.now_us()
-        taken = found.database.write_now(lambda tx: pins.accept(tx, agent, server, chosen, person(), now_us))
+
+        def told(taken: "list[Pin]") -> Entry:
+            return Entry(
+                "mcp.accept", f"{agent}/{server}", person(), detail={"tools": [pin.tool for pin in taken]}
+            )
+
+        taken = found.database.write_now(
+            audit.noted(lambda tx: pins.accept(tx, agent, server, chosen, person(), now_us), told, now_us)
+        )
     if as_json:
         show.emit([_document(pin) for pin in taken])
         return

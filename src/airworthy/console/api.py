@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from airworthy import __version__
 from airworthy.console import (
-    alerts, diffs, effects, links, manual, me, overview, problems, replays, review, said, tasks,
+    agents, alerts, diffs, effects, links, manual, me, overview, problems, replays, review, said, tasks,
 )  # fmt: skip
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
@@ -33,7 +33,7 @@ def api(parts: Parts) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for module in (tasks, effects, review, manual, replays, said, alerts, diffs, me, overview):
+    for module in (tasks, effects, review, manual, replays, said, alerts, diffs, overview, agents, me):
         made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])

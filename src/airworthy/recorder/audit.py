@@ -5,15 +5,16 @@ The chain alone shows a change by whoever does not recompute all that follows it
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from airworthy.core.canonical import NotSerialisable, decode, encode
 from airworthy.core.errors import InputError, storable_text
-from airworthy.core.origin import Origin
+from airworthy.core.origin import Origin, origin
 from airworthy.store import Row, Tx
 
+T = TypeVar("T")
 BEGINNING: Final = bytes(32)
 TEXT_CHARS_MAX: Final = 500
 DETAIL_BYTES_MAX: Final = 4_096
@@ -117,6 +118,22 @@ def note(tx: Tx, entry: Entry, origin: Origin, at_us: int) -> int:
     )  # fmt: skip
     tx.execute("UPDATE audit_head SET digest = ? WHERE one = 1", (digest,))
     return row.n
+
+
+def noted(op: Callable[[Tx], T], entry: Entry | Callable[[T], Entry | None], at_us: int) -> Callable[[Tx], T]:
+    """A write that tells of itself in its own transaction. `entry` may follow from what it returns; None: nothing to
+    tell. To be called where the origin is known, not within a write.
+    """
+    came = origin()
+
+    def both(tx: Tx) -> T:
+        result = op(tx)
+        told = entry(result) if callable(entry) else entry
+        if told is not None:
+            note(tx, told, came, at_us)
+        return result
+
+    return both
 
 
 def digest_after(before: bytes, row: AuditRow) -> bytes:

@@ -12,7 +12,8 @@ from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError, InputError
 from airworthy.core.gate import CallFact
 from airworthy.core.halt import Halt, Suspend
-from airworthy.recorder import Journal, Payloads, Recorded, StepState, read_steps
+from airworthy.recorder import Journal, Payloads, Recorded, StepState, audit, read_steps
+from airworthy.recorder.audit import Entry
 from airworthy.runtime import tasks
 from airworthy.runtime.lifecycle import is_rehearsal
 from airworthy.runtime.machine import IllegalTransition, State
@@ -147,7 +148,10 @@ class ByHand:
             raise InputError(
                 f"The arguments break the schema of {name}: {error}.", mend="Mend them."
             ) from error
-        fence = await self._database.write(partial(self._begin, task_id=task_id, by=by))
+        told = Entry("hand.call", task_id, by, detail={"tool": name})
+        fence = await self._database.write(
+            audit.noted(partial(self._begin, task_id=task_id, by=by), told, self._clock.now_us())
+        )
         held: set[str] = set()
         try:
             recorded = await self._database.read(lambda tx: read_steps(tx, task_id))

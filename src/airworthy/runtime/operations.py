@@ -10,7 +10,8 @@ from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.policy import Approval, Policy, policy_hash
-from airworthy.recorder import Payloads, Recorded, read_steps
+from airworthy.recorder import Payloads, Recorded, audit, read_steps
+from airworthy.recorder.audit import Entry
 from airworthy.recorder.steps import body, insert_input
 from airworthy.runtime import handing, switches, tasks
 from airworthy.runtime.admission.door import full, priority_of
@@ -111,7 +112,8 @@ class Operations:
     def cancel(self, task_id: str, by: str, why: str = "") -> bool:
         """True: cancelled. False: it is running and stops before its next step. Raises: IllegalTransition."""
         return self._change(
-            lambda tx, now_us: self._lifecycle.cancel(tx, tasks.get(tx, task_id), by, why, now_us)
+            lambda tx, now_us: self._lifecycle.cancel(tx, tasks.get(tx, task_id), by, why, now_us),
+            Entry("task.cancel", task_id, by),
         )
 
     def pause_task(self, task_id: str) -> bool:
@@ -126,7 +128,7 @@ class Operations:
             self._lifecycle.forget(tx, task.id)
             return True
 
-        return self._change(op)
+        return self._change(op, Entry("task.pause", task_id))
 
     def resume_task(self, task_id: str) -> State:
         """A paused task goes on; an escalated one is opened again once its cause is settled. The state before."""
@@ -157,12 +159,13 @@ class Operations:
                     )
             return task.state
 
-        return self._change(op)
+        return self._change(op, Entry("task.resume", task_id))
 
     def requeue(self, task_id: str) -> None:
         """A dead letter goes back into the queue: done steps stand, failed ones are tried again."""
         self._change(
-            lambda tx, now_us: self._lifecycle.requeue(tx, tasks.get(tx, task_id), Event.REQUEUE, now_us)
+            lambda tx, now_us: self._lifecycle.requeue(tx, tasks.get(tx, task_id), Event.REQUEUE, now_us),
+            Entry("dead_letter.requeue", task_id),
         )
 
     def discard(self, task_id: str) -> None:
@@ -177,13 +180,14 @@ class Operations:
                 )
             tasks.discard(tx, task.id, now_us)
 
-        self._change(op)
+        self._change(op, Entry("dead_letter.discard", task_id))
 
     def pause(self, scope: str, by: str, reason: str, *, manual: bool = False) -> bool:
         """`scope`: "all" or "agent:<name>". `manual`: its tasks go to people. False when it was so already."""
         clean = self._payloads.redactor.redact_text(reason)
         changed = self._change(
-            lambda tx, now_us: switches.set_off(tx, Switch(scope, by, clean, now_us, manual))
+            lambda tx, now_us: switches.set_off(tx, Switch(scope, by, clean, now_us, manual)),
+            Entry("switch.off", scope, by, detail={"manual": manual}),
         )
         while manual and self.hand_over():
             continue  # Batch by batch, so that no other writer waits for all of them.
@@ -218,7 +222,7 @@ class Operations:
                 self._lifecycle.schedule(tx, task, now_us)
             return len(stopped)
 
-        return self._change(op)
+        return self._change(op, Entry("switch.on", scope))
 
     def switches(self) -> list[Switch]:
         return self.database.read_now(switches.listing)
@@ -253,24 +257,26 @@ class Operations:
                 sets.append(("result", self._payloads.redactor.redact_bytes(kept)[0].decode()))
             return effect_decided(tx, self._lifecycle, effect_id, to, sets, now_us)
 
-        return self._change(op)
+        return self._change(op, Entry(f"effect.{to.value}", effect_id, by))
 
     def undo(self, effect_id: str, by: str, why: str = "") -> EffectRow:
         """Has a done effect taken back, once, by a worker; the effect that does so. Raises: TransitionRefused."""
         clean = self._payloads.redactor.redact_text(why)
-        return self._change(lambda tx, now_us: undoing.ask(tx, effect_id, by, clean, now_us))
+        asked = Entry("effect.undo", effect_id, by)
+        return self._change(lambda tx, now_us: undoing.ask(tx, effect_id, by, clean, now_us), asked)
 
     def approve_policy(self, policy: Policy, approver: str, note: str = "") -> Approval:
         if not approver.strip():
             raise InputError("An approval needs a name.", mend="Say who approves: --by 'Dana Smith'.")
         approval = Approval(policy_hash(policy), approver.strip(), self.clock.now_us(), note)
-        self.database.write_now(
-            lambda tx: tx.execute(
+        self._change(
+            lambda tx, _: tx.execute(
                 "INSERT INTO approvals (agent, policy_hash, approver, at_us, note) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (agent, policy_hash) DO UPDATE SET approver = excluded.approver, at_us = excluded.at_us,"
                 " note = excluded.note",
                 (policy.agent, approval.policy_hash, approval.approver, approval.at_us, note),
-            )
+            ),
+            Entry("policy.approve", policy.agent, approval.approver, detail={"policy": approval.policy_hash}),
         )
         return approval
 
@@ -284,9 +290,10 @@ class Operations:
         )
         return None if row is None else Approval(*row)
 
-    def _change(self, op: Callable[[Tx, int], T]) -> T:
+    def _change(self, op: Callable[[Tx, int], T], told: Entry | None = None) -> T:
+        """`told`: for the audit log, when somebody decided it."""
         now_us = self.clock.now_us()
-        return self.database.write_now(lambda tx: op(tx, now_us))
+        return self.database.write_now(audit.noted(lambda tx: op(tx, now_us), lambda _: told, now_us))
 
     def _submission(self, policy: Policy, submission: Submission) -> Callable[[Tx], Accepted | QueueFull]:
         raw = encode(submission.input)

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from airworthy.core.clock import Clock, utc_text
 from airworthy.core.errors import AirworthyError, InputError, storable_text
 from airworthy.policy import Policy
-from airworthy.recorder import Payloads, Recorded, read_steps
+from airworthy.recorder import Payloads, Recorded, audit, read_steps
+from airworthy.recorder.audit import Entry
 from airworthy.review import Act, Command, Item, ItemQuery, Kind, People, Record, Status, items
 from airworthy.review.commanding import may_command
 from airworthy.review.may import Mine, NotAllowed, may_look, role_for
@@ -270,7 +271,12 @@ class Reviews:
             keeping.in_step(tx, self.rules, found.task.id, now_us)
             return self._whole(tx, item_id)
 
-        return self.database.write_now(op)
+        def told(whole: Whole) -> Entry:
+            item = whole.look.item
+            about = {"task": item.task_id, "agent": item.agent, "kind": item.kind.value}
+            return Entry(f"review.{wish.act.value}", item_id, wish.by, detail=about)
+
+        return self.database.write_now(audit.noted(op, told, now_us))
 
     def _still_open(self, item: Item, now_us: int) -> None:
         if item.status is Status.OPEN:

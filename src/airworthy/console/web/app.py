@@ -1,14 +1,19 @@
 """All pages, put onto the application that has the API."""
 
+from typing import Final
+
 from fastapi import FastAPI
 
-from airworthy.console.web import account, assets, diff, errors, login, overview, review, run
+from airworthy.console.web import (
+    account, agents, alerts, assets, diff, errors, login, overview, review, run, traces,
+)  # fmt: skip
+
+PAGES: Final = (assets, login, account, overview, traces, run, diff, review, alerts, agents)
 
 
 def install(api: FastAPI) -> None:
     """After the API's own routes and its handlers of errors."""
-    pages = (assets, login, account, overview, run, diff, review)
-    for router in (page.router for page in pages):
+    for router in (page.router for page in PAGES):
         api.include_router(router)
     errors.install(api)
     login.install(api)

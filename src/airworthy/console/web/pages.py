@@ -1,5 +1,6 @@
 """From a template and values to an answer: one environment, one set of headers. Rule 1: no other file makes HTML."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -74,6 +75,7 @@ def environment() -> Environment:
         when=shown.when,
         iso=iso,
         clock=_clock,
+        shell=shlex.quote,
         ago=_ago,
     )
     made.globals.update(asset=assets.path_of)
