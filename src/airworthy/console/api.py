@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from airworthy import __version__
 from airworthy.console import (
-    agents, alerts, diffs, effects, links, manual, me, overview, problems, replays, review, said, tasks,
+    agents, alerts, diffs, effects, links, manual, me, overview, problems, replays, review, said, tasks, traces,
 )  # fmt: skip
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 BASE: Final = "/api/v1"
 ABOUT: Final = (
-    "Tasks, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is unknown. "
-    "Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
+    "Tasks, traces, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is "
+    "unknown. Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
 )
 
 
@@ -33,7 +33,7 @@ def api(parts: Parts) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for module in (tasks, effects, review, manual, replays, said, alerts, diffs, overview, agents, me):
+    for module in (tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, me):
         made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])

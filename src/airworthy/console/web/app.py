@@ -5,7 +5,17 @@ from typing import Final
 from fastapi import FastAPI
 
 from airworthy.console.web import (
-    account, agents, alerts, assets, diff, errors, login, overview, review, run, traces,
+    account,
+    agents,
+    alerts,
+    assets,
+    diff,
+    errors,
+    login,
+    overview,
+    review,
+    run,
+    traces,
 )  # fmt: skip
 
 PAGES: Final = (assets, login, account, overview, traces, run, diff, review, alerts, agents)
