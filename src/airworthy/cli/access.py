@@ -16,6 +16,13 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Make, list and revoke keys to the API.",
 )
+AgentsOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--agent", metavar="NAME", help="Only for the tasks of this agent. May be given again.",
+        autocompletion=options.agent_names,
+    ),
+]  # fmt: skip
 
 
 @app.command(name="create")
@@ -39,15 +46,7 @@ def create(
             "pauses; admin may do all. May be given again.",
         ),
     ] = None,
-    agent: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--agent",
-            metavar="NAME",
-            help="Only for the tasks of this agent. May be given again.",
-            autocompletion=options.agent_names,
-        ),
-    ] = None,
+    agent: AgentsOf = None,
     expires: Annotated[
         str, typer.Option(metavar="PERIOD", help="How long it is good: 12h, 30d, 8w, 1y. Left out: for ever.")
     ] = "",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airworthy.cli import options, show
+from airworthy.cli.access import AgentsOf
 
 if TYPE_CHECKING:
     from airworthy.console.accounts import Accounts, Link
@@ -33,13 +34,7 @@ def add(
             help="viewer, reviewer, operator or admin. May be given again. With people.toml the roles stand there.",
         ),
     ] = None,
-    agent: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--agent", metavar="NAME", help="Only the tasks of this agent. May be given again.",
-            autocompletion=options.agent_names,
-        ),
-    ] = None,
+    agent: AgentsOf = None,
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,

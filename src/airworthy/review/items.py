@@ -34,6 +34,7 @@ class ItemQuery:
     statuses: Sequence[Status] = (Status.OPEN,)
     after: str = ""
     limit: int = 50
+    agents: Sequence[str] = ()  # Only theirs; empty: of all.
 
 
 _FIELDS = tuple(Item.__dataclass_fields__)
@@ -103,6 +104,9 @@ def listing(tx: Tx, query: ItemQuery) -> list[Item]:
         if value:
             clauses.append(f"{column} = ?")
             params.append(value)
+    if query.agents:
+        clauses.append(f"agent IN ({_marks(query.agents)})")
+        params += query.agents
     if query.after:
         last = get(tx, query.after)
         clauses.append("(created_us > ? OR (created_us = ? AND id > ?))")
@@ -130,9 +134,12 @@ def unplaced(tx: Tx, agents: Sequence[str], limit: int) -> list[Item]:
     return [_item(row) for row in rows]
 
 
-def counts(tx: Tx) -> dict[Kind, int]:
-    """Of what is open."""
-    rows = tx.rows("SELECT kind, COUNT(*) FROM review_items WHERE status = 'open' GROUP BY kind")
+def counts(tx: Tx, agents: Sequence[str] = ()) -> dict[Kind, int]:
+    """Of what is open. `agents`: only theirs; empty: of all."""
+    only = f" AND agent IN ({_marks(agents)})" if agents else ""
+    rows = tx.rows(
+        f"SELECT kind, COUNT(*) FROM review_items WHERE status = 'open'{only} GROUP BY kind", list(agents)
+    )
     return {Kind(kind): count for kind, count in rows}
 
 
