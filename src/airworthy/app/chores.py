@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
+from airworthy.app.witness import Witness
 from airworthy.runtime.chores import Chore
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 # How late a new item, a reminder or a deadline may be noticed; people look in minutes, not in seconds.
 REVIEW_EVERY_S = 2.0
 HAND_OVER_EVERY_S = 2.0
+WITNESS_EVERY_S = 10.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
@@ -23,6 +25,11 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
     return [
         Chore("review", REVIEW_EVERY_S, app.reviews.with_agents(agents).keep),
         Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),
+        *(
+            [Chore("audit", WITNESS_EVERY_S, Witness(app.path).keep(app.database))]
+            if app.path is not None
+            else []
+        ),
         *health_chores(app, agents),
         *notify_chores(app, agents),
     ]

@@ -39,7 +39,7 @@ def parts_of(
     hands = by_hand_of(app, agents, reviews)
     door = door if door is not None else Door()
     accounts = accounts_of(app, people, hasher)
-    signing = SigningIn(app.database, app.clock, app.ids, people, door, accounts.hasher)
+    signing = signing_of(accounts, door)
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
         door, accounts, signing, replays_of(app, agents), forks_of(app, agents),
@@ -49,6 +49,10 @@ def parts_of(
 def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
     """`people`: asked each time."""
     return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
+
+
+def signing_of(accounts: Accounts, door: Door) -> SigningIn:
+    return SigningIn(accounts.database, accounts.clock, accounts.ids, accounts.people, door, accounts.hasher)
 
 
 def created(

@@ -65,6 +65,7 @@ class ApiServing:
 
     def __init__(self, found: "Project", listener: "socket.socket", *, as_json: bool) -> None:
         from airworthy.app.console import parts_of
+        from airworthy.app.console_settings import door_of, load_console_settings
         from airworthy.app.otlp import otlp_of
         from airworthy.app.people import PeopleFile
         from airworthy.app.recorder_settings import load_recorder_settings
@@ -73,7 +74,8 @@ class ApiServing:
         from airworthy.gateway.server import HttpServer, address_of
 
         people = PeopleFile(found.config.folder)
-        self._parts = parts_of(found.app, found.agents, people)
+        door = door_of(load_console_settings(found.config.folder))
+        self._parts = parts_of(found.app, found.agents, people, door)
         people()  # One that cannot be read is told now, not to each caller.
         served_app = application(self._parts)
         intake = load_recorder_settings(found.config.folder).intake

@@ -6,7 +6,20 @@ from fastapi import FastAPI
 
 from airworthy import __version__
 from airworthy.console import (
-    agents, alerts, diffs, effects, links, manual, me, overview, problems, replays, review, said, tasks, traces,
+    agents,
+    alerts,
+    diffs,
+    effects,
+    links,
+    manual,
+    me,
+    overview,
+    problems,
+    replays,
+    review,
+    said,
+    tasks,
+    traces,
 )  # fmt: skip
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
