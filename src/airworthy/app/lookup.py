@@ -58,12 +58,6 @@ def task_id(app: App, part: str) -> str:
     return _only(found, part)
 
 
-def run_id(app: App, part: str) -> str:
-    """The same for runs, be they tasks or traces of other programs. Raises: NoSuchTask, NoSuchTrace, AmbiguousId."""
-    found = _alike(app, find.alike, part) if part != LAST else []
-    return _only(found, part) if found else task_id(app, part)
-
-
 def effect_id(app: App, part: str) -> str:
     """The same for effects. Raises: InputError, AmbiguousId."""
     found = _alike(app, outbox.alike, part)

@@ -34,14 +34,14 @@ def diff(
       airworthy trace diff tsk_01ka tsk_01kb
       airworthy trace diff last --json
     """
-    from airworthy.app.lookup import run_id
+    from airworthy.app.lookup import trace_id
     from airworthy.app.project import stored
     from airworthy.runtime import comparing
 
     with stored(folder, database) as app:
-        one = run_id(app, left)
+        one = trace_id(app, left)
         other = (
-            run_id(app, right)
+            trace_id(app, right)
             if right is not None
             else app.database.read_now(lambda tx: comparing.similar(tx, one))
         )

@@ -46,7 +46,20 @@ def api(parts: Parts) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for module in (tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, me):
+    for module in (
+        tasks,
+        traces,
+        diffs,
+        replays,
+        effects,
+        review,
+        manual,
+        said,
+        alerts,
+        overview,
+        agents,
+        me,
+    ):
         made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])

@@ -113,9 +113,6 @@ def listing(tx: Tx, query: ItemQuery) -> list[Item]:
         last = get(tx, query.after)
         clauses.append("(created_us > ? OR (created_us = ? AND id > ?))")
         params += [last.created_us, last.created_us, last.id]
-    if query.agents:
-        clauses.append(f"agent IN ({_marks(query.agents)})")
-        params += query.agents
     order = "created_us, id"
     if query.by_deadline_for is not None:
         mine_first = "CASE WHEN assigned <> '' AND assigned = ? THEN 0 ELSE 1 END"

@@ -38,7 +38,12 @@ def compared(tx: Tx, left: str, right: str) -> Comparison:
 
 
 def similar(tx: Tx, id_: str) -> str:
-    """A run of the same agent and feature that went well, the nearest in time; "" where none is near."""
+    """What a fork was forked from; else a run of the same agent and feature that went well, the nearest in time. Empty
+    where none is near.
+    """
+    task = tasks.find(tx, id_)
+    if task is not None and task.fork_of is not None:
+        return task.fork_of
     try:
         row = find.get(tx, id_)
     except NoSuchTrace:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from airworthy.console.web import (
     account,
+    again,
     agents,
     alerts,
     assets,
@@ -18,7 +19,7 @@ from airworthy.console.web import (
     traces,
 )  # fmt: skip
 
-PAGES: Final = (assets, login, account, overview, traces, run, diff, review, alerts, agents)
+PAGES: Final = (assets, login, account, overview, traces, run, diff, again, review, alerts, agents)
 
 
 def install(api: FastAPI) -> None:

@@ -22,6 +22,7 @@ from airworthy.recorder.traces.query import label
 from airworthy.recorder.traces.read import Place
 from airworthy.review import Act, Command
 from airworthy.runtime import documents
+from airworthy.runtime.forking import AT_KINDS
 from airworthy.runtime.machine import State
 from airworthy.tools import EffectRow, EffectState
 
@@ -67,7 +68,15 @@ def entry(request: Request, trace_id: str, key: str, given: Given, who: Visiting
     made = begun(given, who.caller, trace_id)
     shown = opened(given, made, key)
     name = "run_payload.html" if "hx-request" in request.headers else "run_entry.html"
-    return render(request, name, who=who, **_payload(shown), run=made, states=STATES)
+    return render(
+        request,
+        name,
+        who=who,
+        **_payload(shown),
+        run=made,
+        states=STATES,
+        may_fork=_may_fork(who.caller, made, shown),
+    )
 
 
 @router.get("/traces/{trace_id}/entries/{key}/raw")
@@ -122,6 +131,10 @@ class NotOfIt(AirworthyError):
     code = "no_such_trace"
 
 
+def _may_fork(who: Caller, made: Told, shown: Opened) -> bool:
+    return who.may("operate") and made.task is not None and shown.entry.kind in AT_KINDS
+
+
 def path_of(id_: str) -> str:
     return ways.trace(id_)
 
@@ -172,6 +185,7 @@ def _values(given: Parts, who: Caller, made: Told) -> dict[str, Any]:
         "may_resume": operates and state is State.PAUSED,
         "next_page": f"?after={made.more[0]}-{made.more[1]}" if made.more is not None else "",
         "live": made.is_open,
+        "may_operate": operates and made.task is not None,
     }
 
 

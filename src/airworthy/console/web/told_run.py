@@ -26,7 +26,7 @@ from airworthy.recorder.waterfall import Waterfall
 from airworthy.review import ItemQuery, Kind
 from airworthy.review.feedback import Feedback
 from airworthy.review.results import Result
-from airworthy.runtime import documents
+from airworthy.runtime import documents, tasks
 from airworthy.runtime.looking import Look
 from airworthy.runtime.machine import OPEN
 from airworthy.runtime.tasks import NoSuchTask, TaskRow
@@ -36,6 +36,7 @@ from airworthy.tools import EffectRow
 ENTRIES_MAX: Final = 500  # on one page
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}")
 ITEMS_MAX: Final = 50
+FORKS_MAX: Final = 20
 
 
 class NoSuchEntry(InputError):
@@ -65,6 +66,7 @@ class Told:
     span_count: int = 0
     scores: Sequence[Score] = ()
     waits: Sequence[Look] = ()
+    forks: Sequence[TaskRow] = ()
     said: Sequence[Feedback] = ()
     results: Sequence[Result] = ()
 
@@ -162,6 +164,7 @@ def _task(given: Parts, id_: str) -> TaskRow | None:
 def _people(given: Parts, who: Caller, made: Told, task: TaskRow) -> None:
     query = ItemQuery(kinds=tuple(Kind), task_id=task.id, limit=ITEMS_MAX)
     made.waits = given.reviews().listing(query, who.person)
+    made.forks = given.database.read_now(lambda tx: tasks.forks_of(tx, task.id, FORKS_MAX))
     made.said = given.afterwards.said_of(task.id)
     made.results = given.afterwards.results_of(task.id)
 
