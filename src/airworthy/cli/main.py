@@ -49,6 +49,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "spend": ("airworthy.cli.spend", "Show what was spent, by agent, user, feature, model or day."),
     "api": ("airworthy.cli.api", "Serve the HTTP API: tasks, the review queue, feedback."),
     "access": ("airworthy.cli.access", "Make, list and revoke keys to the API."),
+    "user": ("airworthy.cli.user", "Accounts of people who sign in to the console."),
+    "audit": ("airworthy.cli.audit", "Who decided or changed what; whether the log was touched."),
     "mcp-proxy": ("airworthy.cli.mcp_proxy", "Stand before an MCP server and guard its tools."),
     "mcp": ("airworthy.cli.mcp", "Look at the tools of MCP servers; accept changes."),
     "tools": ("airworthy.cli.tools", "Show tools; compare and accept the shape of results."),

@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from airworthy import __version__
 from airworthy.console import (
+    agents,
     alerts,
+    diffs,
     effects,
     links,
     manual,
@@ -47,7 +49,21 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for module in (tasks, traces, effects, review, manual, replays, said, alerts, me, users, overview):
+    for module in (
+        tasks,
+        traces,
+        diffs,
+        replays,
+        effects,
+        review,
+        manual,
+        said,
+        alerts,
+        overview,
+        agents,
+        me,
+        users,
+    ):
         made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])

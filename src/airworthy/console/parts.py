@@ -16,6 +16,7 @@ from airworthy.console.identity import Came, Identity, identified
 from airworthy.console.live import Readings, Streams
 from airworthy.console.problems import Forbidden, NoKey
 from airworthy.console.signing import SigningIn
+from airworthy.console.within import within
 from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.core.origin import Origin, comes_from
@@ -88,7 +89,8 @@ async def parts(request: Request) -> Parts:
                 lambda: identified(came, whole.database, whole.people(), whole.door, whole.clock.now_us())
             )
         comes_from(_origin(request, whole.door, request.state.identity))
-    return whole
+    found: Identity | None = request.state.identity
+    return whole if found is None else within(whole, found.caller)
 
 
 def address_of(request: Request, door: Door) -> str:

@@ -165,6 +165,7 @@ class TaskQuery:
     before: str = ""
     limit: int = 50
     discarded: bool = False
+    agents: Sequence[str] = ()  # Only theirs; empty: of all.
 
 
 def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
@@ -178,6 +179,9 @@ def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
         if value:
             clauses.append(f"{column} = ?")
             params.append(value)
+    if query.agents:
+        clauses.append(f"agent IN ({', '.join('?' for _ in query.agents)})")
+        params += query.agents
     if query.before:
         clauses.append("id < ?")
         params.append(query.before)
