@@ -5,9 +5,23 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 from airworthy import __version__
-from airworthy.console import alerts, effects, links, manual, me, problems, review, said, tasks
+from airworthy.console import (
+    alerts,
+    audit,
+    effects,
+    links,
+    manual,
+    me,
+    metrics,
+    openapi,
+    problems,
+    review,
+    said,
+    tasks,
+)
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
+from airworthy.console.repeats import Repeats
 from airworthy.console.web import app as pages
 from airworthy.core.asgi import Application
 
@@ -18,7 +32,8 @@ BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 BASE: Final = "/api/v1"
 ABOUT: Final = (
     "Tasks, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is unknown. "
-    "Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
+    "Errors are `application/problem+json`; 429 and 503 come with Retry-After. Lists that go on say where by `Link`. "
+    "A POST with an `Idempotency-Key` may be sent again for a day."
 )
 
 
@@ -39,12 +54,16 @@ def api(parts: Parts) -> FastAPI:
         said.router,
         alerts.router,
         me.router,
+        audit.router,
     ):
         made.include_router(router, prefix=BASE)
     made.include_router(links.router)
+    made.include_router(metrics.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
     pages.install(made)
+    openapi.install(made, BASE)
+    made.add_middleware(Repeats, base=BASE)
     return made
 
 
