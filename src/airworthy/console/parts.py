@@ -138,6 +138,7 @@ def needs(right: Right) -> Callable[[Parts, Caller], Awaitable[Caller]]:
         allowed(given, found, right)
         return found
 
+    check.right = right  # type: ignore[attr-defined]  # for the document, and for the test that none lacks it
     return check
 
 
@@ -152,6 +153,7 @@ def allowed(given: Parts, found: Caller, right: Right) -> None:
         )
 
 
+caller.right = ""  # type: ignore[attr-defined]  # any
 # Whoever it is, with whatever role.
 Calling = Annotated[Caller, Depends(caller)]
 Looking = Annotated[Caller, Depends(needs("look"))]
