@@ -191,7 +191,7 @@ class Export:
             return []
         closing = Closing(
             task.id, task.trace_id, task.agent, task.policy_hash.removeprefix("sha256:")[:RELEASE_CHARS],
-            task.session, task.user_id, task.feature, task.created_us, due.seq,
+            task.session, task.user_id, task.feature, task.created_us, due.seq, outgoing.mode_of(tx, task.id),
         )  # fmt: skip
         spans = emit.spans_of(closing, read_steps(tx, task.id), self._origin, self._rule.content)
         for span in spans:

@@ -240,6 +240,19 @@ async def test_redirects_are_not_followed_and_internal_addresses_are_not_reached
     assert elsewhere.got == []
 
 
+async def test_a_rehearsal_says_that_it_is_one() -> None:
+    collector, made = Collector(), _bench(completion("fine"))
+    with serving(collector) as url:
+        export = Export(made.app, _rule(url))
+        await _round(made, export)
+        await made.done(dry_run=True)
+        await made.done("for real")
+        await _round(made, export)
+    roots = [payload_of(span) for span in _spans(collector, made) if span.kind is SpanKind.AGENT]
+
+    assert {root["attributes"].get("airworthy.mode", "") for root in roots} == {"rehearsal", ""}
+
+
 async def test_only_the_named_agents_are_sent_and_the_others_do_not_wait() -> None:
     collector, made = Collector(), _bench()
     with serving(collector) as url:
