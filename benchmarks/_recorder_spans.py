@@ -196,7 +196,7 @@ def request(spans: list[Span]) -> bytes:
     scope = about.scope_spans.add()
     scope.scope.name, scope.scope.version = "bench.agents", "0.3"
     scope.spans.extend(spans)
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 def _span(
