@@ -59,11 +59,13 @@ def ours(folder: Path, python: Path = Path(sys.executable)) -> Side:
         raise NotTaken(f"there is no command at {command}")
     run = [str(command)]
     database = folder / "ours.db"
+    project = folder / "project"
     environment = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    key = _said([*run, "access", "create", "--program", "bench", "--role", "submitter", "-C", str(folder),
+    _said([*run, "init", "support", str(project)], environment)
+    key = _said([*run, "access", "create", "--program", "bench", "--role", "submitter", "-C", str(project),
                  "--database", str(database)], environment)  # fmt: skip
     port = free_port()
-    serve = [*run, "api", "--listen", f"127.0.0.1:{port}", "-C", str(folder), "--database", str(database)]
+    serve = [*run, "api", "--listen", f"127.0.0.1:{port}", "-C", str(project), "--database", str(database)]
     headers = {"Authorization": f"Bearer {key}"}
     return Side(OURS, serve, port, "/livez", database, headers=headers, environment=environment)
 

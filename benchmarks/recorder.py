@@ -239,7 +239,7 @@ def _ask(folder: Path, spans: int, runs: int, findings: Findings) -> None:
 
 def _figures(findings: Findings, plan: Plan) -> Taken:
     def beside(peer: str) -> float | None:
-        if peer not in findings.taken:
+        if peer not in findings.taken or OURS not in findings.taken:
             return None
         of = findings.series
         return rounded(median_of(ratios(of(OURS, "readable_per_s"), of(peer, "readable_per_s"))), 1)
