@@ -123,12 +123,12 @@ class Server:
         self._check_running()
         try:
             yield
-            self._settle()
+            self.settle()
             self._check_running()
         finally:
             self.pause()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Until it has done what it puts off, so that this does not fall on its own next turn."""
         end, before = time.monotonic() + SETTLE_S_MAX, cpu_s(self.pid)
         while time.monotonic() < end:
