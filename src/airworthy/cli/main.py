@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "submit": ("airworthy.cli.work", "Hand in a task and print its id."),
     "task": ("airworthy.cli.task", "Look at tasks; cancel, pause, resume and await them."),
     "trace": ("airworthy.cli.trace", "Find, look at and export traces, of tasks and of other programs."),
+    "import": ("airworthy.cli.import_", "Take in traces from files, of other tools or as messages."),
     "review": ("airworthy.cli.review", "Decide on what waits for a person."),
     "outbox": ("airworthy.cli.outbox", "Decide on effects that wait or are in doubt."),
     "manual": ("airworthy.cli.manual", "Do a task in the agent's place, with its tools."),
