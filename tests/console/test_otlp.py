@@ -35,7 +35,9 @@ class Door:
     ) -> httpx.Response:
         given = {"authorization": f"Bearer {self.api.keys[who]}"} if who else {}
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.door), base_url="http://otlp") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.door), base_url="http://otlp"
+        ) as client:
             return await client.post(path, content=body, headers={**JSON, **given, **headers})
 
     async def counts(self) -> dict[str, int]:
@@ -107,7 +109,12 @@ async def test_spans_that_cannot_stand_are_told_of_and_the_others_are_stored() -
         ({"body": b"{}", "content_type": "text/plain"}, 415, "malformed", "no content type of OTLP's"),
         ({"body": b"{}", "content_encoding": "br"}, 415, "malformed", "an encoding that is not read"),
         ({"body": b" " * 70_000}, 413, "too_large", "more than may be sent at once"),
-        ({"body": gzip.compress(b" " * 100_000), "content_encoding": "gzip"}, 413, "too_large", "unpacked, too"),
+        (
+            {"body": gzip.compress(b" " * 100_000), "content_encoding": "gzip"},
+            413,
+            "too_large",
+            "unpacked, too",
+        ),
         ({"body": b"{}", "path": "/v1/metrics"}, 404, None, "no metrics"),
     ],
 )
@@ -152,7 +159,9 @@ async def test_a_key_may_come_in_a_header_of_its_own(header: str) -> None:
 async def test_every_bad_key_gets_the_same_answer(key: str) -> None:
     door = Door()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(door.door), base_url="http://otlp") as client:
-        answer = await client.post("/v1/traces", headers=[(b"authorization", b"Bearer " + key.encode("latin-1"))])
+        answer = await client.post(
+            "/v1/traces", headers=[(b"authorization", b"Bearer " + key.encode("latin-1"))]
+        )
 
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
@@ -216,9 +225,21 @@ async def test_evaluation_results_come_by_logs() -> None:
 @pytest.mark.parametrize(
     ("said", "cost_nano", "why"),
     [
-        ({"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-2024-08-06"}, 2_500_000, "by the list"),
-        ({"gen_ai.provider.name": "langchain", "gen_ai.request.model": "gpt-4o-2024-08-06"}, 2_500_000, "by its name"),
-        ({"gen_ai.provider.name": "openai", "gen_ai.request.model": "nobody-knows-me"}, None, "unpriced, not 0"),
+        (
+            {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-2024-08-06"},
+            2_500_000,
+            "by the list",
+        ),
+        (
+            {"gen_ai.provider.name": "langchain", "gen_ai.request.model": "gpt-4o-2024-08-06"},
+            2_500_000,
+            "by its name",
+        ),
+        (
+            {"gen_ai.provider.name": "openai", "gen_ai.request.model": "nobody-knows-me"},
+            None,
+            "unpriced, not 0",
+        ),
     ],
 )
 async def test_calls_of_models_are_priced_by_the_list(

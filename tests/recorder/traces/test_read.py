@@ -47,7 +47,9 @@ def test_a_large_trace_is_read_in_pieces_in_order_of_time_and_each_span_once() -
     assert {row.span_id: row.payload for row in read_back} == {span.span_id: span.payload for span in spans}
 
 
-def test_payloads_that_are_too_much_at_once_are_left_out_and_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_payloads_that_are_too_much_at_once_are_left_out_and_can_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The bound is made small."""
     monkeypatch.setattr(read, "PAYLOAD_BYTES_MAX", 10)
     database = store()
@@ -72,9 +74,17 @@ def node(id_: str, parent: str, at: int) -> SpanRow:
     [
         ([("a", "", 1), ("c", "a", 3), ("b", "a", 2)], ["a", " b", " c"], "children in order of time"),
         ([("a", "", 1), ("b", "a", 2), ("d", "", 3), ("c", "b", 4)], ["a", " b", "  c", "d"], "depth first"),
-        ([("b", "a", 1), ("a", "", 2)], ["a", " b"], "a clock that goes wrong moves no child before its parent"),
+        (
+            [("b", "a", 1), ("a", "", 2)],
+            ["a", " b"],
+            "a clock that goes wrong moves no child before its parent",
+        ),
         ([("b", "gone", 1), ("a", "", 2)], ["b", "a"], "a parent that never came"),
-        ([("a", "b", 1), ("b", "a", 2), ("c", "c", 3)], ["c", "a", " b"], "parents of each other, and of itself"),
+        (
+            [("a", "b", 1), ("b", "a", 2), ("c", "c", 3)],
+            ["c", "a", " b"],
+            "parents of each other, and of itself",
+        ),
     ],
 )
 def test_a_waterfall_is_arranged(nodes: list[tuple[str, str, int]], shown: list[str], why: str) -> None:
@@ -91,7 +101,10 @@ def test_ten_thousand_spans_in_one_line_of_descent_are_arranged_without_recursio
 
 def test_scores_and_counts_are_read_back() -> None:
     database = store()
-    scores = [Score(TRACE, "", "b", None, "good", "", NOON_US + 1), Score(TRACE, "1" * 16, "a", 0.5, "", "", NOON_US)]
+    scores = [
+        Score(TRACE, "", "b", None, "good", "", NOON_US + 1),
+        Score(TRACE, "1" * 16, "a", 0.5, "", "", NOON_US),
+    ]
     put(database, [span(1)], scores=scores)
 
     assert database.read_now(lambda tx: scores_of(tx, TRACE)) == [scores[1], scores[0]]

@@ -37,7 +37,12 @@ def test_what_is_forgotten_is_found_no_more_and_the_others_still_are() -> None:
     gone = database.write_now(lambda tx: forget(tx, TRACE))
 
     assert gone == 2
-    assert [kit.words(database, word) for word in ("alpha", "beta", "shared", "gamma")] == [[], [], [other], [other]]
+    assert [kit.words(database, word) for word in ("alpha", "beta", "shared", "gamma")] == [
+        [],
+        [],
+        [other],
+        [other],
+    ]
     # The index itself has no entry either: whoever takes the place of one is not found by its words.
     raw = database.read_now(lambda tx: tx.rows("SELECT rowid FROM texts WHERE texts MATCH 'alpha OR beta'"))
     assert raw == []
@@ -53,7 +58,9 @@ def test_the_text_of_a_task_is_forgotten_by_telling_it_again() -> None:
     assert (found, kit.words(database, "refunded")) == ([TRACE], [])
 
 
-def test_more_entries_of_one_moment_than_there_are_places_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_entries_of_one_moment_than_there_are_places_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The number of places is made small."""
     monkeypatch.setattr(text, "DOCS_MAX", 2)
     database = store()

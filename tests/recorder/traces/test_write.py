@@ -232,7 +232,9 @@ def test_a_batch_whose_write_fails_leaves_nothing_behind() -> None:
     with pytest.raises(StoreError):
         database.write_now(op)
 
-    assert [kit.counts(database, table) for table in ("spans", "traces", "docs", "intake", "series")] == [0] * 5
+    assert [kit.counts(database, table) for table in ("spans", "traces", "docs", "intake", "series")] == [
+        0
+    ] * 5
 
 
 def test_writing_asks_for_no_more_when_the_trace_is_large() -> None:
