@@ -160,7 +160,7 @@ def test_chips_add_replace_and_take_away() -> None:
 def test_rights_only_ever_shrink_and_are_no_part_of_the_text() -> None:
     query = parse("refund", NOW_US).only(None).only({"a", "b"}).only({"b", "c"})
 
-    assert query.agents == {"b"}
+    assert query.agents == frozenset({"b"})
     assert text_of(query) == "refund"
     with pytest.raises(dataclasses.FrozenInstanceError):
         query.agents = None  # type: ignore[misc]
