@@ -18,7 +18,16 @@ SPANS_PER_REQUEST = 512
 AGENTS = ("support", "billing", "research", "travel", "triage", "coder", "sales", "recruiter")
 MODELS = (("openai", "gpt-4o-2024-08-06"), ("openai", "gpt-4o-mini-2024-07-18"),
           ("anthropic", "claude-sonnet-4-20250514"), ("local", "a-model-without-a-price"))  # fmt: skip
-TOOLS = ("lookup_order", "refund", "search_flights", "send_email", "read_file", "run_query", "get_weather", "book")
+TOOLS = (
+    "lookup_order",
+    "refund",
+    "search_flights",
+    "send_email",
+    "read_file",
+    "run_query",
+    "get_weather",
+    "book",
+)
 ERRORS = ("TimeoutError", "RateLimitError", "ToolError", "ValidationError")
 ERROR_SHARE = 0.04
 WORDS = 20_000
@@ -95,7 +104,15 @@ class Writer:
                 name = f"execute_tool {tool}"
             broken = failed and number == 6
             spans.append(
-                _span(trace_id, ids[number], ids[0], name, (at_us, at_us + taken_us), given, error if broken else "")
+                _span(
+                    trace_id,
+                    ids[number],
+                    ids[0],
+                    name,
+                    (at_us, at_us + taken_us),
+                    given,
+                    error if broken else "",
+                )
             )
             at_us += taken_us
         labels |= {"input.value": asked, "output.value": self.text(90)}
@@ -118,13 +135,23 @@ class Writer:
             "gen_ai.usage.output_tokens": self.chance.randrange(20, 600),
             "gen_ai.input.messages": json.dumps(said),
             "gen_ai.output.messages": json.dumps(
-                [{"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": "stop"}]
+                [
+                    {
+                        "role": "assistant",
+                        "parts": [{"type": "text", "content": answer}],
+                        "finish_reason": "stop",
+                    }
+                ]
             ),
         }
 
     def _tool(self, tool: str) -> tuple[dict[str, Any], dict[str, Any]]:
         chance = self.chance
-        arguments = {"order_id": self.hex(8), "amount": round(chance.uniform(1, 900), 2), "note": self.text(25)}
+        arguments = {
+            "order_id": self.hex(8),
+            "amount": round(chance.uniform(1, 900), 2),
+            "note": self.text(25),
+        }
         rows = [{"sku": self.hex(6), "name": self.text(8)} for _ in range(5)]
         result = {"status": "ok", "id": self.hex(12), "rows": rows}
         given = {
@@ -142,7 +169,9 @@ class Writer:
             "openinference.span.kind": "RETRIEVER",
             "gen_ai.operation.name": "retrieval",
             "input.value": self.text(12),
-            "output.value": json.dumps([{"id": self.hex(10), "score": self.chance.random(), "text": self.text(110)}]),
+            "output.value": json.dumps(
+                [{"id": self.hex(10), "score": self.chance.random(), "text": self.text(110)}]
+            ),
         }
 
 
