@@ -12,6 +12,8 @@ from airworthy.app.intake_settings import IntakeRule
 from airworthy.cli import main
 from airworthy.cli.exits import Exit
 from airworthy.policy.reference import key_table, key_tables
+from airworthy.recorder.importing.lines import LINE_BYTES_MAX
+from airworthy.recorder.importing.values import Failure, ImportSpan, ImportTrace, Labelled
 from airworthy.review.channel_rule import ChannelRule
 from airworthy.runtime.machine import OPEN, TRANSITIONS, Event, State
 
@@ -86,6 +88,68 @@ Where [our own runs are sent](../how-to/export-to-a-collector.md); without it, n
 `[retention]` says how long what is kept, `[redact]` what is never written down besides secrets.
 """
 
+IMPORT = """# The import format
+
+{mark}
+
+`airworthy import FILE...` takes in JSON lines: one trace or one span on each, in UTF-8, plain or gzip; `-` is stdin.
+
+```json
+{{"trace": "run-1", "agent": "support", "user": "u-7", "start": "2026-11-20T08:00:00Z", "outcome": "answered",
+ "input": "Where is my teapot?", "output": "On its way.", "spans": [
+   {{"kind": "model", "provider": "openai", "model": "gpt-5-2025-08-07", "tokens_in": 812, "tokens_out": 40}},
+   {{"kind": "tool", "tool": "find_order", "input": {{"order": 1001}}, "output": "arrives on Friday"}}]}}
+```
+
+(On one line in the file.) No field is needed of a trace; of a span that stands by itself, `trace` is. A line with `id`,
+`parent` or `kind`, or with `"type": "span"`, is a span; any other is a trace. Spans of one trace may stand on many lines,
+in any order, in several files.
+
+- **Ids** of 32 (trace) or 16 (span) hexadecimal digits and UUIDs are kept. Of any other text, and of a line that says none,
+  an id is made that is always the same. So a file may be taken in again: what is known counts as duplicate.
+- **Times**, where none is said, are when the file is taken in, and steps follow each other by a microsecond. A trace ends
+  with its last step if it does not say when.
+- **Money**: a model call that says `cost_usd` costs that; else it has a price if it says its tokens and the price list
+  knows its model; else it is unpriced, which is never zero.
+- **Secrets** are written over before anything is stored, and long texts are cut, as with everything that comes by OTLP.
+- **A line that cannot be read** is told with its number and passed over; with `--strict` it ends the import.
+- A line may have {line_mib} MiB.
+
+## A trace
+
+{trace}
+## A span
+
+The same, and:
+
+{span}
+`error` is a text, or an object:
+
+{error}
+## Messages
+
+With `--format messages` each line is a list of messages as models are sent them, or an object with the list in `messages`:
+OpenAI's (`tool_calls`, and messages of role `tool`), Anthropic's (blocks `tool_use` and `tool_result`), or flat
+(`{{"name", "arguments"}}`). Each message of an assistant becomes a model call, each call in it a tool call with its result.
+Of the object, `id`, `model`, `agent`, `release`, `session`, `user`, `feature`, `outcome`, `error`, a time (`start`,
+`timestamp`, `created_at`) and `duration_s` are understood, and all else is kept as attributes. Of a message, `usage`, `cost`
+and `timestamp`. `--agent` and `--release` stand in where a line says none.
+
+## From other tools
+
+| there | here |
+|---|---|
+| trace id, `context.trace_id`, `request_id` | `trace` |
+| span id, `context.span_id`, observation id | `id` |
+| parent id, `parent_id`, `parentObservationId` | `parent` |
+| span kind LLM, observation type GENERATION, CHAT_MODEL | `kind`: `model` |
+| start and end time, in any unit | `start`, `end` |
+| `userId`, `sessionId`, tags of your own | `user`, `session`, `feature` |
+| usage, token counts | `tokens_in`, `tokens_out` |
+| calculated cost | `cost_usd` |
+| attributes of OpenTelemetry GenAI or OpenInference | `attributes`: they are understood as they are |
+"""
+
 STATES_TOP = """# States of a task
 
 {mark}
@@ -156,10 +220,31 @@ def pages() -> dict[Path, str]:
         REFERENCE / "task-states.md": states_page(),
         policy: policy_page(policy.read_text(encoding="utf-8")),
         REFERENCE / "recorder.md": RECORDER.format(
-            mark=MARK, intake=key_table(IntakeRule), export=key_table(ExportRule),
+            mark=MARK,
+            intake=key_table(IntakeRule),
+            export=key_table(ExportRule),
         ),
+        REFERENCE / "import-format.md": import_page(),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
     }
+
+
+def import_page() -> str:
+    both = Labelled.model_fields
+    return IMPORT.format(
+        mark=MARK, line_mib=LINE_BYTES_MAX >> 20,
+        trace=_fields({name: ImportTrace.model_fields[name] for name in ("type", "trace", *both, "spans")}),
+        span=_fields({name: field for name, field in ImportSpan.model_fields.items() if name not in both}),
+        error=_fields(Failure.model_fields),
+    )  # fmt: skip
+
+
+def _fields(fields) -> str:
+    rows = [
+        f"| `{name}` | {(field.description or '').replace('|', chr(92) + '|')} |"
+        for name, field in fields.items()
+    ]
+    return "\n".join(["| field | meaning |", "|---|---|", *rows]) + "\n"
 
 
 def _commands() -> Iterator[str]:
