@@ -39,7 +39,9 @@ def test_what_is_declared_can_be_asked_of_the_table(database: Database, holding:
         for each in (holding.of_task, holding.of_trace, holding.of_user, holding.waits, holding.ages)
         if each
     ]
-    keyed = holding.ages or holding.packed or (holding.of_task and holding.words and holding.words != "delete")
+    keyed = (
+        holding.ages or holding.packed or (holding.of_task and holding.words and holding.words != "delete")
+    )
     columns = {*holding.told, *holding.packed, *(holding.key.split(", ") if keyed else ())}
 
     def ask(tx: Tx) -> None:
