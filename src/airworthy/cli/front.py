@@ -60,6 +60,7 @@ class FrontServing:
         from airworthy.app.console import served_of
         from airworthy.app.front import Front
         from airworthy.app.gateway import gateway
+        from airworthy.app.otlp import taking
         from airworthy.gateway.server import HttpServer
 
         async with contextlib.AsyncExitStack() as stack:
@@ -72,9 +73,12 @@ class FrontServing:
                     )
                 )  # fmt: skip
             if {"api", "console"} & set(self._wanted.roles):
-                rest = await stack.enter_async_context(
-                    served_of(self._project.app, self._project.agents, self._project.config.folder)
-                )
+                app, agents, folder = self._project.app, self._project.agents, self._project.config.folder
+                pages = "console" in self._wanted.roles
+                self._rest = await stack.enter_async_context(served_of(app, agents, folder, pages=pages))
+                rest = self._rest.application
+            if "api" in self._wanted.roles:
+                traces = taking(self._project)
             self._server = HttpServer(Front(rest, models, traces), self._settings.drain_s)
             yield
 
