@@ -15,7 +15,7 @@ from airworthy.core.personal import BUILT_IN, KINDS, Personal, PersonalRule, Wri
 EXAMPLES = [(rule, hit) for rule in BUILT_IN for hit in rule.hits]
 COUNTEREXAMPLES = [(rule, miss) for rule in BUILT_IN for miss in rule.misses]
 ALL = Personal(BUILT_IN)
-PSEUDONYMS: dict[str, Writing] = {kind: "pseudonym" for kind in KINDS}
+PSEUDONYMS: dict[str, Writing] = dict.fromkeys(KINDS, "pseudonym")
 NAMING = Personal(BUILT_IN, PSEUDONYMS, b"a key of some bytes")
 
 
