@@ -79,6 +79,8 @@ class FrontServing:
                 rest = self._rest.application
             if "api" in self._wanted.roles:
                 traces = taking(self._project)
+                if traces is not None:
+                    stack.push_async_callback(traces.aclose)
             self._server = HttpServer(Front(rest, models, traces), self._settings.drain_s)
             yield
 

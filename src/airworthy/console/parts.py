@@ -16,6 +16,7 @@ from airworthy.console.identity import Came, Identity, identified
 from airworthy.console.live import Readings, Streams
 from airworthy.console.problems import Forbidden, NoKey
 from airworthy.console.signing import SigningIn
+from airworthy.console.within import within
 from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.core.origin import Origin, comes_from
@@ -25,6 +26,8 @@ from airworthy.review.people import People
 from airworthy.runtime import Operations
 from airworthy.runtime.afterwards import Afterwards
 from airworthy.runtime.by_hand import ByHand
+from airworthy.runtime.forking import Forks
+from airworthy.runtime.replaying import Replays
 from airworthy.runtime.reviews import Reviews
 from airworthy.store import Database
 
@@ -60,6 +63,8 @@ class Parts:
     door: Door
     accounts: Accounts
     signing: SigningIn
+    replays: Replays
+    forks: Forks
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
     users: Users | None = None
@@ -84,7 +89,8 @@ async def parts(request: Request) -> Parts:
                 lambda: identified(came, whole.database, whole.people(), whole.door, whole.clock.now_us())
             )
         comes_from(_origin(request, whole.door, request.state.identity))
-    return whole
+    found: Identity | None = request.state.identity
+    return whole if found is None else within(whole, found.caller)
 
 
 def address_of(request: Request, door: Door) -> str:
@@ -132,6 +138,7 @@ def needs(right: Right) -> Callable[[Parts, Caller], Awaitable[Caller]]:
         allowed(given, found, right)
         return found
 
+    check.right = right  # type: ignore[attr-defined]  # for the document, and for the test that none lacks it
     return check
 
 
@@ -146,6 +153,7 @@ def allowed(given: Parts, found: Caller, right: Right) -> None:
         )
 
 
+caller.right = ""  # type: ignore[attr-defined]  # any
 # Whoever it is, with whatever role.
 Calling = Annotated[Caller, Depends(caller)]
 Looking = Annotated[Caller, Depends(needs("look"))]

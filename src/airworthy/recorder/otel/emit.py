@@ -190,7 +190,8 @@ def _events(step: Recorded) -> Iterable[RawEvent]:
 
 
 def _json(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
+    """Text as it is, anything else as JSON."""
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _set(said: Attributes) -> Attributes:

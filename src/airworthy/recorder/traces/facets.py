@@ -33,3 +33,16 @@ def forget(tx: Tx, ref: str, at_us: int, field: str, value: str) -> None:
         "DELETE FROM facets WHERE field = ? AND value = ? AND at_us = ? AND ref = ?",
         (field, value[:VALUE_CHARS_MAX], at_us, ref),
     )
+
+
+def values(tx: Tx, field: str, at_most: int) -> list[str]:
+    """In order; found from one to the next by the index, however many traces have each."""
+    found: list[str] = []
+    after = ""
+    while len(found) < at_most:
+        row = tx.row("SELECT MIN(value) FROM facets WHERE field = ? AND value > ?", (field, after))
+        if row is None or row[0] is None:
+            break
+        after = str(row[0])
+        found.append(after)
+    return found
