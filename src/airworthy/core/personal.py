@@ -139,6 +139,11 @@ class Personal:
         self, rules: Sequence[PersonalRule], writing: dict[str, Writing] | None = None, key: bytes = b""
     ) -> None:
         self.rules = tuple(rules)
+        # One hint is the hint of many rules.
+        by_hint: dict[shapes.Hint, list[PersonalRule]] = {}
+        for rule in self.rules:
+            by_hint.setdefault(rule.hint, []).append(rule)
+        self._by_hint = tuple(by_hint.items())
         self._writing = writing or {}
         self._key = key
         if not key and "pseudonym" in self._writing.values():
@@ -150,12 +155,14 @@ class Personal:
     def find(self, text: str) -> list[Hit]:
         """In order and without overlap; what was written over before is left alone."""
         traits = shapes.Traits(text)
-        found = [
-            Hit(rule.name, rule.kind, _past_escape(text, start), end)
-            for rule in self.rules
-            if rule.hint(traits)
-            for start, end in rule.find(text)
-        ]
+        found: list[Hit] = []
+        for hint, rules in self._by_hint:
+            if hint(traits):
+                for rule in rules:
+                    found += [
+                        Hit(rule.name, rule.kind, _past_escape(text, start), end)
+                        for start, end in rule.find(text)
+                    ]
         if not found:
             return []
         written = [match.span() for match in _WRITTEN.finditer(text)]
@@ -220,7 +227,7 @@ class Personal:
         if b"\\u" in data:
             return bool(self.rules)
         traits = shapes.Traits(data.decode("latin-1"))
-        return any(rule.hint(traits) for rule in self.rules)
+        return any(hint(traits) for hint, _ in self._by_hint)
 
     def redact_value(self, value: Any) -> Any:
         """The same for decoded JSON."""
