@@ -183,17 +183,27 @@ def privacy_page() -> str:
         f"| `{rule.name}` | {rule.kind} | {rule.what} | {_examples(rule.hits)} | {_examples(rule.misses)} |"
         for rule in BUILT_IN
     ]
-    tables = [f"| `{h.table}` | {h.kept.value} | {h.holds} | {_erasing(h)} |" for h in sorted(HOLDINGS, key=lambda h: h.table)]
+    tables = [
+        f"| `{h.table}` | {h.kept.value} | {h.holds} | {_erasing(h)} |"
+        for h in sorted(HOLDINGS, key=lambda h: h.table)
+    ]
     sealed = [
         f"### `{name}.parquet`\n\n{MEANING[name]}\n\n"
-        + "\n".join(["| column | type |", "|---|---|", *(f"| `{c}` | {kind} |" for c, kind in columns.items())])
+        + "\n".join(
+            ["| column | type |", "|---|---|", *(f"| `{c}` | {kind} |" for c, kind in columns.items())]
+        )
         + "\n"
         for name, columns in COLUMNS.items()
     ]
     return PRIVACY.format(
-        mark=MARK, redact=key_table(RedactRule), own=key_table(OwnRule), retention=key_table(RetentionRule),
-        agent=key_table(AgentRetention), rules="\n".join(rules),
-        secrets=", ".join(f"`{each.kind}`" for each in secret_examples()), tables="\n".join(tables),
+        mark=MARK,
+        redact=key_table(RedactRule),
+        own=key_table(OwnRule),
+        retention=key_table(RetentionRule),
+        agent=key_table(AgentRetention),
+        rules="\n".join(rules),
+        secrets=", ".join(f"`{each.kind}`" for each in secret_examples()),
+        tables="\n".join(tables),
         sealed="\n".join(sealed),
     )
 
@@ -208,7 +218,11 @@ def _erasing(holding) -> str:
     if "delete" in (holding.words, holding.names):
         return "rows deleted"
     columns = [name.strip('"') for name in {**holding.words, **holding.names}]
-    return f"emptied: {', '.join(columns)}" if columns else SPECIAL.get(holding.table, "nothing: it names no user")
+    return (
+        f"emptied: {', '.join(columns)}"
+        if columns
+        else SPECIAL.get(holding.table, "nothing: it names no user")
+    )
 
 
 SPECIAL = {

@@ -38,7 +38,8 @@ def size_of(database: Database) -> int:
 def scrub(database: Database, *, wait_s: float = BUSY_S_MAX) -> Scrubbed:
     """Rebuilds the file beside whoever reads it; needs as much free room again, and writers wait meanwhile.
 
-    `wait_s`: for writers before it, and for readers of an older state after it. Raises: StoreError and its children; the file is as it was then.
+    `wait_s`: for writers before it, and for readers of an older state after it. Raises: StoreError and its children;
+    the file is as it was then.
     """
     before = size_of(database)
     if not isinstance(database, SQLiteDatabase):
