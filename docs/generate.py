@@ -9,11 +9,17 @@ from typer.core import TyperGroup
 
 from airworthy.app.export_settings import ExportRule
 from airworthy.app.intake_settings import IntakeRule
+from airworthy.app.holdings import HOLDINGS
+from airworthy.app.redact_settings import OwnRule, RedactRule
+from airworthy.app.retention_settings import AgentRetention, RetentionRule
 from airworthy.cli import main
 from airworthy.cli.exits import Exit
+from airworthy.core.personal import BUILT_IN
+from airworthy.core.secret_examples import secret_examples
 from airworthy.policy.reference import key_table, key_tables
 from airworthy.recorder.importing.lines import LINE_BYTES_MAX
 from airworthy.recorder.importing.values import Failure, ImportSpan, ImportTrace, Labelled
+from airworthy.recorder.parquet import COLUMNS, MEANING
 from airworthy.review.channel_rule import ChannelRule
 from airworthy.runtime.machine import OPEN, TRANSITIONS, Event, State
 
@@ -213,6 +219,109 @@ def policy_page(page: str) -> str:
     return text + key_tables()
 
 
+PRIVACY = """# What is kept of people
+
+{mark}
+
+How to use it: [Keep personal data in bounds](../how-to/privacy.md). All settings stand in `recorder.toml` beside
+`airworthy.toml`; without it nothing is removed and no personal data is looked for. Secrets always are.
+
+## `[redact]`
+
+{redact}
+### `[[redact.rules]]`
+
+{own}
+## `[retention]`
+
+{retention}
+### `[retention.agents.<name>]`
+
+{agent}
+## Rules
+
+Each example is a test.
+
+| rule | kind | finds | taken | left |
+|---|---|---|---|---|
+{rules}
+
+Secrets, which are always looked for: {secrets}.
+
+## Tables
+
+What ends a row, and what erasing a user does to it. `state` ends with what it is for; `counts` name nobody and stay.
+
+| table | ends with | holds | erasing a user |
+|---|---|---|---|
+{tables}
+
+## Sealed days
+
+`<sealed_folder>/<day>/<number>/` holds these files, and `manifest.json` with the rows, bytes and SHA-256 of each. Times
+are UTC timestamps in microseconds, money is nano-USD, compression is zstd.
+
+{sealed}"""
+
+
+def privacy_page() -> str:
+    rules = [
+        f"| `{rule.name}` | {rule.kind} | {rule.what} | {_examples(rule.hits)} | {_examples(rule.misses)} |"
+        for rule in BUILT_IN
+    ]
+    tables = [
+        f"| `{h.table}` | {h.kept.value} | {h.holds} | {_erasing(h)} |"
+        for h in sorted(HOLDINGS, key=lambda h: h.table)
+    ]
+    sealed = [
+        f"### `{name}.parquet`\n\n{MEANING[name]}\n\n"
+        + "\n".join(
+            ["| column | type |", "|---|---|", *(f"| `{c}` | {kind} |" for c, kind in columns.items())]
+        )
+        + "\n"
+        for name, columns in COLUMNS.items()
+    ]
+    return PRIVACY.format(
+        mark=MARK,
+        redact=key_table(RedactRule),
+        own=key_table(OwnRule),
+        retention=key_table(RetentionRule),
+        agent=key_table(AgentRetention),
+        rules="\n".join(rules),
+        secrets=", ".join(f"`{each.kind}`" for each in secret_examples()),
+        tables="\n".join(tables),
+        sealed="\n".join(sealed),
+    )
+
+
+def _examples(texts) -> str:
+    return ", ".join(f"`{text}`" for text in texts)
+
+
+def _erasing(holding) -> str:
+    if not (holding.of_task or holding.of_trace or holding.of_user):
+        return SPECIAL.get(holding.table, "nothing: it names no user")
+    if "delete" in (holding.words, holding.names):
+        return "rows deleted"
+    columns = [name.strip('"') for name in {**holding.words, **holding.names}]
+    return (
+        f"emptied: {', '.join(columns)}"
+        if columns
+        else SPECIAL.get(holding.table, "nothing: it names no user")
+    )
+
+
+SPECIAL = {
+    "facets": "rows of user and session deleted",
+    "texts": "words taken out",
+    "docs": "rows deleted",
+    "spend_rollup": "added to nobody's",
+    "gateway_keys": "revoked, emptied: user_id, label",
+    "sealed": "their part is written anew without them",
+    "sealed_parts": "their part is written anew without them",
+}
+
+
 def pages() -> dict[Path, str]:
     policy = REFERENCE / "policy.md"
     return {
@@ -226,6 +335,7 @@ def pages() -> dict[Path, str]:
         ),
         REFERENCE / "import-format.md": import_page(),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
+        REFERENCE / "privacy.md": privacy_page(),
     }
 
 

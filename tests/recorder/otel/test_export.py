@@ -11,6 +11,7 @@ from airworthy.app.doctor import stored
 from airworthy.app.export import Export, ExportFails, export_chores
 from airworthy.app.export_http import headers_from
 from airworthy.app.export_settings import ExportRule
+from airworthy.app.redact_settings import RedactRule
 from airworthy.core.errors import ConfigError
 from airworthy.core.outcome import Outcome
 from airworthy.gateway.simulator import serving
@@ -346,3 +347,18 @@ async def test_the_oldest_are_given_up_and_counted_when_too_many_wait(
 
     assert made.app.database.read_now(outgoing.waiting) == 1
     assert _standing(made).dropped == 2
+
+
+async def test_personal_data_that_is_to_be_hidden_is_not_sent() -> None:
+    collector, made = Collector(), _bench()
+    with serving(collector) as url:
+        export = Export(made.app, _rule(url, content="full"), RedactRule(email="redact"))
+        await _round(made, export)
+        await made.done("Where is 8812, asks ada@example.org?", user="ada@example.org")
+        await _round(made, export)
+    spans = _spans(collector, made)
+
+    assert spans
+    assert {span.user for span in spans} <= {"", "[redacted:email]"}
+    assert all(b"ada@example.org" not in span.payload for span in spans)
+    assert any(b"[redacted:email]" in span.payload for span in spans)
