@@ -78,6 +78,7 @@ def test_a_fork_goes_on_with_another_result_and_is_shown_beside_its_origin(
     assert f"of {origin} at step 2" in shown
     assert "no tool of it acts" in shown
     assert "a kettle" in shown
+    assert airworthy("task", "show", origin, "--json").json["forks"] == [fork]
     assert f"fork of {origin}" in airworthy("task", "list").out
 
 

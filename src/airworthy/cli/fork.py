@@ -52,9 +52,9 @@ def fork(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Go on from a step of a task in another way: with another model, prompt or result.
+    """Go on from a step of a task in another way, in rehearsal.
 
-    The fork is a task of its own: it begins with what was recorded before the step, and is worked on like any other.
+    With another model, prompt, result or input. The fork is a task of its own: it begins with what was recorded before the step, and is worked on like any other.
     Its models and what it reads are real, and cost what they cost, within the policy's budgets. It never acts: every
     effect is rehearsed. Print its id; with --wait, compare it with what it was forked from.
 
