@@ -54,9 +54,10 @@ def fork(
 ) -> None:
     """Go on from a step of a task in another way, in rehearsal.
 
-    With another model, prompt, result or input. The fork is a task of its own: it begins with what was recorded before the step, and is worked on like any other.
-    Its models and what it reads are real, and cost what they cost, within the policy's budgets. It never acts: every
-    effect is rehearsed. Print its id; with --wait, compare it with what it was forked from.
+    With another model, prompt, result or input. The fork is a task of its own: it begins with what was recorded before
+    the step, and is worked on like any other. Its models and what it reads are real, and cost what they cost, within
+    the policy's budgets. It never acts: every effect is rehearsed. Print its id; with --wait, compare it with what it
+    was forked from.
 
     \b
     Examples:
