@@ -6,6 +6,8 @@ from pathlib import Path
 from airworthy.app.build import App
 from airworthy.app.intake_settings import IntakeRule
 from airworthy.app.people import PeopleFile
+from airworthy.app.project import Project
+from airworthy.app.recorder_settings import load_recorder_settings
 from airworthy.console.callers import Callers
 from airworthy.console.otlp import OtlpDoor, OtlpRules
 from airworthy.gateway.prices import PriceBook, cost_nano, price_list
@@ -30,7 +32,7 @@ _FAMILIES = (
 
 
 def otlp_of(app: App, rule: IntakeRule, people: Callable[[], People] | None = None) -> OtlpDoor:
-    """The ASGI application for /v1/traces and /v1/logs; see `console.otlp.beside`.
+    """The ASGI application for /v1/traces and /v1/logs; see `app.front`.
 
     `people`: left out, those of the app's folder.
     """
@@ -38,10 +40,16 @@ def otlp_of(app: App, rule: IntakeRule, people: Callable[[], People] | None = No
     return OtlpDoor(
         Intake(app.database, app.clock, IntakeBounds(rule.spans_max, rule.bytes_max)),
         Callers(app.database, app.clock, known),
-        Reading(app.payloads.redactor, price=price_by(price_list())),
+        Reading(app.payloads.redactor, rule.bounds(), price_by(price_list())),
         app.clock,
-        OtlpRules(rule.body_bytes_max),
+        OtlpRules(rule.body_max),
     )
+
+
+def taking(project: Project) -> OtlpDoor | None:
+    """As the folder's recorder.toml says; None where it says that nothing is taken. Raises: PolicyError."""
+    rule = load_recorder_settings(project.config.folder).intake
+    return otlp_of(project.app, rule) if rule.enabled else None
 
 
 def price_by(book: PriceBook) -> Price:

@@ -1,7 +1,6 @@
 """`fork`: a new task that begins as another one did, and goes on in another way without acting."""
 
 import json
-import os.path
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,10 +63,12 @@ def fork(
       airworthy fork tsk_06f2c8 --at 4 --tool-result '{"status": "lost"}' --wait
       airworthy fork tsk_06f2c8 --at 2 --prompt prompts/shorter.txt
     """
+    from airworthy.app.config import person
     from airworthy.app.lookup import task_id
     from airworthy.app.project import project
     from airworthy.app.replays import forks_of
     from airworthy.cli.show import unicode_text as whole
+    from airworthy.review import Command
     from airworthy.runtime.documents import task_document
     from airworthy.runtime.forking import NOT_GIVEN, Changes
 
@@ -78,6 +79,7 @@ def fork(
         NOT_GIVEN if text is None else whole(text),
     )
     with project(folder, database) as found:
+        found.app.reviews.check_command(person(), Command.OPERATE)
         made = forks_of(found.app, found.agents).fork(task_id(found.app, task), at, changes)
         if wait or timeout is not None:
             raise typer.Exit(_awaited(found.app, made.id, timeout, as_json=as_json))
@@ -132,11 +134,11 @@ def _said(side: "Side") -> str:
 
 
 def _prompt(said: str) -> str:
-    return _file(said) if os.path.isfile(said) else said
+    return _file(said) if _is_file(said) else said
 
 
 def _result(said: str) -> Any:
-    text = _file(said) if os.path.isfile(said) else said
+    text = _file(said) if _is_file(said) else said
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -146,9 +148,16 @@ def _result(said: str) -> Any:
         ) from error
 
 
+def _is_file(said: str) -> bool:
+    try:
+        return Path(said).is_file()
+    except OSError:  # Longer than any file's name.
+        return False
+
+
 def _file(path: str) -> str:
     try:
-        if os.path.getsize(path) > FILE_BYTES_MAX:
+        if Path(path).stat().st_size > FILE_BYTES_MAX:
             raise InputError(f"{path} has more than {FILE_BYTES_MAX} bytes.", mend="Give a shorter one.")
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

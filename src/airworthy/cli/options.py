@@ -107,7 +107,7 @@ TraceId = Annotated[
 Filter = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[QUERY]...", help="What to look for, as agent:support since:24h; see below.",
+        metavar="QUERY", help="What to look for, as agent:support since:24h; see below.",
         autocompletion=filter_terms,
     ),
 ]  # fmt: skip

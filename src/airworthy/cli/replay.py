@@ -37,19 +37,22 @@ def replay(
     Every call is answered from the record: no model, tool, dependency or check is asked, nothing is done, spent or
     stored. What was put to the run from outside, as a limit, a cancellation or a check's verdict, stands as recorded.
 
-    The exit code is 0 when all came to the same, 1 when one did not, 2 when one could not be replayed. With --json there
-    is one line for each task.
+    The exit code is 0 when all came to the same, 1 when one did not, 2 when one could not be replayed. With --json
+    there is one line for each task.
 
     \b
     Examples:
       airworthy replay last
       airworthy replay tsk_06f2c8 tsk_06f2d1 --json
     """
+    from airworthy.app.config import person
     from airworthy.app.lookup import task_id
     from airworthy.app.project import project
     from airworthy.app.replays import replays_of
+    from airworthy.review import Command
 
     with project(folder, database) as found:
+        found.app.reviews.check_command(person(), Command.OPERATE)
         ids = list(dict.fromkeys(task_id(found.app, part) for part in tasks))
         replays = replays_of(found.app, found.agents)
         reports = []

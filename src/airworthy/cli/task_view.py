@@ -8,7 +8,7 @@ from airworthy.cli.step_view import PAYLOAD_CHARS_MAX, is_clipped, show_step
 from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome
 from airworthy.runtime import TaskRow, documents
-from airworthy.runtime.lifecycle import is_rehearsal
+from airworthy.runtime.claimed import is_rehearsal
 from airworthy.runtime.switches import ALL, of_agent
 
 

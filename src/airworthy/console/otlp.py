@@ -5,13 +5,14 @@ answered with 200 is stored.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from airworthy.console.callers import Callers
-from airworthy.core.asgi import Application, Receive, Scope, Send
+from airworthy.core.asgi import Receive, Scope, Send
 from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError, told
 from airworthy.recorder.otel import Decoded, OtlpError, Reading, answers, decode_logs, decode_traces
@@ -78,6 +79,12 @@ class OtlpDoor:
             ],
         })  # fmt: skip
         await send({"type": "http.response.body", "body": body})
+
+    async def aclose(self) -> None:
+        """Counts what was not counted yet; a store that takes no more is no reason not to end."""
+        with contextlib.suppress(StoreError):
+            await self.intake.settle()
+        self._reader.shutdown(wait=False)
 
     async def _answer(
         self, scope: Scope, headers: dict[bytes, bytes], kind: str, receive: Receive
@@ -167,16 +174,6 @@ class OtlpDoor:
         found = (decode_logs if logs else decode_traces)(body, kind, encoding, self._reading, now_us)
         counts = {"rejected": found.rejected, "ignored": found.ignored}
         return gather(found.spans, found.scores, now_us, told=counts), found
-
-
-def beside(door: Application, other: Application) -> Application:
-    """One application of both: what is OTLP's goes to the door."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and scope["path"].startswith("/v1/")
-        await (door if ours else other)(scope, receive, send)
-
-    return app
 
 
 def _secret(headers: dict[bytes, bytes]) -> str:

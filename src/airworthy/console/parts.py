@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -20,6 +21,7 @@ from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.core.origin import Origin, comes_from
 from airworthy.policy import Policy
+from airworthy.recorder.erase import Found
 from airworthy.review.people import People
 from airworthy.runtime import Operations
 from airworthy.runtime.afterwards import Afterwards
@@ -31,6 +33,16 @@ from airworthy.store import Database
 
 FOUND_MAX = 1_000
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class Users(Protocol):
+    """What can be done about everything that is stored on one user; `by`: who does it, for the record."""
+
+    def looked(self, user: str) -> Found: ...
+
+    def erased(self, user: str, by: str, *, cancel: bool) -> dict[str, Any]: ...
+
+    def exported(self, user: str, by: str, out: Path) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Parts:
     forks: Forks
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
+    users: Users | None = None
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")
@@ -125,6 +138,7 @@ def needs(right: Right) -> Callable[[Parts, Caller], Awaitable[Caller]]:
         allowed(given, found, right)
         return found
 
+    check.right = right  # type: ignore[attr-defined]  # for the document, and for the test that none lacks it
     return check
 
 
@@ -139,6 +153,7 @@ def allowed(given: Parts, found: Caller, right: Right) -> None:
         )
 
 
+caller.right = ""  # type: ignore[attr-defined]  # any
 # Whoever it is, with whatever role.
 Calling = Annotated[Caller, Depends(caller)]
 Looking = Annotated[Caller, Depends(needs("look"))]

@@ -95,7 +95,10 @@ _COPY_STEP = (  # Times nought: unknown stays unknown.
     " SELECT ?, seq, 0, kind, name, key, state, effect, exact, started_us, ended_us, attempts, error_type, model,"
     " tokens_in * 0, tokens_out * 0, cost_nano * 0, resource, resource_version FROM steps WHERE task_id = ? AND seq = ?"
 )
-_COPY_PAYLOAD = "INSERT INTO payloads (task_id, seq, body) SELECT ?, seq, body FROM payloads WHERE task_id = ? AND seq = ?"
+_COPY_PAYLOAD = (
+    "INSERT INTO payloads (task_id, seq, body)"
+    " SELECT ?, seq, body FROM payloads WHERE task_id = ? AND seq = ?"
+)
 _SELECT = (
     "SELECT s.seq, s.run, s.kind, s.name, s.key, s.state, s.effect, s.exact, s.started_us, s.ended_us, s.error_type,"
     " s.attempts, s.model, s.tokens_in, s.tokens_out, s.cost_nano, s.resource, s.resource_version, p.body"

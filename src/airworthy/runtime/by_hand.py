@@ -15,7 +15,7 @@ from airworthy.core.halt import Halt, Suspend
 from airworthy.recorder import Journal, Payloads, Recorded, StepState, audit, read_steps
 from airworthy.recorder.audit import Entry
 from airworthy.runtime import tasks
-from airworthy.runtime.lifecycle import is_rehearsal
+from airworthy.runtime.claimed import is_rehearsal
 from airworthy.runtime.machine import IllegalTransition, State
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, Fence, StoreError, Tx

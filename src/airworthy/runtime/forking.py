@@ -19,12 +19,14 @@ from airworthy.gateway import ModelNotAllowed, ModelReply
 from airworthy.policy import Policy
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, copy_steps, insert_input
+from airworthy.recorder.traces.ours import FORK
 from airworthy.runtime import forked, handing, tasks
 from airworthy.runtime.admission.door import full
 from airworthy.runtime.admission.drain import QueueFull
 from airworthy.runtime.agent import Agent
+from airworthy.runtime.claimed import words_of
 from airworthy.runtime.engine import EmbeddedEngine
-from airworthy.runtime.lifecycle import Lifecycle, words_of
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import State
 from airworthy.runtime.operations import INPUT_BYTES_HARD_MAX
 from airworthy.runtime.tasks import TaskRow
@@ -100,7 +102,7 @@ class Forks:
         rule = agent.policy.admission
         if rule is not None and (refused := full(tx, rule, row)) is not None:
             return refused  # Not raised here: that would undo the neighbours' writes in the same commit.
-        tasks.insert(tx, row)
+        tasks.insert(tx, row, FORK)
         value = recorded[0].arguments if changes.input is NOT_GIVEN else changes.input
         overrides = forked.Overrides(changes.model, changes.prompt)
         notes = ({"dry_run": True}, forked.note(overrides, words_of(tx, origin, recorded)))

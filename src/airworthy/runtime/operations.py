@@ -13,6 +13,7 @@ from airworthy.policy import Approval, Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, audit, read_steps
 from airworthy.recorder.audit import Entry
 from airworthy.recorder.steps import body, insert_input
+from airworthy.recorder.traces.ours import LIVE, REHEARSAL
 from airworthy.runtime import handing, switches, tasks
 from airworthy.runtime.admission.door import full, priority_of
 from airworthy.runtime.admission.drain import QueueFull
@@ -325,10 +326,11 @@ class Operations:
             changed_us=now_us,
         )
         refused = refused_at_the_door(policy, submission.source, len(raw))
-        return lambda tx: self._accept(tx, row, packed, refused, policy)
+        mode = REHEARSAL if submission.dry_run else LIVE
+        return lambda tx: self._accept(tx, row, packed, refused, policy, mode)
 
     def _accept(
-        self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, policy: Policy
+        self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, policy: Policy, mode: str
     ) -> Accepted | QueueFull:
         now_us = row.created_us
         known = (
@@ -351,7 +353,7 @@ class Operations:
             told = full(tx, rule, row)
             if told is not None:
                 return told  # Not raised here: that would undo the neighbours' writes in the same commit.
-        tasks.insert(tx, row)
+        tasks.insert(tx, row, mode)
         insert_input(tx, row.id, packed, now_us)
         if why is not None:
             self._lifecycle.close_unclaimed(tx, row, outcome, why, now_us)

@@ -18,8 +18,8 @@ from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.recorder import Payloads, Recorded, read_steps
 from airworthy.runtime import tasks, verdicts
 from airworthy.runtime.agent import Agent
+from airworthy.runtime.claimed import words_of
 from airworthy.runtime.hasty import HastyLoop
-from airworthy.runtime.lifecycle import words_of
 from airworthy.runtime.operations import refused_at_the_door
 from airworthy.runtime.replayed import (
     Calls,

@@ -17,9 +17,10 @@ from airworthy.recorder import Journal, Payloads, Slot, StepState, read_steps
 from airworthy.resilience import TimedOut, bounded, bounded_in_thread
 from airworthy.runtime import forked, switches, tasks, verdicts
 from airworthy.runtime.agent import Agent
+from airworthy.runtime.claimed import Claimed
 from airworthy.runtime.endings import dead, halt_for, serialised
 from airworthy.runtime.gate import RunGate
-from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.preconditions import held_up
 from airworthy.runtime.run import Run
 from airworthy.runtime.sync_run import SyncRun

@@ -9,6 +9,8 @@ from airworthy.core.errors import InputError
 from airworthy.core.outcome import Outcome, Reason
 from airworthy.core.task import TaskRef
 from airworthy.recorder.touched import touch
+from airworthy.recorder.traces import ours
+from airworthy.recorder.traces.ours import LIVE, Opened
 from airworthy.runtime.machine import OPEN, Event, State, after
 from airworthy.store import Tx, ids_alike
 
@@ -65,6 +67,13 @@ class TaskRow:
     def ref(self) -> TaskRef:
         return TaskRef(self.id, self.agent, self.trace_id, self.session, self.user_id, self.feature)
 
+    def opening(self, mode: str = LIVE) -> Opened:
+        """Its place in the index of traces."""
+        return Opened(
+            self.id, self.trace_id, self.agent, self.policy_hash, self.session, self.user_id, self.feature,
+            self.created_us, mode,
+        )  # fmt: skip
+
     @property
     def outcome(self) -> Outcome | None:
         return None if self.state in OPEN else Outcome(self.state.value)
@@ -92,7 +101,9 @@ class NoSuchTask(InputError):
     code = "no_such_task"
 
 
-def insert(tx: Tx, row: TaskRow) -> None:
+def insert(tx: Tx, row: TaskRow, mode: str = LIVE) -> None:
+    """`mode`: live, rehearsal or fork."""
+    ours.opened(tx, row.opening(mode))
     tx.execute(
         f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_MARKS})", tuple(getattr(row, name) for name in _FIELDS)
     )

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from airworthy.core.clock import US_PER_S
@@ -15,15 +16,24 @@ NOON_US = 1_764_072_000 * US_PER_S
 TRACE = "a" * 32
 
 
+@cache
+def _shared() -> MemoryDatabase:
+    return another()
+
+
 def store() -> MemoryDatabase:
+    """An empty one; the same again at each call, because to make the tables takes long."""
+    emptied(_shared())
+    return _shared()
+
+
+def another() -> MemoryDatabase:
     made = MemoryDatabase()
     migrate(made, MIGRATIONS)
     return made
 
 
 def emptied(database: Database) -> None:
-    """As new; making the tables takes far longer."""
-
     def empty(tx: Tx) -> None:
         for table in (
             "traces", "facets", "spans", "chunks", "scores", "intake", "series", "rollups", "rollup_bins", "docs",

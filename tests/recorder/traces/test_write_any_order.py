@@ -60,7 +60,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Span], list[list[Span]]]:
 
 @pytest.fixture(scope="module")
 def stores() -> tuple[Database, Database]:
-    return kit.store(), kit.store()
+    return kit.another(), kit.another()
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""All pages, put onto the application that has the API."""
+"""All pages, put on the application that also serves the API."""
 
 from typing import Final
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 
+from airworthy.recorder.otel import framing
 from airworthy.recorder.otel.decode import JSON, PROTOBUF, is_json
 from airworthy.recorder.otel.errors import OtlpError, Unsupported
 
@@ -23,8 +24,8 @@ def taken(content_type: str, rejected: int, reason: str, *, logs: bool = False) 
         return JSON, orjson.dumps(said)
     if not partial:
         return PROTOBUF, b""
-    count = b"\x08" + _varint(rejected) if rejected else b""
-    return PROTOBUF, _block(1, count + _block(2, reason.encode("utf-8", "replace")))
+    count = framing.number(1, rejected) if rejected else b""
+    return PROTOBUF, framing.block(1, count + framing.block(2, reason.encode("utf-8", "replace")))
 
 
 def refused(content_type: str, error: OtlpError) -> tuple[str, bytes]:
@@ -40,7 +41,7 @@ def busy(content_type: str, says: str) -> tuple[str, bytes]:
 def _status(content_type: str, code: int, says: str) -> tuple[str, bytes]:
     if _as_json(content_type):
         return JSON, orjson.dumps({"code": code, "message": says})
-    return PROTOBUF, b"\x08" + _varint(code) + _block(2, says.encode("utf-8", "replace"))
+    return PROTOBUF, framing.number(1, code) + framing.block(2, says.encode("utf-8", "replace"))
 
 
 def _as_json(content_type: str) -> bool:
@@ -50,14 +51,15 @@ def _as_json(content_type: str) -> bool:
         return True
 
 
-def _block(number: int, inner: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + _varint(len(inner)) + inner
-
-
-def _varint(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
+def told_rejected(content_type: str, body: bytes) -> tuple[int, str]:
+    """The other way round: how many spans a receiver says it did not take, and why; what cannot be read is none."""
+    try:
+        if _as_json(content_type):
+            said = orjson.loads(body).get("partialSuccess") or {}
+            return max(0, int(said.get("rejectedSpans") or 0)), str(said.get("errorMessage") or "")
+        for inner in framing.read(body)[0].get(1, []):
+            texts, numbers = framing.read(inner)
+            return numbers.get(1, 0), b"".join(texts.get(2, [])).decode("utf-8", "replace")
+    except (ValueError, IndexError, AttributeError, TypeError):
+        pass
+    return 0, ""

@@ -238,6 +238,8 @@ def _value(value: Any, depth: int) -> Any:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, str):
-        return int(value) if len(value) <= _DIGITS_MAX else value
+    """What does not fit 64 bits stays text, as JSON could not carry it on."""
+    if isinstance(value, str) and len(value) <= _DIGITS_MAX:
+        number = int(value)
+        return number if -(2**63) <= number < 2**64 else value
     return value

@@ -7,6 +7,7 @@ import base64
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from airworthy.recorder.otel import framing
 from airworthy.recorder.otel.bounds import DEPTH_MAX
 from airworthy.recorder.otel.errors import Malformed, Unsupported
 from airworthy.recorder.otel.raw import Attributes, Batch, Origin, RawEvent, RawLink, RawLog, RawSpan
@@ -169,50 +170,13 @@ def _apart(body: bytes, error: Exception) -> Iterator[tuple[Origin, bytes]]:
             return parse(b"")  # Its owner is unknown; the span is worth keeping all the same.
 
     try:
-        for group in _fields(body).get(1, []):
-            layer = _fields(group)
+        for group in framing.read(body)[0].get(1, []):
+            layer, _ = framing.read(group)
             resource = _attributes(read(Resource.FromString, layer.get(_RESOURCE, [])).attributes)
             for scoped in layer.get(_SCOPES, []):
-                inner = _fields(scoped)
+                inner, _ = framing.read(scoped)
                 origin = _origin(resource, read(InstrumentationScope.FromString, inner.get(_SCOPE, [])))
                 for item in inner.get(_ITEMS, []):
                     yield origin, item
     except (IndexError, ValueError) as broken:
         raise Malformed(f"The body is not OTLP as protobuf: {error}.", mend=_MEND) from broken
-
-
-def _fields(data: bytes) -> dict[int, list[bytes]]:
-    """The fields that hold bytes, by number. Raises: ValueError, IndexError."""
-    found: dict[int, list[bytes]] = {}
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        match tag & 7:
-            case 2:
-                size, at = _varint(data, at)
-                if at + size > len(data):
-                    raise ValueError("a field ends beyond its message")
-                found.setdefault(tag >> 3, []).append(data[at : at + size])
-                at += size
-            case 0:
-                _, at = _varint(data, at)
-            case 1:
-                at += 8
-            case 5:
-                at += 4
-            case other:
-                raise ValueError(f"wire type {other}")
-    if at > len(data):
-        raise ValueError("a field ends beyond its message")
-    return found
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise ValueError("a number without an end")

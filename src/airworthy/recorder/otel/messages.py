@@ -173,7 +173,12 @@ def _message(said: Any) -> Any:
             rest["tool_call_id"] = call_id
     calls = rest.pop("tool_calls", None)
     if isinstance(parsed(calls), list):
-        parts.extend(_call(each) for each in parsed(calls))
+        told = {
+            part.get("id") for part in parts if isinstance(part, dict) and part.get("type") == "tool_call"
+        }
+        parts.extend(
+            call for call in map(_call, parsed(calls)) if call.get("id") is None or call["id"] not in told
+        )
     elif calls is not None:
         rest["tool_calls"] = calls
     return {"role": role, "parts": parts, **rest}
@@ -195,18 +200,20 @@ def _content_parts(content: Any) -> Iterator[Any]:
             yield {"type": "text", "content": each["text"]}
         elif isinstance(each, str):
             yield {"type": "text", "content": each}
+        elif isinstance(each, dict) and "tool_call" in each:
+            yield _call(each["tool_call"])
         else:
             yield each
 
 
-def _call(each: Any) -> Any:
+def _call(each: Any) -> dict[str, Any]:
     each = _unwrapped(each)
     if not isinstance(each, dict):
-        return each
+        return {"type": "tool_call", "value": each}
     inner = each.get("function")
     inner = inner if isinstance(inner, dict) else each
     if "name" not in inner:
-        return each
+        return {**each, "type": "tool_call"}
     return {
         "type": "tool_call",
         "id": each.get("id"),

@@ -10,6 +10,7 @@ from airworthy.recorder.traces.span import SpanKind
 
 _SLOTS: Final[dict[str, tuple[str, ...]]] = {
     "operation": ("gen_ai.operation.name",),
+    "step": ("airworthy.step.kind",),
     "inference": ("openinference.span.kind",),
     "loop": ("traceloop.span.kind",),
     "request": ("llm.request.type",),
@@ -123,6 +124,7 @@ LOOP: Final = {
     "workflow": SpanKind.STEP,
     "task": SpanKind.STEP,
 }
+STEPS: Final = {"check": SpanKind.CHECK, "step": SpanKind.STEP}
 REQUESTS: Final = {
     "chat": SpanKind.MODEL,
     "completion": SpanKind.MODEL,

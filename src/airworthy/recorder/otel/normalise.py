@@ -150,6 +150,7 @@ def _kind(found: _Found) -> SpanKind:
         ("operation", names.OPERATIONS),
         ("inference", names.INFERENCE),
         ("loop", names.LOOP),
+        ("step", names.STEPS),
         ("request", names.REQUESTS),
     ):
         said = found.get(slot)
@@ -239,8 +240,9 @@ def _add_labels(span: Span, found: _Found, about: About, label: _Label) -> None:
         span.provider = of("provider").lower()
     span.release = of("release") or about.release
     span.session, span.user, span.feature = of("session"), of("user"), of("feature")
-    if "outcome" in found and found["outcome"][1] in _OUTCOMES:
-        span.outcome = found["outcome"][1]
+    outcome = of("outcome")
+    if outcome in _OUTCOMES:
+        span.outcome = outcome
 
 
 def _add_usage(span: Span, found: _Found, price: Price | None) -> None:

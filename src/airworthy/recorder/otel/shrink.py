@@ -1,6 +1,5 @@
 """Cuts what is beyond the bounds of a span: long texts first, then many entries; and tells how much."""
 
-import re
 from typing import Any, Final
 
 import orjson
@@ -10,7 +9,7 @@ from airworthy.recorder.otel.bounds import DEPTH_MAX, ENTRIES_MAX, Bounds
 _ROUNDS_MAX: Final = 12
 _TEXT_CHARS_MIN: Final = 64
 # A secret that the cut would halve might not be known as one any more: the unbroken run before the cut goes too.
-_RUN: Final = re.compile(r"\S{1,4096}\Z")
+_RUN_CHARS_MAX: Final = 4_096
 
 
 def fitting(payload: dict[str, Any], bounds: Bounds) -> bytes:
@@ -52,6 +51,8 @@ def _cut(value: Any, chars: int, entries: int, depth: int, gone: dict[str, int])
 def _shorter(text: str, chars: int, gone: dict[str, int]) -> str:
     if len(text) <= chars:
         return text
-    kept = _RUN.sub("", text[:chars])
+    end = text[max(0, chars - _RUN_CHARS_MAX) : chars]
+    run = 0 if end[-1:].isspace() else len(end.rsplit(None, 1)[-1])
+    kept = text[: chars - run]
     gone["chars"] += len(text) - len(kept)
     return kept

@@ -7,6 +7,7 @@ from airworthy.store import Tx
 
 FIELDS: Final = (
     "agent", "release", "session", "user", "feature", "outcome", "error", "tool", "model", "origin", "check",
+    "mode", "reason",
 )  # fmt: skip
 VALUE_CHARS_MAX: Final = 200
 _INSERT: Final = (

@@ -113,9 +113,12 @@ class Intake:
             self._telling = asyncio.create_task(self._tell_later())
 
     async def settle(self) -> None:
-        """Waits for what is under way, and tells what was noted. Raises: StoreError."""
+        """Waits for what is under way, and tells what was noted; before the end. Raises: StoreError."""
         while self._commits:
             await asyncio.gather(*self._commits)
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
         await self._tell()
 
     async def _commit(self) -> None:

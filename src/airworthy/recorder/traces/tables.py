@@ -32,6 +32,9 @@ def _traces(metadata: "MetaData") -> None:
         metadata,
         Column("id", String, primary_key=True),  # the task's id, or the trace's in hex
         Column("origin", String, nullable=False),  # task, otlp, import
+        Column(
+            "mode", String, nullable=False, server_default="live"
+        ),  # live, rehearsal, fork: only live ones are counted
         Column("trace_id", String, nullable=False),
         Column("agent", String, nullable=False),
         Column("release", String, nullable=False),
@@ -183,7 +186,6 @@ def _texts(dialect: str) -> Sequence[str]:
         else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL, chunk BIGINT)"
     )
     due = "CREATE TABLE index_due (ref VARCHAR NOT NULL PRIMARY KEY, what VARCHAR NOT NULL)"
-    by_ref = "CREATE INDEX docs_by_ref ON docs (ref)"
     if dialect == "postgresql":
         texts = [
             "CREATE TABLE texts (id BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)",
@@ -193,4 +195,4 @@ def _texts(dialect: str) -> Sequence[str]:
         # Without the text itself, which stands in the payloads, and without places: words, not phrases, are found.
         options = "content='', detail=none, columnsize=0, tokenize='unicode61'"
         texts = [f"CREATE VIRTUAL TABLE texts USING fts5(words, {options})"]
-    return [docs, by_ref, due, *texts]
+    return [docs, due, *texts]

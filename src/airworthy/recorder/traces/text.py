@@ -27,12 +27,12 @@ def words_of(texts: Iterable[str]) -> str:
     """What is indexed of these texts. To forget takes the very same words: what is indexed must never change with a
     release, unless the index is made anew.
     """
-    found: dict[str, None] = {}
+    # Each line once, because the calls of one trace repeat a conversation as it grows. Each word once would cost more
+    # than the index takes for it.
+    lines: dict[str, None] = {}
     for text in texts:
-        if text:
-            # Line by line, because the calls of one trace repeat a conversation as it grows.
-            found.update(dict.fromkeys(text[:SPAN_CHARS_MAX].split("\n")))
-    return "\n".join(found)[:DOC_CHARS_MAX].replace("\x00", " ")
+        lines.update(dict.fromkeys(text[:SPAN_CHARS_MAX].split("\n")))
+    return "\n".join(lines)[:DOC_CHARS_MAX].replace("\x00", " ").strip()
 
 
 def index(tx: Tx, ref: str, at_us: int, text: str) -> None:
@@ -46,7 +46,7 @@ def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
     placed = []
     left_out = 0
     for doc in docs:
-        if not doc.words or doc.words.isspace():
+        if not doc.words:
             continue
         place = free.get(doc.at_us)
         if place is None:
@@ -68,10 +68,13 @@ def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
 def forget(tx: Tx, ref: str, texts: Sequence[str] = ()) -> int:
     """Takes what is indexed of it out of the index; how many entries that were.
 
-    `texts`: for a task of ours, what `index` was told, in that order. Of a trace from elsewhere the chunks tell, so
-    forget the words before the chunks are deleted.
+    `texts`: for a task of ours, what `index` was told, in that order. Of a trace from elsewhere the chunks tell. So
+    forget the words first, before the chunks and the row of `traces`, which says where in the index they are.
     """
-    rows = tx.rows("SELECT id, chunk FROM docs WHERE ref = ? ORDER BY id", (ref,))
+    row = tx.row("SELECT at_us FROM traces WHERE id = ?", (ref,))
+    first = 0 if row is None else row[0] << PLACES
+    here = (first, first + DOCS_MAX, ref)
+    rows = tx.rows("SELECT id, chunk FROM docs WHERE id >= ? AND id < ? AND ref = ? ORDER BY id", here)
     told = iter(texts)
     gone = []
     for id_, chunk in rows:
@@ -84,7 +87,7 @@ def forget(tx: Tx, ref: str, texts: Sequence[str] = ()) -> int:
         if words is not None:
             gone.append((id_, words))
     tx.many("INSERT INTO texts (texts, rowid, words) VALUES ('delete', ?, ?)", gone)
-    tx.execute("DELETE FROM docs WHERE ref = ?", (ref,))
+    tx.execute("DELETE FROM docs WHERE id >= ? AND id < ? AND ref = ?", here)
     return len(rows)
 
 
