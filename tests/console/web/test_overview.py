@@ -121,7 +121,9 @@ async def test_without_a_session_one_is_sent_to_sign_in_and_a_stream_is_not_open
     assert house.parts.streams.open == 0
 
 
+@pytest.mark.slow
 async def test_hostile_text_is_text_everywhere_on_the_page() -> None:
+    """Four pages of a megabyte each and of everything that hides."""
     house = House()
     now_us = house.now_us()
     (one,) = list(world.traces(now_us, 2, share=0.01))[:1]
@@ -222,7 +224,9 @@ async def test_whoever_leaves_makes_room_and_the_end_of_the_server_ends_all() ->
     assert (both, left, house.parts.streams.open) == (2, 1, 0)
 
 
+@pytest.mark.slow
 async def test_a_quiet_stream_shows_that_it_lives_and_ends_by_itself_to_be_opened_anew() -> None:
+    """Ten minutes of looking once a second."""
     seen = House().watch("/events")
     begun = asyncio.get_running_loop().time()
     await seen.until(2)
