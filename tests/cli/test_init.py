@@ -98,7 +98,7 @@ def test_the_folder_works_as_its_readme_says(tmp_path: Path, model: str) -> None
     assert re.fullmatch(r"tsk_\w+\n", submitted.out)
     assert "answered" in run.out
     assert submitted.word in listed.out
-    assert shown.out.startswith("Find order (1001). Answered.")
+    assert shown.out.startswith("Looked for order 1001; 3 steps, ")
     assert "Friday" in shown.out
     assert "Refunded 420.00 USD" in last.out
     assert simulator == ["python -m airworthy.gateway.simulator --port 8099"]

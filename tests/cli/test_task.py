@@ -47,7 +47,7 @@ def test_show_opens_with_the_story_in_a_sentence(airworthy: Airworthy, ran: Call
 
     said = airworthy("task", "show", id_)
 
-    assert said.out.splitlines()[0].startswith("Look (teapot). Answered. 1 step, ")
+    assert said.out.splitlines()[0].startswith("Called look (teapot); 1 step, ")
     assert "TEAPOT" in said.out
     assert said.code == 0
 

@@ -64,5 +64,6 @@ def evidence(*tasks: TaskRow, **changes: Any) -> Evidence:
         billed_nano=2_000_000,
         unbilled_nano=500_000,
         cap_nano=5_000_000_000,
+        told={"opened": 1, "answered": 1},
     )
     return replace(whole, **changes)

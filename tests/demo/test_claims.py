@@ -26,7 +26,11 @@ def test_a_clean_run_keeps_every_claim() -> None:
 @pytest.mark.parametrize(
     ("changes", "broken", "why"),
     [
-        ({"tasks": [replace(closed(), state=State.RUNNING)]}, {"one_outcome"}, "a task is still open"),
+        (
+            {"tasks": [replace(closed(), state=State.RUNNING)], "told": {"opened": 1}},
+            {"one_outcome"},
+            "a task is still open",
+        ),
         ({"journals": {"tsk_1": replace(CLOSED, outcomes=2)}}, {"one_outcome"}, "two outcomes on record"),
         ({"letters": [LETTER, replace(LETTER, key="letter-2")]}, {"nothing_lost"}, "a letter made no task"),
         ({"letters": [replace(LETTER, body="Another.")]}, {"nothing_lost"}, "the text was changed"),
@@ -39,6 +43,8 @@ def test_a_clean_run_keeps_every_claim() -> None:
         ({"journals": {"tsk_1": replace(CLOSED, in_doubt=1)}}, {"doubts_wait"}, "in doubt, and in no outbox"),
         ({"effects": [IN_DOUBT]}, {"doubts_wait"}, "in the outbox, and in no record"),
         ({"cap_nano": 2_400_000}, {"within_budget"}, "lost bills count at their worst case"),
+        ({"told": {"opened": 1, "declined": 1}}, {"console_agrees"}, "the console tells another outcome"),
+        ({"told": {"opened": 2, "answered": 1}}, {"console_agrees"}, "the console knows a task too many"),
         ({"kills": []}, {"killed_at_work"}, "nobody was killed"),
         ({"kills": [Kill(1, 0, ())]}, {"killed_at_work"}, "nothing was under way"),
     ],
@@ -50,9 +56,9 @@ def test_a_claim_falls_when(changes: dict[str, Any], broken: set[str], why: str)
 def test_an_effect_in_doubt_that_waits_for_a_person_breaks_nothing() -> None:
     doubted = closed(State.ESCALATED, ReasonCode.IN_DOUBT, "It may have happened.")
 
-    assert (
-        _broken(tasks=[doubted], effects=[IN_DOUBT], journals={"tsk_1": replace(CLOSED, in_doubt=1)}) == set()
-    )
+    in_doubt = {"tsk_1": replace(CLOSED, in_doubt=1)}
+    told = {"opened": 1, "escalated": 1}
+    assert _broken(tasks=[doubted], effects=[IN_DOUBT], journals=in_doubt, told=told) == set()
 
 
 def test_without_a_planned_kill_nothing_is_claimed_about_kills() -> None:

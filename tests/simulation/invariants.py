@@ -11,6 +11,7 @@ from airworthy.runtime import State
 from airworthy.runtime.limits import FREE_KINDS
 from airworthy.runtime.machine import OPEN
 from airworthy.tools import EffectRow, EffectState
+from tests.simulation.index import untrue
 from tests.simulation.programs import BACK, POOR_USD, TIGHT, UNKEYED, agents
 from tests.simulation.world import World, label_of
 
@@ -42,6 +43,11 @@ def broken(world: World) -> list[str]:
                 *_limits(world, number, steps),
             )
         ]
+    known_tasks = [
+        (world.operations.task(task_id), world.operations.steps(task_id))
+        for task_id in world.task_ids.values()
+    ]
+    found += world.database.read_now(lambda tx: untrue(tx, known_tasks))
     known = {
         label_of(row) for task_id in world.task_ids.values() for row in world.operations.effects(task_id)
     }

@@ -51,7 +51,9 @@ ASKING, UNDOING, CALL, DECIDING = (
     "runtime/deciding.py",
 )
 OUTBOX, DISPATCH, RESOURCE = "tools/outbox.py", "tools/dispatch.py", "tools/resource.py"
-LIFECYCLE, RUNNER, GATE, WORKER = (f"runtime/{name}.py" for name in ("lifecycle", "runner", "gate", "worker"))
+LIFECYCLE, RUNNER, GATE, WORKER, PRESENCE = (
+    f"runtime/{name}.py" for name in ("lifecycle", "runner", "gate", "worker", "presence")
+)
 JOURNAL, LEASE, WRITER, SPEND = (
     "recorder/journal.py",
     "store/lease.py",
@@ -92,9 +94,9 @@ MUTANTS = (
     ),
     mutant(
         "claims made between thaw and heartbeat are kept",
-        WORKER,
-        "            leases.leave(tx, self._owner.id)\n            leases.join",
-        "            leases.join",
+        PRESENCE,
+        "        leases.leave(tx, self._owner.id)\n        leases.join",
+        "        leases.join",
     ),
     mutant(
         "claims of the dead without a grave are kept", LEASE, "owner NOT IN (SELECT id FROM owners)", "1 = 0"

@@ -3,9 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.app.export import export_chores
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
+from airworthy.app.privacy import privacy_chores
+from airworthy.app.witness import Witness
 from airworthy.runtime.chores import Chore
+from airworthy.runtime.describing import describe
 
 if TYPE_CHECKING:
     from airworthy.app.build import App
@@ -14,17 +18,28 @@ if TYPE_CHECKING:
 # How late a new item, a reminder or a deadline may be noticed; people look in minutes, not in seconds.
 REVIEW_EVERY_S = 2.0
 HAND_OVER_EVERY_S = 2.0
+# A task can be found by its words, and its sentence read in a list, so long after its end.
+DESCRIBE_EVERY_S = 1.0
+WITNESS_EVERY_S = 10.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
-    """Raises: PolicyError while people.toml cannot be read, for these decide and notify."""
+    """Raises: PolicyError while people.toml or recorder.toml cannot be read, for these decide, notify and delete."""
     if app.reviews.unread is not None:
         raise app.reviews.unread
     return [
         Chore("review", REVIEW_EVERY_S, app.reviews.with_agents(agents).keep),
         Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),
+        Chore("describe", DESCRIBE_EVERY_S, _describing(app)),
+        *(
+            [Chore("audit", WITNESS_EVERY_S, Witness(app.path).keep(app.database))]
+            if app.path is not None
+            else []
+        ),
         *health_chores(app, agents),
         *notify_chores(app, agents),
+        *export_chores(app),
+        *privacy_chores(app),
     ]
 
 
@@ -34,6 +49,14 @@ def _handing_over(app: "App", agents: "Sequence[Agent]") -> Callable[[int], Awai
 
     async def run(_now_us: int) -> None:
         while await app.operations.hand_over_in_loop(manual):
+            continue
+
+    return run
+
+
+def _describing(app: "App") -> Callable[[int], Awaitable[None]]:
+    async def run(_now_us: int) -> None:
+        while await describe(app.database):
             continue
 
     return run

@@ -1,17 +1,27 @@
 """Puts the API together on one database: its operations, its callers' keys, the people it knows."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.config import person
+from airworthy.app.console_settings import door_of, load_console_settings
+from airworthy.app.people import PeopleFile
+from airworthy.app.privacy import Users
+from airworthy.app.replays import forks_of, replays_of
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.accounts import Accounts
+from airworthy.console.api import application
 from airworthy.console.door import Door
 from airworthy.console.parts import Parts
 from airworthy.console.passwords import Hasher
 from airworthy.console.signing import SigningIn
+from airworthy.core.asgi import Application
 from airworthy.core.errors import InputError
 from airworthy.gateway.keys import expiry_us
 from airworthy.recorder import audit
@@ -38,16 +48,46 @@ def parts_of(
     hands = by_hand_of(app, agents, reviews)
     door = door if door is not None else Door()
     accounts = accounts_of(app, people, hasher)
-    signing = SigningIn(app.database, app.clock, app.ids, people, door, accounts.hasher)
+    signing = signing_of(accounts, door)
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
-        door, accounts, signing,
+        door, accounts, signing, replays_of(app, agents), forks_of(app, agents), users=Users(app),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """API and pages as one application. `first_link`: a path that lets the first admin set a password, once; empty
+    when somebody has one. `stop`: what would not end by itself ends; to be called in the loop that serves.
+    """
+
+    application: Application
+    first_link: str
+    stop: Callable[[], None]
+
+
+@contextlib.asynccontextmanager
+async def served_of(app: App, agents: Sequence[Agent], folder: Path, *, pages: bool) -> AsyncIterator[Served]:
+    """Ready to be served. `pages`: the console too. Raises: PolicyError, for a file that cannot be read."""
+    people = PeopleFile(folder)
+    people()  # Told now, not to each caller.
+    parts = parts_of(app, agents, people, door_of(load_console_settings(folder)))
+    link = parts.accounts.first_link(person()) if pages else None
+    try:
+        yield Served(
+            application(parts, with_pages=pages), link.path if link is not None else "", parts.streams.close
+        )
+    finally:
+        await parts.by_hand.aclose()
 
 
 def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
     """`people`: asked each time."""
     return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
+
+
+def signing_of(accounts: Accounts, door: Door) -> SigningIn:
+    return SigningIn(accounts.database, accounts.clock, accounts.ids, accounts.people, door, accounts.hasher)
 
 
 def created(

@@ -12,6 +12,8 @@ from airworthy.app.config import load_config
 from airworthy.core.errors import AirworthyError, InputError
 from airworthy.gateway import reading
 from airworthy.gateway.keys.book import KeyFilter, keys
+from airworthy.recorder.traces import facets, find
+from airworthy.recorder.traces.query import Query
 from airworthy.review import ItemQuery, NoSuchItem, items
 from airworthy.runtime import NoSuchTask, TaskQuery, tasks
 from airworthy.store import Tx
@@ -92,6 +94,18 @@ def call_id(app: App, part: str) -> str:
     return _only(found, part)
 
 
+def trace_id(app: App, part: str) -> str:
+    """The same for traces, tasks of ours among them. Raises: NoSuchTrace, AmbiguousId."""
+    if part == LAST:
+        newest = app.database.read_now(lambda tx: find.find(tx, Query(), limit=1)).rows
+        if newest:
+            return newest[0].id
+    found = _alike(app, find.alike, part)
+    if not found:
+        raise find.NoSuchTrace(f"There is no trace {part!r}.", mend=f"{_LONG_ENOUGH} `airworthy trace list`.")
+    return _only(found, part)
+
+
 def workers(app: App) -> list[Alive]:
     now_us, here = app.clock.now_us(), this_host()
     """Those who work on tasks. Gateways and MCP proxies are known to the store as well, but work on none."""
@@ -145,6 +159,26 @@ def completion_items(folder: Path, database: str | None) -> list[tuple[str, str]
             (shown.item.id, shown.item.kind.value) for shown in app.reviews.listing(ItemQuery(limit=COMPLETIONS_MAX))
         ],
     )  # fmt: skip
+
+
+def completion_traces(folder: Path, database: str | None) -> list[tuple[str, str]]:
+    return _completed(
+        folder, database,
+        lambda app: [
+            (row.id, f"{row.agent} {row.name}"[:60])
+            for row in app.database.read_now(lambda tx: find.find(tx, Query(), limit=COMPLETIONS_MAX)).rows
+        ],
+    )  # fmt: skip
+
+
+def completion_values(folder: Path, database: str | None, key: str) -> list[str]:
+    """Of a key of the filter language, what traces have."""
+
+    def ask(app: App) -> list[tuple[str, str]]:
+        known = app.database.read_now(lambda tx: facets.values(tx, key, COMPLETIONS_MAX))
+        return [(value, "") for value in known]
+
+    return [value for value, _ in _completed(folder, database, ask)]
 
 
 def completion_agents(folder: Path, database: str | None) -> list[str]:

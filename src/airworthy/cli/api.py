@@ -1,24 +1,19 @@
 """`api`: the door for people's tools and other programs: tasks, reviews, feedback, over HTTP."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airworthy.cli import options, show
+from airworthy.cli import options
 from airworthy.cli.interrupts import ran, run_fast
-from airworthy.cli.serving import note_others, served
 
 if TYPE_CHECKING:
-    import socket
-
-    from airworthy.app.project import Project
+    from airworthy.cli.exits import Exit
+    from airworthy.cli.front import FrontServing
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 LISTEN = "127.0.0.1:8091"
-DRAIN_S = 10.0
 
 
 @app.command(name="api")
@@ -45,55 +40,16 @@ def api(
       airworthy api
       airworthy api --listen 127.0.0.1:0 --json
     """
+    from airworthy.app.gateway_config import load_gateway_config
     from airworthy.app.project import project
-
-    with project(folder, database) as found, api_bound(found, listen, as_json=as_json) as serving:
-        raise typer.Exit(run_fast(ran([serving])))
-
-
-@contextlib.contextmanager
-def api_bound(found: "Project", listen: str, *, as_json: bool) -> "Iterator[ApiServing]":
-    """The API with its port, which is taken before anything starts."""
+    from airworthy.cli.front import FrontServing, Wanted
     from airworthy.gateway.server import address, bound
 
-    with bound(address(listen)) as listener:
-        yield ApiServing(found, listener, as_json=as_json)
+    with project(folder, database) as found, bound(address(listen)) as listener:
+        serving = FrontServing(found, load_gateway_config(folder), Wanted({"api"}), listener, as_json=as_json)
+        raise typer.Exit(run_fast(_served(serving)))
 
 
-class ApiServing:
-    """One API from its first word to its last; `cli.interrupts.Part`."""
-
-    def __init__(self, found: "Project", listener: "socket.socket", *, as_json: bool) -> None:
-        from airworthy.app.console import parts_of
-        from airworthy.app.people import PeopleFile
-        from airworthy.console.api import application
-        from airworthy.gateway.server import HttpServer, address_of
-
-        people = PeopleFile(found.config.folder)
-        self._parts = parts_of(found.app, found.agents, people)
-        people()  # One that cannot be read is told now, not to each caller.
-        self._server: HttpServer = HttpServer(application(self._parts), DRAIN_S)
-        self._listener = listener
-        self._at = address_of(listener)
-        self._as_json = as_json
-
-    async def run(self) -> None:
-        try:
-            await served(self._server, self._listener, self._announce)
-        finally:
-            await self._parts.by_hand.aclose()
-
-    def stop(self) -> None:
-        show.note(f"Letting requests end for up to {DRAIN_S:g} s.")
-        self._parts.streams.close()  # A page that is open would keep its stream open for as long.
-        self._server.stop()
-
-    def hurry(self) -> None:
-        self._server.hurry()
-
-    def _announce(self) -> None:
-        if self._as_json:
-            show.emit({"url": self._at.url}, line=True)
-        else:
-            show.say(f"API on {self._at.url}, described in {self._at.url}/openapi.json")
-        note_others(self._at)
+async def _served(serving: "FrontServing") -> "Exit":
+    async with serving.opened():
+        return await ran([serving])

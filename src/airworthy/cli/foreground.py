@@ -16,6 +16,7 @@ from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import ran
 from airworthy.cli.overview import called
 from airworthy.runtime import Ended, State, Worker
+from airworthy.runtime.describing import describe
 from airworthy.runtime.switches import ALL, of_agent
 from airworthy.store import StoreError
 
@@ -41,6 +42,7 @@ class Working:
     ) -> None:
         """Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps."""
         self._agents = project.agents
+        self._database = project.app.database
         self._worker = worker(
             project.app, project.agents, concurrency=concurrency, owner=places.owner, places=places
         )
@@ -59,6 +61,8 @@ class Working:
             ticking = asyncio.create_task(report.tick())
             try:
                 await self._worker.run(until_idle=self._until_idle)
+                while self._until_idle and await describe(self._database):
+                    continue  # Nobody may come for a while who would.
             finally:
                 ticking.cancel()
                 await asyncio.gather(ticking, return_exceptions=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airworthy.app.gateway import Charge
     from airworthy.app.gateway_config import GatewayConfig
     from airworthy.app.places import Places
-    from airworthy.gateway.server import Address, HttpServer
+    from airworthy.gateway.server import HttpServer
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -146,17 +146,10 @@ class Serving:
         for caution in () if self._warned else cautions_of(self._charges):
             show.note(caution)
         agents = [charge.policy.agent for charge in self._charges]
-        base = f"{_reachable(self._at)}/v1"
+        base = f"{self._at.reachable.url}/v1"
         if self._as_json:
             show.emit({"url": self._at.url, "base_url": base, "agents": agents}, line=True)
         else:
             show.say(f"Gateway for {', '.join(agents)} on {self._at.url}")
             show.say(f"OPENAI_BASE_URL={base} OPENAI_API_KEY=$(airworthy key create --agent {agents[0]})")
         note_others(self._at)
-
-
-def _reachable(at: "Address") -> str:
-    """An address to connect to: every address of a machine is none."""
-    from airworthy.gateway.server import Address
-
-    return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(at.host, at.host), at.port).url  # noqa: S104

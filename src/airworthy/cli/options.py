@@ -38,6 +38,35 @@ def item_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return [(id_, text) for id_, text in completion_items(*_folder_of(ctx)) if id_.startswith(incomplete)]
 
 
+def trace_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The newest traces, with their agents and names."""
+    from airworthy.app.lookup import completion_traces
+
+    return [(id_, text) for id_, text in completion_traces(*_folder_of(ctx)) if id_.startswith(incomplete)]
+
+
+def filter_terms(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Keys of the filter language; after a key and its colon, values that traces have."""
+    from airworthy.app.lookup import completion_values
+    from airworthy.recorder.traces.facets import FIELDS
+    from airworthy.recorder.traces.query import ABOUT, AMOUNTS, KEYS, STATES, quoted
+
+    minus = "-" if incomplete.startswith("-") else ""
+    key, colon, begun = incomplete.removeprefix("-").partition(":")
+    if not colon:
+        return [
+            (f"{minus}{name}{'>' if name in AMOUNTS else ':'}", ABOUT[name])
+            for name in KEYS
+            if name.startswith(key)
+        ]
+    known = list(STATES) if key == "is" else []
+    if key in FIELDS:
+        known = [value if value.isascii() and value.isprintable() and not set(value) & set(' ",*\\') else quoted(value)
+                 for value in completion_values(*_folder_of(ctx), key)]  # fmt: skip
+    before, comma, last = begun.rpartition(",")
+    return [(f"{minus}{key}:{before}{comma}{value}", "") for value in known if value.startswith(last)]
+
+
 Folder = Annotated[
     Path,
     typer.Option(
@@ -71,6 +100,17 @@ ItemId = Annotated[
     str,
     typer.Argument(metavar="ID", help="Item's id, or its beginning or end.", autocompletion=item_ids),
 ]
+TraceId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="Trace id, its beginning or end, or `last`.", autocompletion=trace_ids),
+]
+Filter = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="QUERY", help="What to look for, as agent:support since:24h; see below.",
+        autocompletion=filter_terms,
+    ),
+]  # fmt: skip
 By = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who decides; left out: AIRWORTHY_USER or your login.")
 ]

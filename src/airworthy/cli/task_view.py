@@ -7,9 +7,8 @@ from airworthy.cli.next_step import Surroundings, next_steps
 from airworthy.cli.step_view import PAYLOAD_CHARS_MAX, is_clipped, show_step
 from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome
-from airworthy.recorder import summarise
 from airworthy.runtime import TaskRow, documents
-from airworthy.runtime.lifecycle import is_rehearsal
+from airworthy.runtime.claimed import is_rehearsal
 from airworthy.runtime.switches import ALL, of_agent
 
 
@@ -26,22 +25,11 @@ class View:
 
     @property
     def cost_nano(self) -> int | None:
-        """While the task is open its row has no sum yet."""
-        if self.task.cost_nano is not None:
-            return self.task.cost_nano
-        costs = [step.facts.cost_nano for step in self.steps if step.kind == "model"]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        return documents.cost_of(self.task, self.steps)
 
     @property
     def sentence(self) -> str:
-        why = self.task.why
-        return summarise(
-            self.steps,
-            outcome=self.task.outcome,
-            why=why.text if why is not None else _waiting(self.task),
-            cost_nano=self.cost_nano,
-            seconds=self.task.active_us / 1e6,
-        )
+        return documents.sentence_of(self.task, self.steps, self.effects)
 
     def document(self) -> documents.Document:
         return {
@@ -77,7 +65,8 @@ class View:
                 ("Task", task.id),
                 ("Agent", task.agent),
                 ("State", task.state.value),
-                ("Rehearsed", "no tool of it acts" if is_rehearsal(self.steps) else ""),
+                ("Fork", f"of {task.fork_of} at step {task.fork_at}" if task.fork_of is not None else ""),
+                ("Rehearsed", "no tool of it acts" if is_rehearsal(task, self.steps) else ""),
                 ("Waits for", task.waiting_for),
                 ("Reason", why.code.value if why is not None and not answered else ""),
                 ("Why", why.text if why is not None and not answered else ""),
@@ -101,7 +90,3 @@ class View:
         )
         if full and why is not None and why.error is not None and why.error.trace:
             show.facts([("Trace", why.error.trace)])
-
-
-def _waiting(task: TaskRow) -> str:
-    return f"it waits for {task.waiting_for}" if task.waiting_for else f"it is {task.state.value}"

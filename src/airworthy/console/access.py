@@ -15,13 +15,14 @@ ID_CHARS = len(PREFIX) + 8
 ROLES: tuple[Role, ...] = get_args(Role)
 KEYS_MAX = 10_000
 
-Right = Literal["look", "decide", "operate", "submit", "administer"]
+Right = Literal["look", "decide", "operate", "submit", "record", "administer"]
 # Which roles give a right. To look is open to every key but one that may only submit.
 _RIGHTS: dict[Right, frozenset[str]] = {
     "look": frozenset({"viewer", "reviewer", "operator", "admin"}),
     "decide": frozenset({"reviewer", "admin"}),
     "operate": frozenset({"operator", "admin"}),
     "submit": frozenset({"submitter", "operator", "admin"}),
+    "record": frozenset({"submitter", "operator", "admin"}),  # traces of other programs
     "administer": frozenset({"admin"}),
 }
 PROGRAM_ROLES = (*ROLES, "submitter")

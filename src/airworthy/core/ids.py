@@ -72,6 +72,11 @@ class _Drawn(random.SystemRandom):
         return self._page[at : at + size]
 
 
+def drawn_bytes(size: int) -> bytes:
+    """The system's chance, for keys."""
+    return os.urandom(size)
+
+
 def process_nonce() -> str:
     """16 hex digits that no other process has; tells a worker from its successor with the same pid."""
     return os.urandom(8).hex()

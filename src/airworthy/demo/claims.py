@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from airworthy.core.canonical import digest, encode
 from airworthy.core.money import usd_text
+from airworthy.core.outcome import Outcome
 from airworthy.demo.evidence import Evidence
 from airworthy.demo.plural import some
 from airworthy.tools import EffectState
@@ -29,6 +30,7 @@ def claims_of(evidence: Evidence) -> tuple[Claim, ...]:
         _records_agree(evidence),
         _doubts_wait(evidence),
         _within_budget(evidence),
+        _console_agrees(evidence),
         *_killed_at_work(evidence),
     )
 
@@ -41,8 +43,8 @@ def _one_outcome(evidence: Evidence) -> Claim:
         "one_outcome",
         "Every task ended with exactly one outcome, and a reason.",
         closed == single == total,
-        f"Read back once every process had ended: {total} tasks, {closed} closed with a reason, {single} with exactly "
-        "one outcome on record.",
+        f"Read back once the last worker had ended: {total} tasks, {closed} closed with a reason, {single} with "
+        "exactly one outcome on record.",
     )
 
 
@@ -108,6 +110,19 @@ def _within_budget(evidence: Evidence) -> Claim:
         "The day's budget was not passed.",
         spent <= evidence.cap_nano,
         f"{usd_text(spent)} of {usd_text(evidence.cap_nano)}, calls whose bill was lost counted at their worst case.",
+    )
+
+
+def _console_agrees(evidence: Evidence) -> Claim:
+    ends = Counter(task.outcome.value for task in evidence.tasks if task.outcome is not None)
+    told = {outcome.value: evidence.told.get(outcome.value, 0) for outcome in Outcome}
+    listed = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in told.items() if count)
+    return Claim(
+        "console_agrees",
+        "The console shows what the record says.",
+        evidence.told.get("opened") == len(evidence.tasks) and Counter(told) == ends,
+        f"Asked over HTTP with a key made for it: {evidence.told.get('opened', 0)} tasks, {listed or 'none ended'}. "
+        "Its sums are kept in the transactions of what they count; the record was counted anew.",
     )
 
 

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from airworthy.demo.choice import Choice
-    from airworthy.demo.play import Decide, Wishes
+    from airworthy.demo.play import Decide, Stay, Wishes
     from airworthy.demo.report import Report
+    from airworthy.demo.view import Picture
     from airworthy.tools import EffectRow
 
 EXIT_CLAIM_BROKEN = 1
@@ -76,7 +77,11 @@ def run(wishes: "Wishes", model: str | None, base_url: str | None, *, headless: 
             f"Stopped. Nothing is left running; what was done so far is in {wishes.folder}.", markup=False
         )
         return EXIT_INTERRUPTED
-    _say_report(console, wishes, report)
+    if not attended:
+        _say_report(console, wishes, report)
+        console.print(
+            f"See it in a browser: airworthy up -C {wishes.folder} --roles api,console", markup=False
+        )
     return 0 if report.held else EXIT_CLAIM_BROKEN
 
 
@@ -87,7 +92,28 @@ def _played(console: "Console", wishes: "Wishes", choice: "Choice", *, attended:
     if not attended:
         return play(wishes, choice, Lines(console), None)
     with Picture(console) as picture:
-        return play(wishes, choice, picture, _asking(console))
+        return play(wishes, choice, picture, _asking(console), _staying(console, wishes, picture))
+
+
+def _staying(console: "Console", wishes: "Wishes", picture: "Picture") -> "Stay":
+    """The report, and then the console for as long as the person likes."""
+
+    def stay(report: "Report", link: str) -> None:
+        import threading
+
+        with picture.aside():
+            _say_report(console, wishes, report)
+            console.print()
+            console.print(f"The console is open on all of it: {link}", markup=False, style="bold")
+            console.print(
+                "The link lets you choose a password, once, within 15 minutes. A worker goes on with what you decide. "
+                "Ctrl-C ends it.",
+                markup=False,
+            )
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+
+    return stay
 
 
 def _asking(console: "Console") -> "Decide":

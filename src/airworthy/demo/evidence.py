@@ -52,7 +52,8 @@ class Journal:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """`letters` as they were handed in, repeats included. Money is nano-USD: bills that came, and calls whose bill was
-    lost, at their worst case. `mails` by the letter's key, as the shop has them.
+    lost, at their worst case. `mails` by the letter's key, as the shop has them. `told`: how many tasks of each outcome
+    the console tells of, and as `opened` of how many in all.
     """
 
     letters: Sequence[Inquiry]
@@ -68,6 +69,7 @@ class Evidence:
     billed_nano: int
     unbilled_nano: int
     cap_nano: int
+    told: Mapping[str, int]
 
     @property
     def tasks_by_key(self) -> dict[str, TaskRow]:
@@ -82,6 +84,7 @@ class Course:
     kills: Sequence[Kill]
     kills_planned: int
     cap_nano: int
+    told: Mapping[str, int]
 
 
 def gathered(app: App, folder: Folder, course: Course) -> Evidence:
@@ -104,6 +107,7 @@ def gathered(app: App, folder: Folder, course: Course) -> Evidence:
             billed_nano=sum(settled for _, settled in spent),
             unbilled_nano=sum(reserved for reserved, _ in spent),
             cap_nano=course.cap_nano,
+            told=course.told,
         )
 
 

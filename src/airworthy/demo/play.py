@@ -8,13 +8,16 @@ from os import getpid
 from pathlib import Path
 from typing import Final
 
+import httpx
 import orjson
 
 from airworthy.app.build import App, opened
+from airworthy.app.console import created, revoked
 from airworthy.core.money import nano_from_usd
+from airworthy.core.outcome import Outcome
 from airworthy.demo import folder as folders
 from airworthy.demo import shop
-from airworthy.demo.children import Child, Children
+from airworthy.demo.children import Child, ChildFailed, Children
 from airworthy.demo.choice import Choice
 from airworthy.demo.evidence import EVERYTHING, Course, Kill, gathered
 from airworthy.demo.folder import Folder
@@ -24,10 +27,12 @@ from airworthy.demo.progress import progress_of
 from airworthy.demo.report import Report
 from airworthy.demo.view import View
 from airworthy.policy import Policy, load_policy
+from airworthy.review import People
 from airworthy.runtime import State, Submission, TaskRow
 from airworthy.tools import EffectRow, EffectState
 
 POLL_S: Final = 0.1
+ASK_S_MAX: Final = 20.0
 AIM_S: Final = 0.004
 AIM_S_MAX: Final = 3.0
 # With real models a letter takes seconds; with the simulated one a whole demo takes one minute.
@@ -39,6 +44,8 @@ STAND_IN_APPROVES_CENTS_MAX: Final = 15_000
 
 # What a person says to a refund that waits for them.
 Decide = Callable[[EffectRow], bool]
+# What is done while everything still runs.
+Stay = Callable[[Report, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +79,54 @@ def letters_for(seed: int, count: int) -> tuple[Inquiry, ...]:
     return chosen
 
 
-def play(wishes: Wishes, choice: Choice, view: View, decide: Decide | None) -> Report:
+def play(
+    wishes: Wishes, choice: Choice, view: View, decide: Decide | None, stay: Stay | None = None
+) -> Report:
     """Runs it to the end and reads what is left. `decide` None: the demo stands in for the person.
 
-    Raises: AirworthyError when something it needs does not start or ends early.
+    `stay`: is handed the report and the link by which one signs in to the console, while shop, model, console and a
+    worker run; they end when it returns. Raises: AirworthyError when something it needs does not start or ends early.
     """
     folder = folders.prepared(wishes.folder, getpid())
     letters = letters_for(wishes.seed, wishes.count)
+    by = "you, at the terminal" if decide is not None else STAND_IN
     with Children() as children:
         policy = _open_shop(wishes, choice, folder, children)
         with opened(folder.config) as app:
             stage = _Stage(wishes, folder, app, children, view, letters)
             stage.hand_in(policy)
             stage.work(decide)
+            desk = stage.open_desk()
+            told = asked(app, str(desk["url"]))
+            cap_nano = nano_from_usd(policy.budgets.day_usd or 0)
+            course = Course(letters, stage.kills, len(wishes.kills), cap_nano, told)
+            report = Report.of(gathered(app, folder, course), choice, stage.seconds, by)
+            if stay is not None:
+                stage.start_worker()
+                stay(report, str(desk["first_sign_in"]))
             children.stop()
-            course = Course(
-                letters, stage.kills, len(wishes.kills), nano_from_usd(policy.budgets.day_usd or 0)
-            )
-            evidence = gathered(app, folder, course)
-    return Report.of(
-        evidence, choice, stage.seconds, "you, at the terminal" if decide is not None else STAND_IN
-    )
+    return report
+
+
+def asked(app: App, url: str) -> dict[str, int]:
+    """What the console tells of the tasks, asked as any program would. Raises: ChildFailed."""
+    secret, key = created(app, People(), program="demo", roles=("viewer",), expires="1h")
+    try:
+        answer = httpx.get(
+            f"{url}/api/v1/overview", params={"window": "24h"}, headers={"authorization": f"Bearer {secret}"},
+            timeout=ASK_S_MAX, trust_env=False,
+        ).raise_for_status()  # fmt: skip
+    except httpx.HTTPError as error:
+        raise ChildFailed(
+            f"The console did not answer: {error}.", mend="Read console.log in the folder."
+        ) from error
+    finally:
+        revoked(app, key.id)
+    sums = answer.json()["all"]
+    return {
+        "opened": int(sums["opened"]),
+        **{outcome.value: int(sums["outcomes"][outcome.value]["count"]) for outcome in Outcome},
+    }
 
 
 def _open_shop(wishes: Wishes, choice: Choice, folder: Folder, children: Children) -> Policy:
@@ -155,7 +189,7 @@ class _Stage:
             self._app.operations.submit(policy, submission)
 
     def work(self, decide: Decide | None) -> None:
-        worker = self._worker()
+        worker = self.start_worker()
         while self.seconds < WHOLE_S_MAX:
             tasks = self._app.operations.tasks(EVERYTHING)
             progress = progress_of(tasks, self._by_key, self.seconds, len(self.kills))
@@ -166,13 +200,20 @@ class _Stage:
                 raise worker.failure()
             if self._kills_due and progress.share >= self._kills_due[0]:
                 self._kill(worker)
-                worker = self._worker()
+                worker = self.start_worker()
                 continue
             self._decide(decide, tasks)
             time.sleep(POLL_S)
         worker.stop()
 
-    def _worker(self) -> Child:
+    def open_desk(self) -> dict[str, object]:
+        """The console, on all that was done. Raises: ChildFailed."""
+        arguments = ["airworthy.demo.desk", str(self._folder.path)]
+        desk = self._children.start("console", arguments, self._folder.path / "console.log")
+        said: dict[str, object] = orjson.loads(desk.first_line())
+        return said
+
+    def start_worker(self) -> Child:
         arguments = ["airworthy.demo.work", str(self._folder.path)]
         return self._children.start("worker", arguments, self._folder.path / "worker.log")
 

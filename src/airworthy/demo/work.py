@@ -1,16 +1,14 @@
 """The demo's worker as a process of its own, as a user's would be: loads the project, works until it is stopped."""
 
 import asyncio
-import contextlib
-import os
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from airworthy.app.build import load_agents, opened, worker
 from airworthy.core.errors import AirworthyError
 from airworthy.demo.folder import Folder
+from airworthy.demo.parent import at_end_of_input
 from airworthy.runtime import Worker
 
 
@@ -28,16 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _work(hand: Worker) -> None:
-    loop = asyncio.get_running_loop()
-
-    def until_told() -> None:
-        # Past `sys.stdin`, whose lock a thread that waits would still hold when the interpreter ends.
-        while os.read(0, 4096):
-            pass
-        with contextlib.suppress(RuntimeError):  # The loop has ended by itself.
-            loop.call_soon_threadsafe(hand.abort)
-
-    threading.Thread(target=until_told, daemon=True).start()
+    at_end_of_input(hand.abort)
     await hand.run()
 
 

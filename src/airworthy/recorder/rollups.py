@@ -5,7 +5,7 @@ of the bin is told; bins of any times, agents and machines add up. Bin 0 holds z
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +19,17 @@ COUNTS: Final = (
     "duration_us",
 )  # fmt: skip
 MEASURES: Final = ("duration", "steps", "cost")  # in microseconds, steps and nano-USD
+
+_ADD: Final = (
+    f"INSERT INTO rollups (width_s, bucket_us, series_id, {', '.join(COUNTS)})"
+    f" VALUES (?, ?, ?{', ?' * len(COUNTS)}) ON CONFLICT (width_s, bucket_us, series_id)"
+    f" DO UPDATE SET {', '.join(f'{name} = rollups.{name} + excluded.{name}' for name in COUNTS)}"
+)
+_ADD_BINS: Final = (
+    "INSERT INTO rollup_bins (width_s, bucket_us, series_id, measure, bin, count) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (width_s, bucket_us, series_id, measure, bin)"
+    " DO UPDATE SET count = rollup_bins.count + excluded.count"
+)
 
 
 @dataclass(slots=True)
@@ -75,24 +86,25 @@ def bucket_of(at_us: int, width_s: int) -> int:
 
 def add(tx: Tx, at_us: int, series: int, change: Change) -> None:
     """`series`: from `series_id`."""
-    names = [name for name in COUNTS if change.counts.get(name)]
-    for width_s in WIDTHS_S:
-        bucket = bucket_of(at_us, width_s)
-        if names:
-            columns = ", ".join(names)
-            sums = ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in names)
-            tx.execute(
-                f"INSERT INTO rollups (width_s, bucket_us, series_id, {columns})"
-                f" VALUES (?, ?, ?, {', '.join('?' for _ in names)})"
-                f" ON CONFLICT (width_s, bucket_us, series_id) DO UPDATE SET {sums}",
-                (width_s, bucket, series, *(change.counts[name] for name in names)),
-            )
-        tx.many(
-            "INSERT INTO rollup_bins (width_s, bucket_us, series_id, measure, bin, count) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (width_s, bucket_us, series_id, measure, bin)"
-            " DO UPDATE SET count = rollup_bins.count + excluded.count",
-            [
-                (width_s, bucket, series, measure, bin_of(value), times)
-                for measure, value, times in change.values
-            ],
-        )
+    add_all(tx, [(at_us, series, change)])
+
+
+def add_all(tx: Tx, changes: Iterable[tuple[int, int, Change]]) -> None:
+    """At what time, for which series, what: each row is touched once, however many changes fall on it."""
+    counts: dict[tuple[int, int, int], dict[str, int]] = {}
+    bins: dict[tuple[int, int, int, str, int], int] = {}
+    for at_us, series, change in changes:
+        values = [(measure, bin_of(value), times) for measure, value, times in change.values]
+        for width_s in WIDTHS_S:
+            place = (width_s, bucket_of(at_us, width_s), series)
+            if change.counts:
+                sums = counts.setdefault(place, {})
+                for name, count in change.counts.items():
+                    sums[name] = sums.get(name, 0) + count
+            for measure, bin_, times in values:
+                at_bin = (*place, measure, bin_)
+                bins[at_bin] = bins.get(at_bin, 0) + times
+    tx.many(
+        _ADD, [(*place, *(sums.get(name, 0) for name in COUNTS)) for place, sums in sorted(counts.items())]
+    )
+    tx.many(_ADD_BINS, [(*at_bin, times) for at_bin, times in sorted(bins.items()) if times])

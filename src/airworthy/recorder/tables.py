@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from airworthy.recorder.outgoing_tables import exports
+from airworthy.recorder.privacy_tables import privacy
 from airworthy.recorder.traces.tables import traces
 from airworthy.store.migrate import Migration, create_all
 
@@ -116,5 +118,7 @@ MIGRATIONS = (
     Migration("recorder", 2, "alerts", _alerts),
     Migration("recorder", 4, "tasks that people may have to know of", _touched),
     Migration("recorder", 5, "traces, spans, facets, rollups and texts", traces),
+    Migration("recorder", 6, "retention, erasure and sealed days", privacy),
     Migration("recorder", 7, "the audit log", _audit),
+    Migration("recorder", 8, "what is sent to a collector", exports),
 )

@@ -23,7 +23,8 @@ class NoSuchItem(InputError):
 class ItemQuery:
     """Which items to list, the oldest first. `after`: the last id of the page before.
 
-    `kinds` empty: all but delayed calls, which wait for no decision.
+    `kinds` empty: all but delayed calls, which wait for no decision. `agents` empty: of all. `by_deadline_for`: not the
+    oldest first but those assigned to this person, then by deadline; such a list has one page.
     """
 
     kinds: Sequence[Kind] = ()
@@ -34,6 +35,8 @@ class ItemQuery:
     statuses: Sequence[Status] = (Status.OPEN,)
     after: str = ""
     limit: int = 50
+    agents: Sequence[str] = ()
+    by_deadline_for: str | None = None
 
 
 _FIELDS = tuple(Item.__dataclass_fields__)
@@ -103,11 +106,19 @@ def listing(tx: Tx, query: ItemQuery) -> list[Item]:
         if value:
             clauses.append(f"{column} = ?")
             params.append(value)
+    if query.agents:
+        clauses.append(f"agent IN ({_marks(query.agents)})")
+        params += query.agents
     if query.after:
         last = get(tx, query.after)
         clauses.append("(created_us > ? OR (created_us = ? AND id > ?))")
         params += [last.created_us, last.created_us, last.id]
-    sql = f"SELECT {_COLUMNS} FROM review_items WHERE {' AND '.join(clauses)} ORDER BY created_us, id LIMIT ?"
+    order = "created_us, id"
+    if query.by_deadline_for is not None:
+        mine_first = "CASE WHEN assigned <> '' AND assigned = ? THEN 0 ELSE 1 END"
+        order = f"{mine_first}, CASE WHEN deadline_us IS NULL THEN 1 ELSE 0 END, deadline_us, {order}"
+        params.append(query.by_deadline_for)
+    sql = f"SELECT {_COLUMNS} FROM review_items WHERE {' AND '.join(clauses)} ORDER BY {order} LIMIT ?"
     return [_item(row) for row in tx.rows(sql, (*params, min(query.limit, PAGE_MAX)))]
 
 
@@ -148,9 +159,12 @@ def counts_by_agent(tx: Tx) -> dict[tuple[str, Kind], int]:
     return {(agent, Kind(kind)): count for agent, kind, count in rows}
 
 
-def counts(tx: Tx) -> dict[Kind, int]:
-    """Of what is open."""
-    rows = tx.rows("SELECT kind, COUNT(*) FROM review_items WHERE status = 'open' GROUP BY kind")
+def counts(tx: Tx, agents: Sequence[str] = ()) -> dict[Kind, int]:
+    """Of what is open. `agents`: only theirs; empty: of all."""
+    only = f" AND agent IN ({_marks(agents)})" if agents else ""
+    rows = tx.rows(
+        f"SELECT kind, COUNT(*) FROM review_items WHERE status = 'open'{only} GROUP BY kind", list(agents)
+    )
     return {Kind(kind): count for kind, count in rows}
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from airworthy.core.canonical import digest, encode
-from airworthy.core.gate import CallFact
+from airworthy.core.gate import CallFact, Gate
 from airworthy.core.outcome import ReasonCode
-from airworthy.gateway import ContextOverflow, Gateway, ModelError, ModelRequest
+from airworthy.gateway import ContextOverflow, ModelError, ModelReply, ModelRequest
 from airworthy.gateway.overflow.history import Plan, applied, pieces_of, planned, sendable, summarised_before
 from airworthy.gateway.overflow.summary import (
     OUTPUT_TOKENS_MAX,
@@ -38,10 +38,24 @@ class Room:
     limit: bool = False
 
 
+class Models(Protocol):
+    """The door to the models, as a run needs it."""
+
+    async def complete(
+        self, journal: Journal, gate: Gate, request: ModelRequest, sent: ModelRequest | None = None
+    ) -> ModelReply:
+        """`sent`: what goes out in place of what the journal knows the call by. Raises: ModelError, Halt."""
+        ...
+
+    def first(self, model: str = "") -> Place:
+        """The place that a call for `model` asks first. Raises: ModelNotAllowed."""
+        ...
+
+
 class Context:
     """Of one run; used from one event loop. `acts`: names of the tools that act."""
 
-    def __init__(self, journal: Journal, gate: RunGate, gateway: Gateway, acts: frozenset[str]) -> None:
+    def __init__(self, journal: Journal, gate: RunGate, gateway: Models, acts: frozenset[str]) -> None:
         self._rule: ContextRule | None = gate.policy.context
         self._journal = journal
         self._gate = gate
@@ -71,7 +85,7 @@ class Context:
         )
         if before <= room.tokens and not self._resumed:
             return request
-        conversation = digest(self._journal.clean(encode(request.messages))).hex()
+        conversation = self._name_of(request)
         plan = self._plans.get(conversation)
         if plan is None and (before <= room.tokens or rule is None or self._asked_before(request)):
             return request
@@ -79,6 +93,9 @@ class Context:
             assert rule is not None
             plan = await self._cut(request, place, size, conversation, (rule, room, before))
         return replace(request, messages=applied(request.messages, plan))
+
+    def _name_of(self, request: ModelRequest) -> str:
+        return digest(self._journal.clean(encode(request.messages))).hex()
 
     async def _cut(
         self,
@@ -180,6 +197,14 @@ class Context:
             mend="Shorten the instructions or what the tools return, lower keep_turns, raise share, or choose another "
             "strategy in [context].",
         )
+
+
+class RecordedCuts(Context):
+    """For a replay: what was cut is cut alike, and nothing else, however long the conversation is by now."""
+
+    async def fit(self, request: ModelRequest) -> ModelRequest:
+        plan = self._plans.get(self._name_of(request))
+        return request if plan is None else replace(request, messages=applied(request.messages, plan))
 
 
 class _Size:

@@ -1,12 +1,14 @@
 """Tasks, steps and effects as JSON documents: stable names, times in UTC, money in USD. Prints nothing."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from airworthy.core.clock import iso
 from airworthy.core.money import NANO_PER_USD
-from airworthy.recorder import Recorded
+from airworthy.recorder import Recorded, summarise
 from airworthy.recorder.alerts import AlertRow
+from airworthy.recorder.summary import Deed
 from airworthy.review.feedback import Feedback
 from airworthy.review.results import Result, Tally
 from airworthy.runtime.afterwards import Refused
@@ -14,6 +16,7 @@ from airworthy.runtime.tasks import TaskRow
 from airworthy.tools import EffectRow, Tool
 
 Document = dict[str, Any]
+_IDS = re.compile(r" \(eff_[0-9a-f]+\)")  # Of no use in a sentence; what waits is listed beside it.
 
 
 def task_document(task: TaskRow) -> Document:
@@ -42,6 +45,8 @@ def task_document(task: TaskRow) -> Document:
         "cost_usd": usd(task.cost_nano),
         "seconds": task.active_us / 1e6,
         "policy_hash": task.policy_hash,
+        "fork_of": task.fork_of,
+        "fork_at": task.fork_at,
         "trace_id": task.trace_id,
     }
 
@@ -153,6 +158,38 @@ def tally_document(tally: Tally) -> Document:
 def told_document(kept: int, refused: Sequence[Refused]) -> Document:
     """What became of many results that were told at once."""
     return {"kept": kept, "refused": [{"line": one.line, "why": one.why} for one in refused]}
+
+
+def sentence_of(task: TaskRow, steps: Sequence[Recorded], effects: Sequence[EffectRow]) -> str:
+    """The task in one sentence, at this moment; see `summarise`."""
+    why = task.why
+    waits = _IDS.sub("", task.waiting_for)
+    waiting = f"it waits for {waits}" if waits else f"it is {task.state.value}"
+    return summarise(
+        steps,
+        outcome=task.outcome,
+        why=why.text if why is not None else waiting,
+        cost_nano=cost_of(task, steps),
+        seconds=task.active_us / 1e6,
+        deeds=deeds_of(effects),
+    )
+
+
+def cost_of(task: TaskRow, steps: Sequence[Recorded]) -> int | None:
+    """While the task is open its row has no sum yet."""
+    if task.cost_nano is not None:
+        return task.cost_nano
+    costs = [step.facts.cost_nano for step in steps if step.kind == "model"]
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
+def deeds_of(effects: Sequence[EffectRow]) -> dict[int, Deed]:
+    """For `summarise`: by step, what has become of its effect and who let it out or stopped it."""
+    own = [effect for effect in effects if effect.undo_of is None]
+    return {
+        effect.seq: Deed(effect.state.value, effect.decided_by or "", effect.decided_us, effect.id)
+        for effect in own
+    }
 
 
 def evidence_of(effect: EffectRow) -> Any:

@@ -1,7 +1,7 @@
 """The transactions of a task's life: claimed, parked, retried, closed, woken. Each is whole or not at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airworthy.core.errors import told
@@ -9,42 +9,22 @@ from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import budget
 from airworthy.policy import AdmissionRule
-from airworthy.recorder import Payloads, Recorded, StepState, read_steps
+from airworthy.recorder import Payloads, Recorded, StepState, outgoing, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
-from airworthy.review import items, questions
+from airworthy.recorder.traces import ours
+from airworthy.recorder.traces.ours import Closed
+from airworthy.review import questions
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission import bounds, queue
 from airworthy.runtime.admission.look import room
+from airworthy.runtime.claimed import Claimed, words_of
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import Kind, TaskRow
-from airworthy.store import Fence, StoreError, Tx
+from airworthy.store import StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import EffectState, outbox, resource
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A task in this worker's hands, with all it needs to run: one read, at the claim."""
-
-    task: TaskRow
-    fence: Fence
-    recorded: tuple[Recorded, ...]
-    words: tuple[str, ...] = ()  # What people said when they opened it again, in order.
-
-    @property
-    def input(self) -> Any:
-        return self.recorded[0].arguments
-
-    @property
-    def dry_run(self) -> bool:
-        return is_rehearsal(self.recorded)
-
-
-def is_rehearsal(recorded: Sequence[Recorded]) -> bool:
-    """The task was handed in as one: it stands with the input, so that nothing can lose it."""
-    return bool(recorded) and any(note.get("dry_run") for note in recorded[0].facts.notes)
 
 
 class Lifecycle:
@@ -130,8 +110,8 @@ class Lifecycle:
             "wake_us": None,
         }
         state = tasks.move(tx, task, event, now_us, **changes)
-        words = items.words_of_task(tx, task.id) if task.counted_from else []
-        return Claimed(replace(task, state=state, **changes), fence, recorded, tuple(words))
+        words = words_of(tx, task, recorded)
+        return Claimed(replace(task, state=state, **changes), fence, recorded, words)
 
     def cancelled_meanwhile(self, tx: Tx, claimed: Claimed, now_us: int, active_us: int) -> bool:
         """Closes a task whose cancellation was asked for while its run was on the way to being parked."""
@@ -225,6 +205,7 @@ class Lifecycle:
             if step.kind in ("outcome", "check") or (step.state is StepState.FAILED and step.seq > acted):
                 supersede(tx, task.id, step.seq)
         budget.begin_anew(tx, task.id)
+        ours.reopened(tx, task.id, task.reason_code or "")
         tasks.move(
             tx, task, event, now_us, closed_us=None, reason_code=None, reason=None, escalated_to="", attempts=0,
             failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
@@ -300,16 +281,17 @@ class Lifecycle:
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int, active_us: int
     ) -> None:  # fmt: skip
         totals = tx.row(
-            "SELECT COUNT(*), MAX(seq), SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) FROM steps"
-            " WHERE task_id = ?",
-            (task.id,),
+            "SELECT COUNT(CASE WHEN ? = 0 OR run > 0 OR seq = 0 THEN 1 END), MAX(seq),"
+            " SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) FROM steps WHERE task_id = ?",
+            (int(task.fork_of is not None), task.id),  # What a fork began with was no step of its own.
         )
         assert totals is not None
         raw = reason.model_dump_json()
         clean, _ = self.payloads.redactor.redact_bytes(raw.encode())
+        cost_nano = budget.of_task(tx, task.id)
         tasks.move(
             tx, task, ENDING[outcome], now_us, closed_us=now_us, reason_code=reason.code, reason=clean.decode(),
-            escalated_to=reason.to, steps=totals[0] - 1, tokens=totals[2] or 0, cost_nano=budget.of_task(tx, task.id),
+            escalated_to=reason.to, steps=totals[0] - 1, tokens=totals[2] or 0, cost_nano=cost_nano,
             active_us=active_us, waiting_for="", wake_us=None, cancel_asked=0, pause_asked=0,
         )  # fmt: skip
         self._write_outcome(tx, task, totals[1] + 1, outcome, clean, answer, now_us)
@@ -324,6 +306,10 @@ class Lifecycle:
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
         leases.forget(tx, task.id)
         self._place_free(tx, task, now_us)
+        error = self._clean(reason.error.type) if reason.error is not None else ""
+        ended = Closed(outcome.value, reason.code, error, now_us, active_us, cost_nano)
+        ours.closed(tx, task.id, ended)
+        outgoing.note(tx, task.id, totals[1] + 1)
 
     def _write_outcome(
         self,

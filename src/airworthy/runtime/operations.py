@@ -13,6 +13,7 @@ from airworthy.policy import Approval, Policy, policy_hash
 from airworthy.recorder import Payloads, Recorded, audit, read_steps
 from airworthy.recorder.audit import Entry
 from airworthy.recorder.steps import body, insert_input
+from airworthy.recorder.traces.ours import LIVE, REHEARSAL
 from airworthy.runtime import handing, switches, tasks
 from airworthy.runtime.admission.door import full, priority_of
 from airworthy.runtime.admission.drain import QueueFull
@@ -324,11 +325,12 @@ class Operations:
             created_us=now_us,
             changed_us=now_us,
         )
-        refused = _refused_at_the_door(policy, submission, len(raw))
-        return lambda tx: self._accept(tx, row, packed, refused, policy)
+        refused = refused_at_the_door(policy, submission.source, len(raw))
+        mode = REHEARSAL if submission.dry_run else LIVE
+        return lambda tx: self._accept(tx, row, packed, refused, policy, mode)
 
     def _accept(
-        self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, policy: Policy
+        self, tx: Tx, row: TaskRow, packed: bytes, refused: Reason | None, policy: Policy, mode: str
     ) -> Accepted | QueueFull:
         now_us = row.created_us
         known = (
@@ -351,7 +353,7 @@ class Operations:
             told = full(tx, rule, row)
             if told is not None:
                 return told  # Not raised here: that would undo the neighbours' writes in the same commit.
-        tasks.insert(tx, row)
+        tasks.insert(tx, row, mode)
         insert_input(tx, row.id, packed, now_us)
         if why is not None:
             self._lifecycle.close_unclaimed(tx, row, outcome, why, now_us)
@@ -366,7 +368,7 @@ def _accepted(answer: Accepted | QueueFull) -> Accepted:
     return answer
 
 
-def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> Reason | None:
+def refused_at_the_door(policy: Policy, source: str, size: int) -> Reason | None:
     """What can be seen without running anything. The task is kept, declined, with its whole input."""
     scope = policy.input
     if size > scope.bytes_max:
@@ -374,7 +376,7 @@ def _refused_at_the_door(policy: Policy, submission: Submission, size: int) -> R
             f"The input has {size} bytes; {policy.agent} takes at most {scope.bytes_max}. Please send less."
         )
         return Reason(code=ReasonCode.BLOCKED_INPUT, text=text, evidence={"check": "too_long"})
-    if scope.sources and submission.source and submission.source not in scope.sources:
-        text = f"{policy.agent} takes no input from {submission.source!r}, only from: {', '.join(scope.sources)}."
+    if scope.sources and source and source not in scope.sources:
+        text = f"{policy.agent} takes no input from {source!r}, only from: {', '.join(scope.sources)}."
         return Reason(code=ReasonCode.BLOCKED_INPUT, text=text, evidence={"check": "source"})
     return None

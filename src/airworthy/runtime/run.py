@@ -1,6 +1,7 @@
 """What an agent's function is handed: every call it makes to models, tools, time and chance goes through the run."""
 
 import asyncio
+import builtins
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,11 +15,12 @@ from airworthy.core.halt import Halt, Lost, Stop, Suspend
 from airworthy.core.ids import Ids
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.core.task import TaskRef
-from airworthy.gateway import Gateway, ModelReply, ModelRequest
+from airworthy.gateway import ModelReply, ModelRequest
 from airworthy.gateway.overflow.history import sendable
 from airworthy.recorder import Journal, StepState
 from airworthy.runtime.asking import NO_DEFAULT, ask, asking
-from airworthy.runtime.context import Context
+from airworthy.runtime.context import Context, Models
+from airworthy.runtime.forked import Overrides
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
@@ -46,7 +48,7 @@ class Run:
         value: Any,
         journal: Journal,
         gate: RunGate,
-        gateway: Gateway,
+        gateway: Models,
         toolbox: Toolbox,
         tools: RunTools,
         ids: Ids,
@@ -61,7 +63,8 @@ class Run:
         acts = frozenset(name for name, known in toolbox.tools.items() if known.effect.acts)
         self._context = Context(journal, gate, gateway, acts)
         self._under_way: set[asyncio.Task[Any]] = set()
-        self.words: tuple[str, ...] = ()  # Set by the runner.
+        self.words: tuple[str, ...] = ()  # Set by the runner, as is what follows.
+        self.overrides: Overrides | None = None
 
     @property
     def task(self) -> TaskRef:
@@ -232,9 +235,12 @@ class Run:
         )
         left_s = (until_us - clock.now_us()) / US_PER_S
         if left_s > SLEEP_IN_PLACE_S:
-            raise self._gate.stopping(Suspend("its time", until_us))
+            raise await self._halted(Suspend("its time", until_us))
         if left_s > 0:
             await asyncio.sleep(left_s)
+
+    async def _halted(self, halt: Halt) -> Halt:
+        return self._gate.stopping(halt)
 
     def confidence(self, value: float) -> None:
         """How sure the agent is, 0 to 1, of the calls it makes from now on; see `approval_below_confidence`.
@@ -281,7 +287,8 @@ class Run:
     async def _asked(self, request: ModelRequest) -> ModelReply:
         fitted = await self._context.fit(request)
         sent = replace(fitted, messages=sendable(fitted.messages))
-        return await self._gateway.complete(self._journal, self._gate, sent)
+        changed = self.overrides.of(sent) if self.overrides is not None else None
+        return await self._gateway.complete(self._journal, self._gate, sent, changed)
 
     async def drained(self) -> None:
         """Until every act that was started has its result on record."""
@@ -295,7 +302,7 @@ class Run:
         slot = self._journal.slot(kind, name, arguments)
         if slot.recorded is not None and slot.recorded.exact:
             if slot.recorded.error is not None:
-                raise StepFailed(slot.recorded.error.message)
+                raise _failed_again(slot.recorded.error)
             return slot.recorded.result
         if slot.recorded is None:
             self._gate.admit(CallFact(kind, name, slot.arguments, slot.occurrence))
@@ -331,7 +338,7 @@ class Run:
         try:
             return await call()
         except Halt as halt:
-            raise self._gate.stopping(halt) from None
+            raise await self._halted(halt) from None
         except (StaleFence, StoreError) as error:
             raise self._gate.stopping(Lost(error)) from error
         finally:
@@ -341,3 +348,15 @@ class Run:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # Looked at, so that a call nobody waits for any more makes no noise.
+
+
+def _failed_again(fact: ErrorFact) -> StepFailed:
+    """Also of the built-in type that was raised the first time, so that an agent that catches that one still does."""
+    first = getattr(builtins, fact.type, None)
+    if isinstance(first, type) and issubclass(first, Exception):
+        try:
+            found: StepFailed = type(fact.type, (StepFailed, first), {})(fact.message)
+        except TypeError:  # One that is made from more than its words.
+            return StepFailed(fact.message)
+        return found
+    return StepFailed(fact.message)

@@ -1,39 +1,34 @@
 """One run of one task: input checks, the agent's function, output checks, and the one transaction that ends it."""
 
 import asyncio
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
-
 from airworthy.checks import run_checks
-from airworthy.core.canonical import NotSerialisable, decode, encode
+from airworthy.core.canonical import decode, encode
 from airworthy.core.clock import US_PER_S, Clock
-from airworthy.core.errors import AirworthyError, told
 from airworthy.core.halt import Halt, Lost, NeedsMending, Stop, Suspend, TryLater
 from airworthy.core.ids import Ids
-from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
-from airworthy.gateway import Gateway, ModelAuthFailed, ModelError, ModelUnknown
+from airworthy.core.outcome import Outcome, Reason, ReasonCode
+from airworthy.gateway import Gateway
 from airworthy.policy.stops import stop
-from airworthy.recorder import Diverged, Journal, Payloads, Slot, StepState, read_steps
-from airworthy.resilience import TimedOut, WorkCrashed, bounded, bounded_in_thread
-from airworthy.runtime import switches, tasks, verdicts
+from airworthy.recorder import Journal, Payloads, Slot, StepState, read_steps
+from airworthy.resilience import TimedOut, bounded, bounded_in_thread
+from airworthy.runtime import forked, switches, tasks, verdicts
 from airworthy.runtime.agent import Agent
+from airworthy.runtime.claimed import Claimed
+from airworthy.runtime.endings import dead, halt_for, serialised
 from airworthy.runtime.gate import RunGate
-from airworthy.runtime.lifecycle import Claimed, Lifecycle
-from airworthy.runtime.loop import NoAnswer
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.preconditions import held_up
 from airworthy.runtime.run import Run
 from airworthy.runtime.sync_run import SyncRun
 from airworthy.store import Database, StaleFence, StoreError, Tx
-from airworthy.tools import RunTools, Toolbox, ToolError
+from airworthy.tools import RunTools, Toolbox
 
 T = TypeVar("T")
 
-TRACE_CHARS_MAX = 4000
 OVERTIME_S = 0.5  # A call's own deadline comes first, because it can say what it was waiting for.
 RETRY_DELAY_S_MAX = 3600.0
 
@@ -92,6 +87,7 @@ class Runner:
             value=claimed.input, journal=self.journal, gate=self.gate, gateway=desk.gateway, toolbox=desk.toolbox,
             tools=tools, ids=ids,
         )  # fmt: skip
+        self._run.overrides = forked.overrides(claimed.recorded)
         self._run.words = tuple(str(decode(word.encode())) for word in claimed.words)
 
     async def run(self) -> Ended:
@@ -180,13 +176,7 @@ class Runner:
         if self.gate.halt is not None:  # An agent that swallowed its halt has not answered.
             raise self.gate.halt
         self.journal.check_all_met()
-        try:
-            adapter = agent.output_adapter
-            if adapter is None:
-                return encode(value)
-            return adapter.dump_json(adapter.validate_python(value), by_alias=True)
-        except (ValidationError, PydanticSerializationError, NotSerialisable) as error:
-            raise self._invalid(error) from error
+        return serialised(agent, value)
 
     async def _check_output(self, answer: bytes) -> None:
         agent, task = self._desk.agent, self._claimed.task
@@ -209,12 +199,9 @@ class Runner:
         except (StaleFence, StoreError) as error:
             raise self.gate.stopping(Lost(error)) from error
 
-    def _invalid(self, error: Exception) -> Stop:
-        text = "The agent's answer is not of the declared form."
-        evidence = {"problem": told(error)[:TRACE_CHARS_MAX]}
-        return stop(
-            self._desk.agent.policy, "blocked_output", ReasonCode.INVALID_OUTPUT, text, evidence=evidence
-        )
+    def _halt_for(self, error: Exception) -> Halt:
+        halt = halt_for(self._desk.agent.policy, error)
+        return self.gate.stopping(halt) if isinstance(error, TimedOut) else halt
 
     def _confirm(self, tx: Tx) -> None:
         """Inside the transaction that begins an act or a model call: what people have switched off counts from now."""
@@ -224,41 +211,6 @@ class Runner:
         off = switches.paused(tx, self._claimed.task.agent)
         if off is not None or (task is not None and task.pause_asked):
             raise paused(off.reason if off is not None else "")
-
-    def _halt_for(self, error: Exception) -> Halt:
-        """What an exception that left the agent's function means for its task."""
-        policy = self._desk.agent.policy
-        match error:
-            case Diverged():
-                return stop(
-                    policy,
-                    "divergence",
-                    ReasonCode.DIVERGENCE,
-                    str(error),
-                    evidence={"unmet": list(error.unmet)},
-                )
-            case TimedOut():
-                text = f"The task has worked for {policy.limits.seconds:g} s, its limit, and was still busy."
-                return self.gate.stopping(stop(policy, "limit", ReasonCode.LIMIT_SECONDS, text))
-            case ModelAuthFailed() | ModelUnknown():
-                return NeedsMending(error.fact("model call", "the model", 1), error.seq)
-            case ModelError() if error.retryable:
-                return TryLater(error.fact("model call", "the model", 1), error.seq)
-            case ModelError():
-                return _dead(
-                    ReasonCode.MODEL_FAILURE, f"No model could be used: {error.message}", _fact(error)
-                )
-            case NoAnswer():
-                return stop(
-                    policy, "blocked_output", ReasonCode.INVALID_OUTPUT, str(error), error=_fact(error)
-                )
-            case ToolError():
-                text = f"The agent could not go on without a tool: {error.message}"
-                return stop(policy, "tool_failure", ReasonCode.TOOL_FAILURE, text, error=error.fact)
-            case _:
-                original = error.original if isinstance(error, WorkCrashed) else error
-                text = f"The agent's function failed with {type(original).__name__}: {told(original)}"
-                return _dead(ReasonCode.AGENT_ERROR, text[:TRACE_CHARS_MAX], _fact(original))
 
     async def _end(self, halt: Halt, answer: bytes | None) -> Ended:
         match halt:
@@ -291,7 +243,7 @@ class Runner:
         if failures >= policy.runtime.attempts_max:
             text = f"After {failures} attempts it still fails: {halt.fact.message}"
             if halt.fact.step.startswith("model"):
-                return await self._close(_dead(ReasonCode.MODEL_FAILURE, text, halt.fact), None)
+                return await self._close(dead(ReasonCode.MODEL_FAILURE, text, halt.fact), None)
             return await self._close(
                 stop(policy, "tool_failure", ReasonCode.TOOL_FAILURE, text, error=halt.fact), None
             )
@@ -357,17 +309,3 @@ def cancelled() -> Stop:
 
 def paused(reason: str = "") -> Suspend:
     return Suspend("somebody to resume it" + (f" (paused: {reason})" if reason else ""), paused=True)
-
-
-def _dead(code: ReasonCode, text: str, fact: ErrorFact) -> Stop:
-    return Stop(Outcome.DEAD_LETTERED, Reason(code=code, text=text, error=fact))
-
-
-def _fact(error: BaseException) -> ErrorFact:
-    trace = "".join(traceback.format_exception(error))[-TRACE_CHARS_MAX:]
-    return ErrorFact(
-        type=type(error).__name__,
-        message=told(error)[:TRACE_CHARS_MAX],
-        mend=error.mend if isinstance(error, AirworthyError) else "",
-        trace=trace,
-    )

@@ -9,6 +9,8 @@ from airworthy.core.errors import InputError
 from airworthy.core.outcome import Outcome, Reason
 from airworthy.core.task import TaskRef
 from airworthy.recorder.touched import touch
+from airworthy.recorder.traces import ours
+from airworthy.recorder.traces.ours import LIVE, Opened
 from airworthy.runtime.machine import OPEN, Event, State, after
 from airworthy.store import Tx, ids_alike
 
@@ -56,10 +58,21 @@ class TaskRow:
     discarded_us: int | None = None
     counted_from: int = 0  # A person opened it again: steps before this one count against no limit.
     kind: Kind = Kind.RUN
+    fork_of: str | None = (
+        None  # The task whose first steps this one began with; it only rehearses what it does.
+    )
+    fork_at: int | None = None  # The first step of that one which this one does anew.
 
     @property
     def ref(self) -> TaskRef:
         return TaskRef(self.id, self.agent, self.trace_id, self.session, self.user_id, self.feature)
+
+    def opening(self, mode: str = LIVE) -> Opened:
+        """Its place in the index of traces."""
+        return Opened(
+            self.id, self.trace_id, self.agent, self.policy_hash, self.session, self.user_id, self.feature,
+            self.created_us, mode,
+        )  # fmt: skip
 
     @property
     def outcome(self) -> Outcome | None:
@@ -88,7 +101,9 @@ class NoSuchTask(InputError):
     code = "no_such_task"
 
 
-def insert(tx: Tx, row: TaskRow) -> None:
+def insert(tx: Tx, row: TaskRow, mode: str = LIVE) -> None:
+    """`mode`: live, rehearsal or fork."""
+    ours.opened(tx, row.opening(mode))
     tx.execute(
         f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_MARKS})", tuple(getattr(row, name) for name in _FIELDS)
     )
@@ -150,6 +165,7 @@ class TaskQuery:
     before: str = ""
     limit: int = 50
     discarded: bool = False
+    agents: Sequence[str] = ()  # Only theirs; empty: of all.
 
 
 def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
@@ -163,6 +179,9 @@ def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
         if value:
             clauses.append(f"{column} = ?")
             params.append(value)
+    if query.agents:
+        clauses.append(f"agent IN ({', '.join('?' for _ in query.agents)})")
+        params += query.agents
     if query.before:
         clauses.append("id < ?")
         params.append(query.before)
@@ -170,6 +189,12 @@ def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
         clauses.append("discarded_us IS NULL")
     sql = f"SELECT {_COLUMNS} FROM tasks WHERE {' AND '.join(clauses)} ORDER BY id DESC LIMIT ?"
     return [_task(row) for row in tx.rows(sql, (*params, query.limit))]
+
+
+def forks_of(tx: Tx, task_id: str, limit: int = 100) -> list[TaskRow]:
+    """The newest first."""
+    sql = f"SELECT {_COLUMNS} FROM tasks WHERE fork_of = ? ORDER BY id DESC LIMIT ?"
+    return [_task(row) for row in tx.rows(sql, (task_id, limit))]
 
 
 def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:

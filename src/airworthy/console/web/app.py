@@ -1,4 +1,4 @@
-"""All pages, put onto the application that has the API."""
+"""All pages, put on the application that also serves the API."""
 
 from typing import Final
 
@@ -6,29 +6,25 @@ from fastapi import FastAPI
 
 from airworthy.console.web import (
     account,
+    again,
     agents,
     alerts,
     assets,
+    diff,
     errors,
     login,
     overview,
+    review,
+    run,
     traces,
-)
+)  # fmt: skip
 
-PAGES: Final = (
-    assets.router,
-    login.router,
-    account.router,
-    overview.router,
-    traces.router,
-    alerts.router,
-    agents.router,
-)
+PAGES: Final = (assets, login, account, overview, traces, run, diff, again, review, alerts, agents)
 
 
 def install(api: FastAPI) -> None:
     """After the API's own routes and its handlers of errors."""
-    for router in PAGES:
+    for router in (page.router for page in PAGES):
         api.include_router(router)
     errors.install(api)
     login.install(api)

@@ -39,6 +39,11 @@ class Address:
     def url(self) -> str:
         return f"http://{_bracketed(self.host)}:{self.port}"
 
+    @property
+    def reachable(self) -> "Address":
+        """To connect to: every address of a machine is none."""
+        return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host), self.port)  # noqa: S104
+
     def __str__(self) -> str:
         return f"{_bracketed(self.host)}:{self.port}"
 

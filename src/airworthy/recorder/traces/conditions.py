@@ -17,6 +17,8 @@ _CODE_MAX: Final = 0x10FFFF
 _SURROGATES: Final = range(0xD800, 0xE000)
 # Labels that `traces_by_time` holds as well: there a test answers whatever was asked of them.
 _IN_ROW: Final = ("agent", "outcome", "origin")
+_COLUMNS: Final = {"release": "release", "session": "session", "user": "user_id", "feature": "feature"}
+_UNITED_MAX: Final = 8  # So many lists are merged; of more, the entries are sorted.
 _AMOUNTS: Final = {"cost": "cost_nano", "duration": "duration_us", "steps": "steps"}
 _STATES: Final = {
     "open": "{t}.duration_us IS NULL",
@@ -90,11 +92,28 @@ class Valued:
     def place(self) -> Named:
         return Named("k.at_us", "k.ref")
 
+    @property
+    def is_one(self) -> bool:
+        """Of one value, so its list is in order."""
+        return len(self.exact) == 1 and not self.beginnings
+
     def listed(self, span: Span, tests: Iterable[Sql] = ()) -> Sql:
-        once = "DISTINCT " if self.beginnings or len(self.exact) > 1 else ""
-        values = self._values("k")
+        return self._listed(self._values("k"), span, tests, once=not self.is_one)
+
+    def united(self, span: Span, tests: Sequence[Sql]) -> Sql:
+        """The same as lists that are in order each, to be merged. It can only be the first of what is combined."""
+        if self.beginnings or not 1 < len(self.exact) <= _UNITED_MAX:
+            return self.listed(span, tests)
+        lists = [self._listed(Sql("k.value = ?", (value,)), span, tests, once=False) for value in self.exact]
+        return Sql(
+            " UNION ".join(each.text for each in lists), tuple(v for each in lists for v in each.params)
+        )
+
+    def _listed(self, values: Sql, span: Span, tests: Iterable[Sql], *, once: bool) -> Sql:
         where = joined([Sql("k.field = ?", (self.field,)), values, span.holds(self.place), *tests])
-        return Sql(f"SELECT {once}k.at_us, k.ref FROM facets k WHERE {where.text}", where.params)
+        return Sql(
+            f"SELECT {'DISTINCT ' * once}k.at_us, k.ref FROM facets k WHERE {where.text}", where.params
+        )
 
     def test(self, place: Named, span: Span, *, singly: bool) -> Sql:  # noqa: ARG002  # as a Source
         values = self._values("f")
@@ -177,6 +196,24 @@ class Rows:
         return [Sql(each.text.format(t=table), each.params) for each in self.conditions]
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Traces whose own row has one of so many values that their lists are no help: it is read for each place."""
+
+    condition: Sql
+
+    @property
+    def place(self) -> Named:
+        return Named("k.at_us", "k.id")
+
+    def listed(self, span: Span, tests: Iterable[Sql] = ()) -> Sql:
+        return Rows().listed(span, [self.test(self.place, span, singly=False), *tests])
+
+    def test(self, place: Named, span: Span, *, singly: bool) -> Sql:  # noqa: ARG002  # as a Source
+        where = f"t.id = {place.id} AND {self.condition.text.format(t='t')}"
+        return Sql(f"EXISTS (SELECT 1 FROM traces t WHERE {where})", self.condition.params)
+
+
 @dataclass(slots=True)
 class Conditions:
     """All of which must hold; `never`: one that cannot."""
@@ -186,12 +223,14 @@ class Conditions:
     valued: list[Valued] = field(default_factory=list)
     ids: list[Ids] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
+    labelled: list[Labelled] = field(default_factory=list)
     rows: list[Sql] = field(default_factory=list)
     without: list[Source] = field(default_factory=list)
     never: bool = False
 
     @property
     def sources(self) -> list[Source]:
+        """What has a list worth going through."""
         return [*self.ids, *self.valued, *self.words]
 
 
@@ -266,7 +305,7 @@ def _labels(tx: Tx, found: Conditions, term: Labels, expanded: int) -> None:
         ids = Ids(exact, beginnings)
         (found.without if term.negated else found.ids).append(ids)
         return
-    row = _row(term.key, term.values)
+    row = _row(term.key, term.values) if term.key in _IN_ROW else None
     if row is not None and term.negated:
         found.rows.append(not_(row))
         return
@@ -278,7 +317,10 @@ def _labels(tx: Tx, found: Conditions, term: Labels, expanded: int) -> None:
             many.append(beginning)
         else:
             exact += values
-    if exact or many:
+    read = _row(term.key, term.values) if many and term.key in _COLUMNS else None
+    if read is not None:
+        (found.without if term.negated else found.labelled).append(Labelled(read))
+    elif exact or many:
         valued = Valued(term.key, tuple(dict.fromkeys(exact)), tuple(many), row)
         if term.negated:
             found.without.append(valued)
@@ -290,9 +332,9 @@ def _labels(tx: Tx, found: Conditions, term: Labels, expanded: int) -> None:
 
 def _row(key: str, values: Sequence[Value]) -> Sql | None:
     # A longer value is cut in `facets`, and stands whole in the row.
-    if key not in _IN_ROW or any(len(value.text) >= VALUE_CHARS_MAX for value in values):
+    if any(len(value.text) >= VALUE_CHARS_MAX for value in values):
         return None
-    column = f"COALESCE({{t}}.{key}, '')" if key == "outcome" else f"{{t}}.{key}"
+    column = f"COALESCE({{t}}.{key}, '')" if key == "outcome" else f"{{t}}.{_COLUMNS.get(key, key)}"
     exact = [value.text for value in values if not value.prefix]
     beginnings = [value.text for value in values if value.prefix and value.text]
     parts = [one_of(column, exact, beginnings)] if exact or beginnings else []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from airworthy.recorder.traces.conditions import (
+    AllOf,
     Conditions,
     Place,
     Rows,
@@ -76,7 +77,7 @@ class _Search:
         self._found: list[Place] = []
 
     def run(self, whole: Span) -> Found:
-        merged = _Way(next(iter(self._of.sources), Rows(tuple(self._of.rows))))
+        merged = _Way(self._longest())
         if self._is_one_list():
             self._take(whole, merged)
             return Found(self._found)
@@ -95,15 +96,23 @@ class _Search:
     def _is_one_list(self) -> bool:
         """Which is in order by itself, so that it can be read until there is enough."""
         of = self._of
-        if of.rows or of.without or of.words or of.ids:
+        if of.rows or of.without or of.words or of.ids or of.labelled:
             return False
         return not of.valued or (
             len(of.valued) == 1 and len(of.valued[0].exact) == 1 and not of.valued[0].beginnings
         )
 
     def _has_words(self, but: Source) -> bool:
-        others = [*self._of.words, *self._of.without]
-        return any(not isinstance(each, Valued) and each is not but for each in others)
+        return any(
+            isinstance(each, Word | AllOf) and each is not but
+            for each in (*self._of.words, *self._of.without)
+        )
+
+    def _longest(self) -> Source:
+        """The one to go through when all are long: not one that the traces' own list can stand for."""
+        valued = sorted(self._of.valued, key=lambda source: source.row is not None)
+        known: list[Source] = [*self._of.ids, *valued, *self._of.words, Rows(tuple(self._of.rows))]
+        return known[0]
 
     def _stretches(self, whole: Span) -> Iterator[Span]:
         left = whole
@@ -119,12 +128,16 @@ class _Search:
             left = Span(whole.from_us, (stretch.from_us, ""))
 
     def _shortest(self, span: Span) -> _Way:
-        """The way through the shortest list; which of several long ones does not matter."""
-        counted = [(self._length(source, span), number) for number, source in enumerate(self._of.sources)]
-        if not counted:
-            return _Way(Rows(tuple(self._of.rows)))
-        length, number = min(counted)
-        return _Way(self._of.sources[number], length < self._bounds.listed, length <= self._bounds.singly)
+        """The way through the shortest list."""
+        sources = self._of.sources
+        if self._of.rows:
+            sources.append(Rows(tuple(self._of.rows)))  # Counted last: where few are so, all are looked at.
+        length, shortest = self._bounds.listed, self._longest()
+        for source in sources:
+            if length > self._bounds.singly or not isinstance(source, Rows):
+                here = self._length(source, span)
+                length, shortest = (here, source) if here < length else (length, shortest)
+        return _Way(shortest, length < self._bounds.listed, length <= self._bounds.singly)
 
     def _length(self, source: Source, span: Span) -> int:
         if isinstance(source, Word):
@@ -151,13 +164,17 @@ class _Search:
     def _asked(self, span: Span, way: _Way) -> Sql:
         of, through = self._of, way.through
         place = through.place
-        tests: list[Sql] = []
+        tests = [source.test(place, span, singly=way.singly) for source in of.labelled]
         also: list[Source] = []
         rows = [] if isinstance(through, Rows) else list(of.rows)
         for source in of.sources:
             if source is through:
                 continue
-            if isinstance(source, Valued) and source.row is not None:
+            if (
+                isinstance(source, Valued)
+                and source.row is not None
+                and (rows or way.looked_up or not source.is_one)
+            ):
                 rows.append(source.row)
             elif self._tested(source, way):
                 tests.append(source.test(place, span, singly=way.singly))
@@ -173,7 +190,8 @@ class _Search:
                 tests.append(not_(source.test(place, span, singly=way.singly)))
             else:
                 but.append(source)
-        parts = [through.listed(span, tests), *(source.listed(span) for source in also)]
+        first = through.united(span, tests) if isinstance(through, Valued) else through.listed(span, tests)
+        parts = [first, *(source.listed(span) for source in also)]
         text = " INTERSECT ".join(part.text for part in parts)
         left_out = [source.listed(span) for source in but]
         text += "".join(f" EXCEPT {part.text}" for part in left_out)

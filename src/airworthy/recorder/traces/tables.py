@@ -25,13 +25,16 @@ def traces(dialect: str) -> Sequence[str]:
 
 
 def _traces(metadata: "MetaData") -> None:
-    from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
+    from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
     made = Table(
         "traces",
         metadata,
         Column("id", String, primary_key=True),  # the task's id, or the trace's in hex
         Column("origin", String, nullable=False),  # task, otlp, import
+        Column(
+            "mode", String, nullable=False, server_default="live"
+        ),  # live, rehearsal, fork: only live ones are counted
         Column("trace_id", String, nullable=False),
         Column("agent", String, nullable=False),
         Column("release", String, nullable=False),
@@ -55,6 +58,8 @@ def _traces(metadata: "MetaData") -> None:
         Column("cost_nano", BigInteger),  # of what has a price; NULL: nothing has
         Column("unpriced", Integer, nullable=False),  # model calls without one
         Column("sentence", Text),
+        # Of a trace from elsewhere: which of its spans said what, see fold.py. NULL: a task.
+        Column("heard", LargeBinary),
         sqlite_with_rowid=False,
     )
     Index(
@@ -87,7 +92,7 @@ def _traces(metadata: "MetaData") -> None:
 def _spans(metadata: "MetaData") -> None:
     from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text
 
-    Table(
+    spans = Table(
         "spans",
         metadata,
         Column("trace", LargeBinary, primary_key=True),  # 16 bytes
@@ -106,6 +111,8 @@ def _spans(metadata: "MetaData") -> None:
         Column("part", Integer, nullable=False),  # its place in the chunk
         sqlite_with_rowid=False,
     )
+    # A trace is read in order of time and a piece at a time, however many spans it has.
+    Index("spans_by_start", spans.c.trace, spans.c.started_us)
     # The payloads of the spans of one trace that came together, packed together: they repeat each other.
     Table("chunks", metadata, Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
           Column("body", LargeBinary, nullable=False))  # fmt: skip
@@ -172,13 +179,13 @@ def _rollups(metadata: "MetaData") -> None:
 
 
 def _texts(dialect: str) -> Sequence[str]:
+    # `chunk`: where the words of a trace from elsewhere come from. NULL: a task of ours, whose journal has them.
     docs = (
-        "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL)"
+        "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL, chunk BIGINT)"
         if dialect == "postgresql"
-        else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL)"
+        else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL, chunk BIGINT)"
     )
     due = "CREATE TABLE index_due (ref VARCHAR NOT NULL PRIMARY KEY, what VARCHAR NOT NULL)"
-    by_ref = "CREATE INDEX docs_by_ref ON docs (ref)"
     if dialect == "postgresql":
         texts = [
             "CREATE TABLE texts (id BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)",
@@ -188,4 +195,4 @@ def _texts(dialect: str) -> Sequence[str]:
         # Without the text itself, which stands in the payloads, and without places: words, not phrases, are found.
         options = "content='', detail=none, columnsize=0, tokenize='unicode61'"
         texts = [f"CREATE VIRTUAL TABLE texts USING fts5(words, {options})"]
-    return [docs, by_ref, due, *texts]
+    return [docs, due, *texts]

@@ -1,0 +1,97 @@
+"""The index of words: finds traces by what was said in them. The one place where engines differ."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from airworthy.recorder.traces import chunk as chunks
+from airworthy.store import Tx
+
+# An entry's rowid is its trace's place in every list, and then its number there: to find the newest first is to walk
+# the index backwards.
+PLACES: Final = 12
+DOCS_MAX: Final = 1 << PLACES  # entries of one microsecond
+SPAN_CHARS_MAX: Final = 32_768  # What stands further back in a span is not found by its words.
+DOC_CHARS_MAX: Final = 262_144
+
+
+class Doc(NamedTuple):
+    """What is to be found as one. `chunk`: where its words are; None where the words are told when it is forgotten."""
+
+    ref: str
+    at_us: int
+    words: str
+    chunk: int | None = None
+
+
+def words_of(texts: Iterable[str]) -> str:
+    """What is indexed of these texts. To forget takes the very same words: what is indexed must never change with a
+    release, unless the index is made anew.
+    """
+    # Each line once, because the calls of one trace repeat a conversation as it grows. Each word once would cost more
+    # than the index takes for it.
+    lines: dict[str, None] = {}
+    for text in texts:
+        lines.update(dict.fromkeys(text[:SPAN_CHARS_MAX].split("\n")))
+    return "\n".join(lines)[:DOC_CHARS_MAX].replace("\x00", " ").strip()
+
+
+def index(tx: Tx, ref: str, at_us: int, text: str) -> None:
+    """One text of a task of ours."""
+    index_all(tx, [Doc(ref, at_us, words_of([text]))])
+
+
+def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
+    """How many found no place, because too many began in the same microsecond. A doc without words is none."""
+    free: dict[int, int] = {}
+    placed = []
+    left_out = 0
+    for doc in docs:
+        if not doc.words:
+            continue
+        place = free.get(doc.at_us)
+        if place is None:
+            place = _free(tx, doc.at_us)
+        free[doc.at_us] = place + 1
+        if place >= DOCS_MAX:
+            left_out += 1
+        else:
+            placed.append(((doc.at_us << PLACES) | place, doc))
+    placed.sort()
+    tx.many(
+        "INSERT INTO docs (id, ref, chunk) VALUES (?, ?, ?)",
+        [(id_, doc.ref, doc.chunk) for id_, doc in placed],
+    )
+    tx.many("INSERT INTO texts (rowid, words) VALUES (?, ?)", [(id_, doc.words) for id_, doc in placed])
+    return left_out
+
+
+def forget(tx: Tx, ref: str, texts: Sequence[str] = ()) -> int:
+    """Takes what is indexed of it out of the index; how many entries that were.
+
+    `texts`: for a task of ours, what `index` was told, in that order. Of a trace from elsewhere the chunks tell. So
+    forget the words first, before the chunks and the row of `traces`, which says where in the index they are.
+    """
+    row = tx.row("SELECT at_us FROM traces WHERE id = ?", (ref,))
+    first = 0 if row is None else row[0] << PLACES
+    here = (first, first + DOCS_MAX, ref)
+    rows = tx.rows("SELECT id, chunk FROM docs WHERE id >= ? AND id < ? AND ref = ? ORDER BY id", here)
+    told = iter(texts)
+    gone = []
+    for id_, chunk in rows:
+        if chunk is None:
+            text = next(told, None)
+            words = None if text is None else words_of([text])
+        else:
+            body = tx.row("SELECT body FROM chunks WHERE id = ?", (chunk,))
+            words = None if body is None else words_of(text for _, text in chunks.unpack(bytes(body[0])))
+        if words is not None:
+            gone.append((id_, words))
+    tx.many("INSERT INTO texts (texts, rowid, words) VALUES ('delete', ?, ?)", gone)
+    tx.execute("DELETE FROM docs WHERE id >= ? AND id < ? AND ref = ?", here)
+    return len(rows)
+
+
+def _free(tx: Tx, at_us: int) -> int:
+    first = at_us << PLACES
+    row = tx.row("SELECT MAX(id) FROM docs WHERE id >= ? AND id < ?", (first, first + DOCS_MAX))
+    return 0 if row is None or row[0] is None else int(row[0]) - first + 1

@@ -1,0 +1,59 @@
+"""Takes what was deleted out of the file's bytes, and gives the room back; knows no table but the text index.
+
+A deleted row leaves its bytes behind: in freed pages, in the gaps of pages that rows moved out of, in the log, in the
+text index until its parts are merged. Rebuilding the file and emptying the log leaves none of that.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from airworthy.store._connection import BUSY_S_MAX, translated
+from airworthy.store.database import Database
+from airworthy.store.sqlite import SQLiteDatabase
+
+# Writers of other processes wait while the file is rebuilt, and give up after BUSY_S_MAX.
+AT_ONCE_BYTES_MAX: Final = 2 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """`log_left`: somebody was reading an older state, so the log could not be emptied; do it again later."""
+
+    bytes_before: int
+    bytes_after: int
+    log_left: bool
+
+
+def size_of(database: Database) -> int:
+    """Bytes of the file and its log; 0 of one in memory."""
+    if not isinstance(database, SQLiteDatabase):
+        return 0
+    return sum(
+        Path(path).stat().st_size for path in (database.path, f"{database.path}-wal") if Path(path).exists()
+    )
+
+
+def scrub(database: Database) -> Scrubbed:
+    """Rebuilds the file beside whoever reads it; needs as much free room again, and writers wait meanwhile.
+
+    Raises: StoreError and its children; the file is as it was then.
+    """
+    before = size_of(database)
+    if not isinstance(database, SQLiteDatabase):
+        return Scrubbed(0, 0, log_left=False)
+    try:
+        # Its own connection, whose temporary file is on the disk: the copy may not fit into memory.
+        raw = sqlite3.connect(database.path, timeout=BUSY_S_MAX, isolation_level=None)
+        try:
+            raw.execute("PRAGMA secure_delete = ON")
+            if raw.execute("SELECT 1 FROM sqlite_master WHERE name = 'texts'").fetchone():
+                raw.execute("INSERT INTO texts (texts) VALUES ('optimize')")
+            raw.execute("VACUUM")
+            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            raw.close()
+    except sqlite3.Error as error:
+        raise translated(error, database.path) from error
+    return Scrubbed(before, size_of(database), log_left=bool(busy))

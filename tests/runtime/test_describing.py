@@ -1,0 +1,131 @@
+"""The index of traces catches up with tasks that ended: their sentence, their words, and tasks of before it existed."""
+
+from typing import Any
+
+import pytest
+
+from airworthy.policy import RuntimeRules
+from airworthy.runtime import Run, State
+from airworthy.runtime.describing import describe
+from airworthy.store import Tx
+from airworthy.tools import Permanent, tool
+from tests.runtime.kit import Bench, bench
+from tests.simulation.index import untrue
+
+INDEX = ("traces", "facets", "rollups", "rollup_bins", "series", "docs")
+
+
+@tool
+async def look(order: int) -> str:
+    """Looks an order up."""
+    return f"order {order} is a heliotrope lamp"
+
+
+async def handle(run: Run) -> str:
+    found: str = await run.tool("look", order=8812)
+    if run.text == "break":
+        raise Permanent("the warehouse burnt down")
+    return found
+
+
+def made() -> Bench:
+    return bench(handle, look, runtime=RuntimeRules())
+
+
+async def described(world: Bench) -> None:
+    while await describe(world.app.database):
+        continue
+
+
+def found(world: Bench, words: str) -> list[str]:
+    def query(tx: Tx) -> list[str]:
+        return [row[0] for row in tx.rows(
+            "SELECT DISTINCT docs.ref FROM texts JOIN docs ON docs.id = texts.rowid WHERE texts MATCH ?", (words,)
+        )]  # fmt: skip
+
+    return world.app.database.read_now(query)
+
+
+def differences(world: Bench, *task_ids: str) -> list[str]:
+    known = [(world.task(task_id), world.steps(task_id)) for task_id in task_ids]
+    return world.app.database.read_now(lambda tx: untrue(tx, known))
+
+
+def sentence(world: Bench, task_id: str) -> Any:
+    row = world.app.database.read_now(
+        lambda tx: tx.row("SELECT sentence FROM traces WHERE id = ?", (task_id,))
+    )
+    return None if row is None else row[0]
+
+
+async def test_a_task_that_ended_is_found_by_its_words_and_told_in_a_sentence() -> None:
+    world = made()
+    task = await world.done("where is my lamp")
+    await described(world)
+
+    assert found(world, "heliotrope") == [task.id]
+    assert found(world, "nothing") == []
+    assert "8812" in sentence(world, task.id)
+    assert not differences(world, task.id)
+
+
+async def test_a_task_sent_back_counts_once_and_keeps_both_its_texts() -> None:
+    world = made()
+    task = await world.done("break")
+    await described(world)
+    assert task.state is State.DEAD_LETTERED
+    assert found(world, "warehouse") == [task.id]
+    assert not differences(world, task.id)
+
+    world.app.operations.requeue(task.id)
+    assert not differences(world, task.id)
+    await world.work()
+    await described(world)
+
+    assert not differences(world, task.id)
+    rows = world.app.database.read_now(lambda tx: tx.rows("SELECT id FROM docs WHERE ref = ?", (task.id,)))
+    assert len(rows) == 2
+
+
+async def test_a_rehearsal_is_listed_and_counts_in_no_sum() -> None:
+    world = made()
+    task = await world.done("try", dry_run=True)
+
+    assert not differences(world, task.id)
+    assert world.app.database.read_now(lambda tx: tx.rows("SELECT mode FROM traces")) == [("rehearsal",)]
+    assert world.app.database.read_now(lambda tx: tx.rows("SELECT * FROM rollups")) == []
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+async def test_tasks_of_before_the_index_are_entered_as_they_stand(closed_first: bool) -> None:
+    world = made()
+    task_ids = [world.submit("one"), world.submit("break")]
+
+    def forget(tx: Tx) -> None:
+        for table in INDEX:
+            tx.execute(f"DELETE FROM {table}")
+        tx.execute("DELETE FROM index_due")
+        tx.execute("INSERT INTO index_due (ref, what) SELECT id, 'all' FROM tasks")
+
+    if closed_first:
+        await world.work()
+    world.app.database.write_now(forget)
+    if not closed_first:
+        await world.work()  # They end before they are entered.
+    await described(world)
+
+    assert not differences(world, *task_ids)
+    assert found(world, "heliotrope")
+
+
+async def test_a_record_that_cannot_be_read_holds_up_no_other() -> None:
+    world = made()
+    broken, sound = world.submit("one"), world.submit("two")
+    await world.work()
+    world.app.database.write_now(
+        lambda tx: tx.execute("UPDATE payloads SET body = ? WHERE task_id = ?", (b"\x01torn", broken))
+    )
+    await described(world)
+
+    assert "cannot be read" in sentence(world, broken)
+    assert "8812" in sentence(world, sound)
