@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from airworthy.recorder.tables import MIGRATIONS
 from airworthy.recorder.traces import facets
+from airworthy.recorder.traces import text as text_index
 from airworthy.recorder.traces.find import TraceRow
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Term, Words
 from airworthy.store import MemoryDatabase, Tx, migrate
@@ -55,17 +56,10 @@ def stored(made: Sequence[Made], database: MemoryDatabase | None = None) -> Memo
             tx.execute(_INSERT, tuple(getattr(one.row, name) for name in _NAMES))
             facets.note(tx, one.row.id, one.row.at_us, one.valued)
             for text in one.texts:
-                index(tx, one.row.id, one.row.at_us, text)
+                text_index.index(tx, one.row.id, one.row.at_us, text)
 
     database.write_now(op)
     return database
-
-
-def index(tx: Tx, ref: str, at_us: int, text: str) -> None:
-    found = tx.row("SELECT MAX(id) FROM docs WHERE id >= ? AND id < ?", (at_us << 12, (at_us + 1) << 12))
-    id_ = at_us << 12 if found is None or found[0] is None else found[0] + 1
-    tx.execute("INSERT INTO docs (id, ref) VALUES (?, ?)", (id_, ref))
-    tx.execute("INSERT INTO texts (rowid, words) VALUES (?, ?)", (id_, text))
 
 
 def fits(made: Made, query: Query) -> bool:

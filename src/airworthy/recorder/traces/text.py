@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from airworthy.recorder.traces import chunk as chunks
+from airworthy.recorder.traces.cjk import spread
 from airworthy.store import Tx
 
 # An entry's rowid is its trace's place in every list, and then its number there: to find the newest first is to walk
@@ -32,7 +33,7 @@ def words_of(texts: Iterable[str]) -> str:
     lines: dict[str, None] = {}
     for text in texts:
         lines.update(dict.fromkeys(text[:SPAN_CHARS_MAX].split("\n")))
-    return "\n".join(lines)[:DOC_CHARS_MAX].replace("\x00", " ").strip()
+    return spread("\n".join(lines)[:DOC_CHARS_MAX].replace("\x00", " ").strip())
 
 
 def index(tx: Tx, ref: str, at_us: int, text: str) -> None:

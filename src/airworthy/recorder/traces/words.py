@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from airworthy.recorder.traces import cjk
 from airworthy.recorder.traces.query import Words
 from airworthy.store import MemoryDatabase, Tx
 
@@ -50,10 +51,11 @@ def matches(words: Words) -> list[str]:
 
     Apart, because the spans of a trace that came in several requests are several entries of the index.
     """
-    found = tokens(words.text)
-    asked = [f'"{token}"' for token in found]
+    found = tokens(cjk.asked(words.text))
+    # Only tokens of the engine's own come here, so a quote can be closed by no text from outside.
+    asked = [f'"{token}"{"*" * cjk.is_single(token)}' for token in found]
     if words.prefix and asked:
-        asked[-1] += "*"
+        asked[-1] = asked[-1].removesuffix("*") + "*"
     return list(dict.fromkeys(asked))
 
 
