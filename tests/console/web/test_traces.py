@@ -5,7 +5,6 @@ import re
 import pytest
 
 from airworthy.runtime import Submission
-from airworthy.store import Tx
 from tests.console.web import world
 from tests.console.web.hostile import TEXTS, UNSEEN
 from tests.console.web.html import read
@@ -138,12 +137,6 @@ async def test_hostile_filters_are_text(full: House, q: str) -> None:
 async def test_an_open_task_of_ours_says_how_it_stands() -> None:
     house = House()
     row = house.parts.operations.submit(house.parts.policies["support"], Submission("hello")).task
-
-    def op(tx: Tx) -> None:
-        (one,) = list(world.traces(house.now_us(), 2, share=0.01))[:1]
-        world.write(tx, world.opened(one, row.id))
-
-    house.parts.database.write_now(op)
     async with house.visit() as client:
         page = read((await client.get(f"/traces?q=id:{row.id}")).text)
 

@@ -171,11 +171,6 @@ def hostile(like: Trace, id_: str, text: str) -> Trace:
     )  # fmt: skip
 
 
-def opened(like: Trace, id_: str) -> Trace:
-    """A task of ours that has not ended."""
-    return replace(like, id=id_, outcome=None, duration_us=None)
-
-
 def change_of(trace: Trace) -> Change:
     change = Change()
     change.add("opened")
