@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from airworthy.console.paging import goes_on
+from airworthy.console.paging import Paged
 from airworthy.console.parts import FOUND_MAX, Administering, Given
 from airworthy.core.clock import iso
 from airworthy.recorder import audit
@@ -14,24 +15,27 @@ from airworthy.runtime.documents import Document
 router = APIRouter(prefix="/audit", tags=["audit log"])
 
 
+class Wanted(BaseModel):
+    """`what`: one word, as review.approve, or all of review. `before`: the last `n` of the page before."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    who: str = ""
+    what: str = ""
+    about: str = ""
+    before: Annotated[int | None, Field(ge=0, le=2**62)] = None
+    limit: Annotated[int, Field(ge=1, le=FOUND_MAX)] = 100
+
+
 @router.get("")
 def listing(
-    request: Request,
-    response: Response,
-    given: Given,
-    _: Administering,
-    *,
-    who: str = "",
-    what: str = "",
-    about: str = "",
-    before: Annotated[int | None, Query(ge=0, le=2**62)] = None,
-    limit: Annotated[int, Query(ge=1, le=FOUND_MAX)] = 100,
+    wanted: Annotated[Wanted, Query()], given: Given, _: Administering, page: Paged
 ) -> list[Document]:
-    """The newest first. `what`: one word, as review.approve, or all of review."""
-    query = AuditQuery(who, what, about, 0, before, limit)
+    """The newest first."""
+    query = AuditQuery(wanted.who, wanted.what, wanted.about, 0, wanted.before, wanted.limit)
     rows = given.database.read_now(lambda tx: audit.listing(tx, query))
     if rows:
-        goes_on(request, response, len(rows), limit, before=rows[-1].n)
+        page.goes_on(len(rows), wanted.limit, before=rows[-1].n)
     return [document(row) for row in rows]
 
 

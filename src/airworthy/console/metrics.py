@@ -1,6 +1,6 @@
 """/metrics: what Prometheus reads, taken from rows and rollups at the moment it asks. Names agents, no user."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Request
@@ -43,12 +43,13 @@ async def metrics(request: Request, given: Given, found: Identified) -> Response
         if found is None or found.session:
             raise NoKey
         allowed(given, found.caller, "look")
-    body, kind = await run_in_threadpool(exposition, given, request.headers.get("accept", ""))
+    agents = found.caller.agents if found is not None else frozenset[str]()
+    body, kind = await run_in_threadpool(exposition, given, request.headers.get("accept", ""), agents)
     return Response(body, media_type=kind)
 
 
-def exposition(given: Parts, accept: str = "") -> tuple[bytes, str]:
-    """The text, in the form that the scraper takes, and its content type."""
+def exposition(given: Parts, accept: str = "", agents: Collection[str] = ()) -> tuple[bytes, str]:
+    """The text, in the form that the scraper takes, and its content type. `agents`: theirs alone; none: all."""
     from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.registry import CollectorRegistry
@@ -57,7 +58,7 @@ def exposition(given: Parts, accept: str = "") -> tuple[bytes, str]:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    registry.register(_Stored(given))
+    registry.register(_Stored(given, sorted(agents)))
     encode, kind = choose_encoder(accept)
     return encode(registry), kind
 
@@ -65,22 +66,34 @@ def exposition(given: Parts, accept: str = "") -> tuple[bytes, str]:
 class _Stored:
     """One reading of the store, in one transaction, so that the numbers belong together."""
 
-    def __init__(self, given: Parts) -> None:
+    def __init__(self, given: Parts, agents: Sequence[str]) -> None:
         self._given = given
+        self._agents = agents
 
     def collect(self) -> "Iterable[Metric]":
         now_us = self._given.clock.now_us()
-        return self._given.database.read_now(lambda tx: [*_tasks(tx), *_waiting(tx, now_us), *_intake(tx)])
+        agents = self._agents
+
+        def read(tx: Tx) -> "list[Metric]":
+            # What other programs send is of no agent until it is read.
+            return [*_tasks(tx, agents), *_waiting(tx, agents, now_us), *(() if agents else _intake(tx))]
+
+        return self._given.database.read_now(read)
 
 
-def _tasks(tx: Tx) -> "Iterable[Metric]":
+def _only(agents: Sequence[str], column: str = "agent") -> str:
+    return f" AND {column} IN ({', '.join('?' for _ in agents)})" if agents else ""
+
+
+def _tasks(tx: Tx, agents: Sequence[str]) -> "Iterable[Metric]":
     from prometheus_client.core import CounterMetricFamily
 
     names = [*OUTCOMES, "opened", "cost_nano", *(column for column, _, _ in _SUMMED)]
     sums = ", ".join(f"SUM(r.{name})" for name in names)
     rows = tx.rows(
         f"SELECT s.agent, {sums} FROM rollups r JOIN series s ON s.id = r.series_id WHERE r.width_s = 3600"
-        " GROUP BY s.agent ORDER BY s.agent"
+        f"{_only(agents, 's.agent')} GROUP BY s.agent ORDER BY s.agent",
+        agents,
     )
     by_agent = _bounded({agent: [int(value or 0) for value in values] for agent, *values in rows})
     ended = CounterMetricFamily(
@@ -102,11 +115,14 @@ def _tasks(tx: Tx) -> "Iterable[Metric]":
     return [ended, opened, cost, *others]
 
 
-def _waiting(tx: Tx, now_us: int) -> "Iterable[Metric]":
+def _waiting(tx: Tx, agents: Sequence[str], now_us: int) -> "Iterable[Metric]":
     from prometheus_client.core import GaugeMetricFamily
 
     queue = GaugeMetricFamily("airworthy_queue_tasks", "Tasks that wait to be worked on.", labels=("agent",))
-    rows = tx.rows("SELECT agent, COUNT(*) FROM tasks WHERE state = 'queued' GROUP BY agent ORDER BY agent")
+    rows = tx.rows(
+        f"SELECT agent, COUNT(*) FROM tasks WHERE state = 'queued'{_only(agents)} GROUP BY agent ORDER BY agent",
+        agents,
+    )
     for agent, [count] in _bounded({agent: [count] for agent, count in rows}).items():
         queue.add_metric((agent,), count)
     items = GaugeMetricFamily("airworthy_review_items", "Items that wait for a person.", labels=("kind",))
@@ -114,13 +130,17 @@ def _waiting(tx: Tx, now_us: int) -> "Iterable[Metric]":
         "airworthy_review_oldest_seconds", "How long the oldest of them waits.", labels=("kind",)
     )
     for kind, count, since_us in tx.rows(
-        "SELECT kind, COUNT(*), MIN(created_us) FROM review_items WHERE status = 'open' GROUP BY kind ORDER BY kind"
+        "SELECT kind, COUNT(*), MIN(created_us) FROM review_items WHERE status = 'open'"
+        f"{_only(agents)} GROUP BY kind ORDER BY kind",
+        agents,
     ):
         items.add_metric((kind,), count)
         oldest.add_metric((kind,), max(0, now_us - since_us) / US_PER_S)
     alerts = GaugeMetricFamily("airworthy_alerts", "Alerts that stand.", labels=("severity",))
     for severity, count in tx.rows(
-        "SELECT severity, COUNT(*) FROM alerts WHERE ended_us IS NULL GROUP BY severity ORDER BY severity"
+        f"SELECT severity, COUNT(*) FROM alerts WHERE ended_us IS NULL{_only(agents)}"
+        " GROUP BY severity ORDER BY severity",
+        agents,
     ):
         alerts.add_metric((severity,), count)
     return [queue, items, oldest, alerts]

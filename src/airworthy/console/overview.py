@@ -25,7 +25,7 @@ from airworthy.store.lease import this_host
 
 router = APIRouter(tags=["overview"])
 # How old a reading may be that is shown; long windows move slowly and cost more to read.
-FRESH_S: Final[Mapping[str, float]] = {"1h": 2.0, "24h": 5.0, "7d": 60.0, "30d": 60.0}
+FRESH_S: Final[Mapping[str, float]] = {"1h": 2.0, "24h": 10.0, "7d": 60.0, "30d": 300.0}
 STANDING_FRESH_S: Final = 1.0
 
 

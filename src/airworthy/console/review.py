@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from airworthy.console.access import Caller
-from airworthy.console.paging import goes_on
+from airworthy.console.paging import Paged
 from airworthy.console.parts import FOUND_MAX, Deciding, Given, Looking, Parts
 from airworthy.review import Act, ItemQuery, Kind, Status
 from airworthy.runtime.documents import Document
@@ -33,9 +33,7 @@ class Wanted(BaseModel):
 
 
 @router.get("")
-def items(
-    wanted: Annotated[Wanted, Query()], given: Given, who: Looking, request: Request, response: Response
-) -> list[Document]:
+def items(wanted: Annotated[Wanted, Query()], given: Given, who: Looking, page: Paged) -> list[Document]:
     """What waits for people, the oldest first."""
     query = ItemQuery(
         tuple(wanted.kind), wanted.to, wanted.assigned, wanted.agent, wanted.task, tuple(wanted.status),
@@ -43,7 +41,7 @@ def items(
     )  # fmt: skip
     found = given.reviews().listing(query, who.person)
     if found:
-        goes_on(request, response, len(found), wanted.limit, after=found[-1].item.id)
+        page.goes_on(len(found), wanted.limit, after=found[-1].item.id)
     return [line_document(shown) for shown in found]
 
 

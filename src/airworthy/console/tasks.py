@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from airworthy.console.paging import goes_on
+from airworthy.console.paging import Paged
 from airworthy.console.parts import FOUND_MAX, Given, Looking, Operating, Submitting
 from airworthy.core.errors import InputError
 from airworthy.review import Act
@@ -64,9 +64,7 @@ class Wanted(BaseModel):
 
 
 @router.get("/tasks")
-def tasks(
-    wanted: Annotated[Wanted, Query()], given: Given, _: Looking, request: Request, response: Response
-) -> list[Document]:
+def tasks(wanted: Annotated[Wanted, Query()], given: Given, _: Looking, page: Paged) -> list[Document]:
     """The newest first."""
     query = TaskQuery(
         tuple(wanted.state),
@@ -78,7 +76,7 @@ def tasks(
     )
     found = given.operations.tasks(query)
     if found:
-        goes_on(request, response, len(found), wanted.limit, before=found[-1].id)
+        page.goes_on(len(found), wanted.limit, before=found[-1].id)
     return [task_document(task) for task in found]
 
 

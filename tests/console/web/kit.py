@@ -79,6 +79,7 @@ class Watching:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.chunks: list[str] = []
+        self._asked = False
         self._left = asyncio.Event()
         self._came = asyncio.Event()
         where, _, query = path.partition("?")
@@ -92,7 +93,8 @@ class Watching:
         self.ended = asyncio.ensure_future(app(scope, self._receive, self._send))
 
     async def _receive(self) -> dict[str, Any]:
-        if not self.status:
+        if not self._asked:
+            self._asked = True
             return {"type": "http.request", "body": b"", "more_body": False}
         await self._left.wait()
         return {"type": "http.disconnect"}

@@ -6,7 +6,7 @@ Every number comes from a seed, so that a test can count with it and a screensho
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from airworthy.core.clock import US_PER_S
@@ -158,6 +158,17 @@ def write(tx: Tx, trace: Trace) -> None:
     rollups.add(
         tx, trace.at_us, rollups.series_id(tx, kind.agent, trace.release, trace.feature), change_of(trace)
     )
+
+
+def hostile(like: Trace, id_: str, text: str) -> Trace:
+    """The same with this text wherever somebody else writes one. Labels are as long as their columns let them be."""
+    kind = replace(
+        like.kind, agent=text[:300], model=text[:100], tools=(text[:100],), features=(text,), origin="otlp"
+    )
+    return replace(
+        like, id=id_, trace_id=id_, kind=kind, sentence=text, feature=text, release=text, user=text, error_type=text,
+        errors=1, outcome=text[:50],
+    )  # fmt: skip
 
 
 def change_of(trace: Trace) -> Change:

@@ -43,23 +43,13 @@ def install(api: "FastAPI") -> None:
     """After the API's own handlers, which keep answering programs."""
     from fastapi.exceptions import RequestValidationError
 
-    for kind in (AirworthyError, HTTPException, RequestValidationError):
+    for kind in (AirworthyError, HTTPException, RequestValidationError, Exception):
         api.add_exception_handler(kind, _either(api.exception_handlers[kind]))
-    api.add_exception_handler(Exception, _broken)
-
-
-def _broken(request: "Request", _: Exception) -> "Response":
-    """A fault of ours. What it was is no visitor's business; the framework hands it on to whoever runs the server."""
-    from fastapi.responses import PlainTextResponse
-
-    if not wants_page(request):
-        return PlainTextResponse("Internal Server Error", 500)
-    return page(
-        request, 500, "This page could not be made.", "Try again; if it stays so, tell whoever runs this."
-    )
 
 
 def _either(for_programs: Callable[..., Any]) -> "Callable[[Request, Exception], Awaitable[Response]]":
+    from fastapi.exceptions import RequestValidationError
+
     async def told(request: "Request", error: Exception) -> "Response":
         if not wants_page(request):
             answer: Response = for_programs(request, error)
@@ -74,9 +64,13 @@ def _either(for_programs: Callable[..., Any]) -> "Callable[[Request, Exception],
                     else str(error.detail)
                 )
                 return page(request, error.status_code, message, _MENDS.get(error.status_code, ""))
-            case _:
+            case RequestValidationError():
                 return page(
                     request, 422, "The address or the form is not as it must be.", "Go back and try again."
                 )
+            case _:
+                # What it was is no visitor's business; the framework hands it on to whoever runs the server.
+                mend = "Try again; if it stays so, tell whoever runs this."
+                return page(request, 500, "This page could not be made.", mend)
 
     return told

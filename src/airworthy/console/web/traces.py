@@ -15,6 +15,7 @@ from airworthy.core.errors import InputError
 from airworthy.recorder.traces import query as asked
 from airworthy.recorder.traces.filter import CHARS_MAX, FilterError, parse
 from airworthy.recorder.traces.find import Cursor, Page, TraceRow, count, find
+from airworthy.recorder.traces.hints import hints
 from airworthy.runtime import tasks
 from airworthy.store import Tx
 
@@ -30,6 +31,7 @@ STARTS: Final = (
     ("Over a minute", "duration>1m since:24h"),
     ("Unpriced", "is:unpriced since:7d"),
 )
+FILES: Final = (("JSON lines", "jsonl"), ("CSV", "csv"))
 EXAMPLES: Final = (
     ("agent:support outcome:escalated since:24h", "escalated tasks of support in the last 24 hours"),
     ("tool:refund -outcome:answered", "refund was called and the task was not answered"),
@@ -55,12 +57,12 @@ def page(
     except InputError as error:
         return _refused(request, who, q, error)
 
-    def read(tx: Tx) -> tuple[Page, int | None, Mapping[str, str]]:
+    def read(tx: Tx) -> tuple[Page, int | None, Mapping[str, str], Sequence[str]]:
         found = find(tx, query, before=place, limit=PAGE)
         many = count(tx, query, COUNTED_MAX) if place is None and found.next is not None else None
-        return found, many, _states(tx, found.rows)
+        return found, many, _states(tx, found.rows), [] if found.rows else hints(tx, query)
 
-    found, many, states = given.database.read_now(read)
+    found, many, states, why_none = given.database.read_now(read)
     return pages.render(
         request,
         "traces.html",
@@ -71,6 +73,8 @@ def page(
         chips=[(chip.text, _at(chip.without)) for chip in asked.chips(query)],
         rows=found.rows,
         states=states,
+        hints=why_none,
+        files=[(word, f"/api/v1/traces.{kind}?" + urlencode({"q": q})) for word, kind in FILES],
         ways=ways,
         found=_found(found, many, first=place is None),
         newest=_at(q) if place is not None else "",
@@ -84,7 +88,8 @@ def _refused(request: Request, who: Visiting, q: str, error: InputError) -> HTML
     """What was typed stands in its field still, with what is wrong with it."""
     at = error.at if isinstance(error, FilterError) else None
     return pages.render(
-        request, "traces.html", who=who, status=400, title="Traces", **_page(q, at), chips=[], rows=[], states={},
+        request, "traces.html", who=who, status=400, title="Traces", **_page(q, at), chips=[], rows=[],
+        states={}, hints=[], files=[],
         ways=ways, found="", newest="", older="", stopped_us=None, error=error,
     )  # fmt: skip
 
