@@ -1,24 +1,35 @@
 """Puts the API together on one database: its operations, its callers' keys, the people it knows."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.config import secret
+from airworthy.app.console_settings import OidcRule
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.accounts import Accounts
 from airworthy.console.door import Door
+from airworthy.console.oidc import Provider, Rule
 from airworthy.console.parts import Parts
 from airworthy.console.passwords import Hasher
 from airworthy.console.signing import SigningIn
-from airworthy.core.errors import InputError
+from airworthy.core.clock import Clock
+from airworthy.core.errors import ConfigError, InputError
 from airworthy.gateway.keys import expiry_us
 from airworthy.recorder import audit
 from airworthy.recorder.audit import Entry
+from airworthy.resilience.egress import INTERNET_ONLY, Egress, sync_transport
 from airworthy.review.people import People
 from airworthy.runtime import Agent
 from airworthy.runtime.reviews import Reviews
+
+if TYPE_CHECKING:
+    import httpx
+
+PROVIDER_TIMEOUT_S: Final = 10.0
 
 
 def parts_of(
@@ -27,6 +38,7 @@ def parts_of(
     people: Callable[[], People],
     door: Door | None = None,
     hasher: Hasher | None = None,
+    provider: Provider | None = None,
 ) -> Parts:
     """`people`: asked at each request. `hasher`: left out, one that takes its time."""
     queue = app.reviews.with_agents(agents)
@@ -41,8 +53,34 @@ def parts_of(
     signing = signing_of(accounts, door)
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
-        door, accounts, signing,
+        door, accounts, signing, provider,
     )  # fmt: skip
+
+
+def provider_of(
+    rule: OidcRule | None, public_url: str, clock: Clock, people: Callable[[], People]
+) -> Provider | None:
+    """Raises: ConfigError when its secret is named and not there."""
+    if rule is None:
+        return None
+    known = secret(rule.client_secret_env or "")
+    if rule.client_secret_env and not known:
+        raise ConfigError(
+            f"[oidc] of console.toml names the variable {rule.client_secret_env}, and it is not set.",
+            mend="Set it to the secret that the provider gave for this console.",
+        )
+    made = Rule(
+        rule.issuer, rule.client_id, f"{public_url}/login/oidc/back", known, rule.scopes, rule.person_claim,
+        rule.roles_claim, rule.roles, rule.internal,
+    )  # fmt: skip
+
+    def client() -> "httpx.Client":
+        import httpx
+
+        egress = Egress(internal=True) if rule.internal else INTERNET_ONLY
+        return httpx.Client(transport=sync_transport(egress), timeout=PROVIDER_TIMEOUT_S, trust_env=False)
+
+    return Provider(made, client, clock, people)
 
 
 def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:

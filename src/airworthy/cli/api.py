@@ -64,15 +64,16 @@ class ApiServing:
     """One API from its first word to its last; `cli.interrupts.Part`."""
 
     def __init__(self, found: "Project", listener: "socket.socket", *, as_json: bool) -> None:
-        from airworthy.app.console import parts_of
+        from airworthy.app.console import parts_of, provider_of
         from airworthy.app.console_settings import door_of, load_console_settings
         from airworthy.app.people import PeopleFile
         from airworthy.console.api import application
         from airworthy.gateway.server import HttpServer, address_of
 
         people = PeopleFile(found.config.folder)
-        door = door_of(load_console_settings(found.config.folder))
-        self._parts = parts_of(found.app, found.agents, people, door)
+        settings = load_console_settings(found.config.folder)
+        provider = provider_of(settings.oidc, settings.public_url or "", found.app.clock, people)
+        self._parts = parts_of(found.app, found.agents, people, door_of(settings), provider=provider)
         people()  # One that cannot be read is told now, not to each caller.
         self._server: HttpServer = HttpServer(application(self._parts), DRAIN_S)
         self._listener = listener

@@ -12,6 +12,7 @@ from airworthy.console.access import Caller, Right
 from airworthy.console.accounts import Accounts
 from airworthy.console.door import Door
 from airworthy.console.identity import Came, Identity, identified
+from airworthy.console.oidc import Provider
 from airworthy.console.problems import Forbidden, NoKey
 from airworthy.console.signing import SigningIn
 from airworthy.console.within import within
@@ -48,6 +49,7 @@ class Parts:
     door: Door
     accounts: Accounts
     signing: SigningIn
+    provider: Provider | None = None
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")

@@ -2,12 +2,12 @@
 
 from fastapi import FastAPI
 
-from airworthy.console.web import account, assets, errors, login
+from airworthy.console.web import account, assets, errors, login, oidc
 
 
 def install(api: FastAPI) -> None:
     """After the API's own routes and its handlers of errors."""
-    for router in (assets.router, login.router, account.router):
+    for router in (assets.router, login.router, oidc.router, account.router):
         api.include_router(router)
     errors.install(api)
     login.install(api)
