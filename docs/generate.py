@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperGroup
 
+from airworthy.app.console_settings import ConsoleSettings, OidcRule
 from airworthy.cli import main
 from airworthy.cli.exits import Exit
 from airworthy.policy.reference import key_table, key_tables
@@ -63,6 +64,18 @@ Teams name their channels under `notify`. [Get notified](../how-to/get-notified.
 
 Addresses begin with `https://`; `http://` needs `internal = true`.
 """
+
+CONSOLE = """# The console's settings
+
+{mark}
+
+`console.toml` stands beside `airworthy.toml`; without it all is as by default. Whoever serves reads it at its start.
+[Sign in to the console](../how-to/sign-in.md) shows it at work.
+
+{keys}
+## `[oidc]`
+
+{oidc}"""
 
 STATES_TOP = """# States of a task
 
@@ -133,6 +146,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "task-states.md": states_page(),
         policy: policy_page(policy.read_text(encoding="utf-8")),
+        REFERENCE / "console.md": CONSOLE.format(mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
     }
 
