@@ -93,9 +93,19 @@ class ApiServing:
     def hurry(self) -> None:
         self._server.hurry()
 
+    def _invite(self) -> None:
+        """While nobody has a password, the first admin sets theirs by a link that whoever starts this reads here."""
+        from airworthy.app.config import person
+
+        link = self._parts.accounts.first_link(person())
+        if link is not None:
+            at = self._parts.door.public_url or self._at.url
+            show.say(f"First sign-in, as {link.person}, once, within 15 minutes: {at}{link.path}")
+
     def _announce(self) -> None:
         if self._as_json:
             show.emit({"url": self._at.url}, line=True)
         else:
             show.say(f"API on {self._at.url}, described in {self._at.url}/openapi.json")
+            self._invite()
         note_others(self._at)
