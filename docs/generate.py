@@ -12,6 +12,7 @@ from airworthy.app.intake_settings import IntakeRule
 from airworthy.app.holdings import HOLDINGS
 from airworthy.app.redact_settings import OwnRule, RedactRule
 from airworthy.app.retention_settings import AgentRetention, RetentionRule
+from airworthy.app.console_settings import ConsoleSettings, OidcRule
 from airworthy.cli import main
 from airworthy.cli.exits import Exit
 from airworthy.core.personal import BUILT_IN
@@ -155,6 +156,17 @@ and `timestamp`. `--agent` and `--release` stand in where a line says none.
 | calculated cost | `cost_usd` |
 | attributes of OpenTelemetry GenAI or OpenInference | `attributes`: they are understood as they are |
 """
+CONSOLE = """# The console's settings
+
+{mark}
+
+`console.toml` stands beside `airworthy.toml`; without it all is as by default. Whoever serves reads it at its start.
+[Sign in to the console](../how-to/sign-in.md) shows it at work.
+
+{keys}
+## `[oidc]`
+
+{oidc}"""
 
 STATES_TOP = """# States of a task
 
@@ -334,6 +346,7 @@ def pages() -> dict[Path, str]:
             export=key_table(ExportRule),
         ),
         REFERENCE / "import-format.md": import_page(),
+        REFERENCE / "console.md": CONSOLE.format(mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
         REFERENCE / "privacy.md": privacy_page(),
     }

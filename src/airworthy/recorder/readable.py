@@ -27,6 +27,8 @@ def _written(value: Any, options: int, *, indent: int | None) -> str:
         if "Recursion" in str(error):
             return TOO_DEEP
     try:
-        return json.dumps(value, ensure_ascii=True, indent=indent, default=str)  # A number beyond 64 bits, say.
+        return json.dumps(
+            value, ensure_ascii=True, indent=indent, default=str
+        )  # A number beyond 64 bits, say.
     except (RecursionError, ValueError):
         return TOO_DEEP
