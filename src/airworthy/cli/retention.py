@@ -59,7 +59,8 @@ def run(
 ) -> None:
     """Remove now what is older than recorder.toml says.
 
-    Workers do it by themselves every hour. What is open, waits for a person or is in doubt is never touched, and is counted as waiting.
+    Workers do it by themselves every hour. What is open, waits for a person or is in doubt is never touched, and is
+    counted as waiting.
 
     \b
     Examples:
