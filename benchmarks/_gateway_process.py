@@ -94,10 +94,10 @@ class Server:
             raise NotTaken(f"{self.name} did not come up: {self.complaint()}")
         return found
 
-    def ready(self, port: int, request: bytes) -> None:
+    def ready(self, port: int, request: bytes, seconds_max: float = READY_S_MAX) -> None:
         """Waits until it answers `request` with status 200. Raises: NotTaken."""
         assert self._process is not None
-        end, heard = time.monotonic() + READY_S_MAX, b""
+        end, heard = time.monotonic() + seconds_max, b""
         while time.monotonic() < end:
             self._check_running()
             try:

@@ -24,7 +24,7 @@ def text_of_parts(payload: Mapping[str, Any], chars_max: int = TEXT_CHARS_MAX) -
         value = payload.get(part)
         if value and left > 0:
             left = _gathered(value, words, left, 0)
-    text = " ".join(words)
+    text = "\n".join(words)  # Apart, so that what a conversation says again is known as the same line.
     return text if "\x00" not in text else text.replace("\x00", " ")
 
 
