@@ -213,7 +213,10 @@ def import_page() -> str:
 
 
 def _fields(fields) -> str:
-    rows = [f"| `{name}` | {(field.description or '').replace('|', chr(92) + '|')} |" for name, field in fields.items()]
+    rows = [
+        f"| `{name}` | {(field.description or '').replace('|', chr(92) + '|')} |"
+        for name, field in fields.items()
+    ]
     return "\n".join(["| field | meaning |", "|---|---|", *rows]) + "\n"
 
 
