@@ -78,10 +78,7 @@ def fork(
         made = forks_of(found.app, found.agents).fork(task_id(found.app, task), at, changes)
         if wait or timeout is not None:
             raise typer.Exit(_awaited(found.app, made.id, timeout, as_json=as_json))
-        if as_json:
-            show.emit(task_document(made))
-        else:
-            show.say(made.id)
+        show.emit(task_document(made)) if as_json else show.say(made.id)
 
 
 def _changes(model: str, prompt: str | None, result: str | None, value: str | None) -> "Changes":

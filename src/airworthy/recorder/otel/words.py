@@ -47,7 +47,9 @@ def _gathered(value: Any, words: list[str], left: int, depth: int) -> int:
                 left -= len(inner) + 1
         elif kind is dict or kind is list:
             left = _gathered(inner, words, left, depth + 1)
-        elif (kind is int or kind is float) and inner - inner == 0:  # Infinity and NaN are null in the payload.
+        elif (
+            kind is int or kind is float
+        ) and inner - inner == 0:  # Infinity and NaN are null in the payload.
             words.append(str(inner))
             left -= 12
     return left
