@@ -85,7 +85,7 @@ def test_every_span_that_was_answered_is_there_after_kill_9_of_both_servers(
             process.communicate(timeout=60)
     database = SQLiteDatabase(next(folder.glob("*.db")))
     acknowledged = [trace_id for sender in running for trace_id in sender.acknowledged]
-    found = [database.read_now(lambda tx, id_=id_: spans_of(tx, id_)).total for id_ in acknowledged]
+    found = database.read_now(lambda tx: [spans_of(tx, trace_id).total for trace_id in acknowledged])
     database.close()
 
     assert len(acknowledged) >= REQUESTS
