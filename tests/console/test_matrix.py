@@ -123,17 +123,18 @@ async def test_a_page_leads_strangers_to_the_form_and_refuses_a_form_that_is_not
 @pytest.mark.parametrize(("path", "method", "right"), API, ids=[f"{m} {p}" for p, m, _ in API])
 async def test_a_key_for_another_agent_finds_no_task_and_no_item(path: str, method: str, right: str) -> None:
     """A task of `support`, asked for by an admin's key that is for `billing`: as if it were not there."""
-    if "{task_id}" not in path:
+    if not {"{task_id}", "{trace_id}"} & set(path.split("/")):
         return
     made = api()
     task = await made.submit()
     other = created(made.app, PEOPLE, program="other", roles=["admin"], agents=["billing"])[0]
-    body: dict[str, Any] = {"thumb": "up"} if path.endswith("/feedback") else {}
+    bodies: dict[str, dict[str, Any]] = {"feedback": {"thumb": "up"}, "fork": {"at": 1}}
+    body = bodies.get(path.rpartition("/")[2], {})
     told = set()
     for id_ in (task, "tsk_none"):
         async with made.client("admin") as http:
             http.headers["Authorization"] = f"Bearer {other}"
-            at = path.replace("{task_id}", id_).replace("{tool}", "none")
+            at = path.replace("{task_id}", id_).replace("{trace_id}", id_).replace("{tool}", "none")
             answer = await (http.get(at) if method == "GET" else http.post(at, json=body))
         told.add((answer.status_code, answer.text.replace(id_, "ID")))
 
@@ -157,6 +158,20 @@ async def test_lists_of_a_key_for_another_agent_are_empty_and_nothing_can_be_han
     assert lists == [[], [], {}, [], [], []]
     assert (new.status_code, "support" in new.json()["mend"]) == (400, False)
     assert len(mine) == 1
+
+
+async def test_what_knows_no_agents_bounds_is_for_an_admin_of_all_agents() -> None:
+    made = api()
+    made.keys["other"] = created(made.app, PEOPLE, program="other", roles=["admin"], agents=["billing"])[0]
+    async with made.client("other") as http:
+        told = [
+            (await http.get("/api/v1/audit")).status_code, (await http.get("/api/v1/audit/head")).status_code,
+            (await http.post("/api/v1/users/look", json={"user": "ada"})).status_code,
+        ]  # fmt: skip
+    async with made.client("admin") as http:
+        whole = (await http.get("/api/v1/audit")).status_code
+
+    assert (told, whole) == ([403, 403, 403], 200)
 
 
 async def test_a_person_for_another_agent_neither_sees_nor_decides() -> None:

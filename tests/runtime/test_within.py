@@ -17,15 +17,25 @@ from airworthy.review.feedback import Feedback
 from airworthy.runtime import Submission, TaskQuery, within
 from airworthy.runtime.afterwards import Afterwards, Told
 from airworthy.runtime.by_hand import ByHand
+from airworthy.runtime.forking import Forks
 from airworthy.runtime.operations import Operations
+from airworthy.runtime.replaying import Replays
 from airworthy.runtime.reviews import Reviews
-from airworthy.runtime.within import AfterwardsWithin, ByHandWithin, OperationsWithin, ReviewsWithin
+from airworthy.runtime.within import (
+    AfterwardsWithin,
+    ByHandWithin,
+    ForksWithin,
+    OperationsWithin,
+    ReplaysWithin,
+    ReviewsWithin,
+)
 from airworthy.store import MemoryDatabase
 from airworthy.tools import EffectState
 
 MINE = frozenset({"support"})
 PAIRS = (
     (Operations, OperationsWithin), (Reviews, ReviewsWithin), (Afterwards, AfterwardsWithin), (ByHand, ByHandWithin),
+    (Replays, ReplaysWithin), (Forks, ForksWithin),
 )  # fmt: skip
 
 
@@ -56,6 +66,7 @@ CALLS: dict[str, Callable[[OperationsWithin, str], Any]] = {
     "answer": lambda given, id_: given.answer(id_),
     "steps": lambda given, id_: given.steps(id_),
     "effects": lambda given, id_: given.effects(id_),
+    "forks": lambda given, id_: given.forks(id_),
     "cancel": lambda given, id_: given.cancel(id_, "dana"),
     "pause_task": lambda given, id_: given.pause_task(id_),
     "resume_task": lambda given, id_: given.resume_task(id_),

@@ -1,12 +1,17 @@
-"""The audit log over HTTP, for admins: who decided or changed what, and the head to keep elsewhere."""
+"""The audit log over HTTP, for admins: who decided or changed what, and the head to keep elsewhere.
+
+Only for who administers all agents: what is on record there knows no agent's bounds.
+"""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from airworthy.console.access import Caller
 from airworthy.console.paging import Paged
 from airworthy.console.parts import FOUND_MAX, Administering, Given
+from airworthy.console.problems import Forbidden
 from airworthy.core.clock import iso
 from airworthy.recorder import audit
 from airworthy.recorder.audit import AuditQuery, AuditRow
@@ -29,9 +34,10 @@ class Wanted(BaseModel):
 
 @router.get("")
 def listing(
-    wanted: Annotated[Wanted, Query()], given: Given, _: Administering, page: Paged
+    wanted: Annotated[Wanted, Query()], given: Given, who: Administering, page: Paged
 ) -> list[Document]:
     """The newest first."""
+    _whole(who)
     query = AuditQuery(wanted.who, wanted.what, wanted.about, 0, wanted.before, wanted.limit)
     rows = given.database.read_now(lambda tx: audit.listing(tx, query))
     if rows:
@@ -40,10 +46,20 @@ def listing(
 
 
 @router.get("/head")
-def head(given: Given, _: Administering) -> Document:
+def head(given: Given, who: Administering) -> Document:
     """Of the last row: whoever keeps it elsewhere can tell whether anything up to it was changed."""
+    _whole(who)
     last = given.database.read_now(audit.head)
     return {"n": last.n, "digest": last.digest.hex(), "head": str(last)}
+
+
+def _whole(who: Caller) -> None:
+    """Raises: Forbidden."""
+    if who.agents:
+        raise Forbidden(
+            f"{who.name} administers {', '.join(sorted(who.agents))} alone, and the audit log is of all agents.",
+            mend="Ask an admin of all agents.",
+        )
 
 
 def document(row: AuditRow) -> Document:

@@ -8,7 +8,7 @@ from airworthy.console.access import Caller
 from airworthy.console.parts import Given, Looking, Parts
 from airworthy.core.errors import InputError
 from airworthy.recorder.compare import Comparison
-from airworthy.recorder.traces.find import NoSuchTrace
+from airworthy.recorder.traces.find import unknown
 from airworthy.runtime import comparing
 from airworthy.runtime.documents import Document
 from airworthy.store import Tx
@@ -36,7 +36,7 @@ def compared(given: Parts, who: Caller, id_: str, other: str) -> Comparison:
         left = comparing.side_of(tx, id_)
         with_ = other or comparing.similar(tx, id_)
         if not who.sees(left.agent):
-            raise NoSuchTrace(f"There is no trace {id_!r}.", mend="Look for it in the list of traces.")
+            raise unknown(id_)
         if not with_:
             raise NothingToCompare(
                 f"No run of {left.agent} with the same feature went well near {id_}.",
@@ -44,7 +44,7 @@ def compared(given: Parts, who: Caller, id_: str, other: str) -> Comparison:
             )
         found = comparing.compared(tx, id_, with_)
         if not who.sees(found.right.agent):
-            raise NoSuchTrace(f"There is no trace {with_!r}.", mend="Look for it in the list of traces.")
+            raise unknown(with_)
         return found
 
     return given.database.read_now(read)

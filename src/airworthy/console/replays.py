@@ -60,6 +60,7 @@ def forks(task_id: str, given: Given, _: Looking) -> list[Document]:
 @router.get("/tasks/{task_id}/comparison")
 def comparison(task_id: str, given: Given, _: Looking) -> Document:
     """A fork and what it was forked from, side by side."""
+    given.operations.task(task_id)  # Raises for one that is not theirs to see.
     found = given.database.read_now(lambda tx: side_by_side(tx, task_id))
     if found is None:
         raise InputError(f"Task {task_id} is no fork.", mend="Name one that POST /tasks/{id}/fork made.")

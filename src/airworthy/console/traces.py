@@ -15,7 +15,7 @@ from airworthy.recorder.traces import query as asking
 from airworthy.recorder.traces import read
 from airworthy.recorder.traces.documents import Document, span_document, trace_document
 from airworthy.recorder.traces.filter import CHARS_MAX, parse
-from airworthy.recorder.traces.find import Cursor, NoSuchTrace, find, get
+from airworthy.recorder.traces.find import Cursor, find, get, unknown
 from airworthy.recorder.traces.hints import hints
 from airworthy.recorder.traces.span import Score
 from airworthy.runtime.documents import record_document, task_document
@@ -87,8 +87,8 @@ def trace(
 
     def look(tx: Tx) -> Document:
         row = get(tx, trace_id)
-        if not who.sees(row.agent):  # As if there were none: that there is one is not theirs to know.
-            raise NoSuchTrace(f"There is no trace {trace_id!r}.", mend="List them: GET /api/v1/traces.")
+        if not who.sees(row.agent):
+            raise unknown(trace_id)
         page = read.spans_of(tx, row.trace_id, after=place)
         more = None if page.after is None else f"{page.after[0]}.{page.after[1]}"
         return {

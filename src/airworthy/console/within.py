@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from airworthy.console.access import ROLES, Caller
 from airworthy.policy import Policy
 from airworthy.review.people import People
-from airworthy.runtime.within import AfterwardsWithin, ByHandWithin, OperationsWithin, ReviewsWithin
+from airworthy.runtime.within import (
+    AfterwardsWithin,
+    ByHandWithin,
+    ForksWithin,
+    OperationsWithin,
+    ReplaysWithin,
+    ReviewsWithin,
+)
 
 if TYPE_CHECKING:
     from airworthy.console.parts import Parts
@@ -33,6 +40,8 @@ def within(whole: "Parts", who: Caller) -> "Parts":
         operations=OperationsWithin(whole.operations, who.agents),
         afterwards=AfterwardsWithin(whole.afterwards, who.agents),
         by_hand=ByHandWithin(whole.by_hand, whole.database, who.agents),
+        replays=ReplaysWithin(whole.replays, whole.database, who.agents),
+        forks=ForksWithin(whole.forks, who.agents),
         policies=_only(whole.policies, who),
     )
 

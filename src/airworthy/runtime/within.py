@@ -20,9 +20,12 @@ from airworthy.runtime.admission.view import QueueView
 from airworthy.runtime.afterwards import Afterwards, Told
 from airworthy.runtime.by_hand import ByHand, Called
 from airworthy.runtime.deciding import Wish
+from airworthy.runtime.forking import Changes, Forks
 from airworthy.runtime.looking import Look
 from airworthy.runtime.machine import State
 from airworthy.runtime.operations import Accepted, Operations, Submission
+from airworthy.runtime.replayed import Replayed
+from airworthy.runtime.replaying import Replays
 from airworthy.runtime.reviews import Reviews, Whole
 from airworthy.runtime.switches import Switch, of_agent
 from airworthy.runtime.tasks import NoSuchTask, TaskQuery, TaskRow
@@ -38,6 +41,8 @@ AGENTLESS: Final[Mapping[str, frozenset[str]]] = {
     }),
     "Afterwards": frozenset({"linked", "tell", "tell_all"}),  # A link is its own word; the others go by `_put`.
     "ByHand": frozenset(),
+    "Replays": frozenset({"replay"}),  # What `replay_now` runs, on a loop of its own.
+    "Forks": frozenset(),
 }  # fmt: skip
 
 
@@ -79,6 +84,10 @@ class OperationsWithin(Operations):
 
     def tasks(self, query: TaskQuery) -> list[TaskRow]:
         return super().tasks(replace(query, agents=tuple(sorted(self._agents))))
+
+    def forks(self, task_id: str) -> list[TaskRow]:
+        self.task(task_id)
+        return super().forks(task_id)
 
     def counts(self, agent: str = "") -> dict[State, int]:
         found = dict[State, int]()
@@ -281,6 +290,31 @@ class ByHandWithin(ByHand):
     ) -> Called:
         await self._store.read(lambda tx: own_task(tx, task_id, self._agents))
         return await self._inner.call(task_id, name, arguments, by, again=again)
+
+
+class ReplaysWithin(Replays):
+    """Asks the one it stands before, whose bounds hold for all callers together."""
+
+    def __init__(self, inner: Replays, database: Database, agents: frozenset[str]) -> None:
+        self._inner = inner
+        self._store = database
+        self._only = agents
+
+    def replay_now(self, task_id: str, *, spare_process: bool = False) -> Replayed:
+        self._store.read_now(lambda tx: own_task(tx, task_id, self._only))
+        return self._inner.replay_now(task_id, spare_process=spare_process)
+
+
+class ForksWithin(Forks):
+    """Forks of these agents' tasks."""
+
+    def __init__(self, inner: Forks, agents: frozenset[str]) -> None:
+        self.__dict__.update(vars(inner))
+        self._only = agents
+
+    def fork(self, task_id: str, at: int, changes: Changes) -> TaskRow:
+        self._database.read_now(lambda tx: own_task(tx, task_id, self._only))
+        return super().fork(task_id, at, changes)
 
 
 def own_task(tx: Tx, task_id: str, agents: frozenset[str]) -> TaskRow:

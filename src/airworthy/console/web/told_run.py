@@ -135,7 +135,7 @@ def _begun(given: Parts, who: Caller, id_: str) -> Told:
     if (row is None and task is None) or not who.sees(
         task.agent if task is not None else row.agent if row else ""
     ):
-        raise NoSuchTrace(f"There is no trace {id_!r}.", mend="Look for it in the list of traces.")
+        raise find.unknown(id_)
     if task is None:
         assert row is not None
         sentence = row.sentence or given.database.read_now(lambda tx: sentences.of_trace(tx, row))

@@ -117,8 +117,13 @@ def get(tx: Tx, id_: str) -> TraceRow:
     """Raises: NoSuchTrace."""
     row = tx.row(f"SELECT {_COLUMNS} FROM traces t WHERE t.id = ?", (id_,))
     if row is None:
-        raise NoSuchTrace(f"There is no trace {id_!r}.", mend="List them with `airworthy trace list`.")
+        raise unknown(id_)
     return TraceRow(*row)
+
+
+def unknown(id_: str) -> NoSuchTrace:
+    """In the very words for one that somebody may not see: that it is there is not theirs to know."""
+    return NoSuchTrace(f"There is no trace {id_!r}.", mend="List them: airworthy trace list, or /traces.")
 
 
 def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:
