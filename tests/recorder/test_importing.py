@@ -7,6 +7,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +308,17 @@ def test_other_recorded_runs_are_turned_into_lines_and_taken_in(app: App, form: 
     steps = [len(json.loads(line)["spans"]) for line in lines]
     assert done.bad_count == 0, done.bad
     assert sorted(row.steps for row in _rows(app)) == sorted(count + 1 for count in steps)
+
+
+def test_personal_data_is_taken_out_as_of_what_comes_by_otlp(tmp_path: Path) -> None:
+    (tmp_path / "recorder.toml").write_text('[redact]\nemail = "redact"\n')
+    app = replace(assembled(MemoryDatabase(), [], clock=ManualClock()), folder=tmp_path)
+    _take(app, [RUN | {"input": "mail ada@example.org", "user": "ada@example.org"}])
+
+    (row,) = _rows(app)
+    (span, *_) = app.database.read_now(lambda tx: read.spans_of(tx, row.trace_id)).spans
+    assert row.user_id == "[redacted:email]"
+    assert span.payload is not None
+    assert b"ada@example.org" not in span.payload
+    assert b"[redacted:email]" in span.payload
+    assert _rows(app, '"ada example"') == []

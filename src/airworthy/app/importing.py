@@ -6,11 +6,14 @@ from typing import BinaryIO, Final
 
 from airworthy.app.build import App
 from airworthy.app.otlp import price_by
+from airworthy.app.privacy import personal_of, settings_of
 from airworthy.core.errors import InputError
+from airworthy.core.personal import Personal
 from airworthy.gateway.prices import price_list
 from airworthy.recorder.importing import BadLine, Defaults, lines_of, spans_in
 from airworthy.recorder.importing.convert import Unreadable
 from airworthy.recorder.otel import Reading
+from airworthy.recorder.personal_spans import clean
 from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.span import Span
 from airworthy.recorder.traces.write import write
@@ -61,6 +64,8 @@ class Import:
         self._how = how
         self._told = told
         self._reading = Reading(app.payloads.redactor, price=price_by(price_list()))
+        # As for what comes by OTLP. Raises: PolicyError, ConfigError.
+        self._personal = Personal(()) if how.dry_run else personal_of(settings_of(app).redact, app.database)
 
     def take(self, name: str, stream: BinaryIO) -> Imported:
         """Returns when all of it is stored. Raises: BadImport if `strict`; what came before the line is stored."""
@@ -106,6 +111,7 @@ class Import:
             return
         if not spans:
             return
+        clean(self._personal, spans, ())
         batch = gather(spans, (), self._app.clock.now_us(), origin="import")
 
         def op(tx: Tx) -> tuple[int, int]:
