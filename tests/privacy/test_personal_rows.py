@@ -1,5 +1,6 @@
 """Personal data of our own tasks goes when they are over, and never from a record that a run may need."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from airworthy.core.personal import BUILT_IN, Personal
 from airworthy.policy import ToolRule
 from airworthy.recorder import personal_spans
 from airworthy.recorder.personal_rows import PersonalRows
+from airworthy.recorder.traces import own_text
 from airworthy.recorder.traces.span import Score, Span, SpanKind
 from airworthy.runtime import Run, State
 from airworthy.runtime.describing import describe
@@ -23,7 +25,7 @@ FAR_US = 10**18
 
 def rows(made: Bench, personal: Personal | None = None) -> PersonalRows:
     found = personal if personal is not None else Personal(BUILT_IN)
-    hooks = (privacy.forget, privacy.index_again)
+    hooks = (partial(own_text.forget, spans=False), own_text.due)
     return PersonalRows(made.app.database, made.app.payloads, found, HOLDINGS, TASK_ROWS, hooks)
 
 

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from airworthy.app import privacy
 from airworthy.app.holdings import HOLDINGS
 from airworthy.app.recorder_settings import RecorderSettings, load_recorder_settings
 from airworthy.app.retention_settings import RetentionRule
 from airworthy.policy import PolicyError, ToolRule
+from airworthy.recorder import outgoing
 from airworthy.recorder.holdings import Kept
 from airworthy.recorder.retention import Keep, Retention
-from airworthy.recorder.traces import read
+from airworthy.recorder.traces import own_text, read
 from airworthy.runtime import State
+from airworthy.runtime.describing import describe
 from airworthy.runtime.holdings import TASK_ROWS
-from airworthy.store import MemoryDatabase
+from airworthy.store import MemoryDatabase, Tx
 from tests.privacy.kit import DAY_US, filled, foreign, handler, look_up, mail
 from tests.runtime.kit import Bench, bench
 
@@ -26,7 +27,7 @@ def shop(**policy: Any) -> Bench:
 
 def retention(made: Bench, **days: float) -> Retention:
     keep = Keep({Kept(name): value for name, value in days.items()})
-    return Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, privacy.forget)
+    return Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, own_text.forget)
 
 
 def count(made: Bench, table: str, where: str = "1 = 1") -> int:
@@ -120,7 +121,7 @@ async def test_an_agent_may_have_days_of_its_own() -> None:
     later_us = made.app.clock.now_us() + 40 * DAY_US
     keep = Keep({Kept.PAYLOADS: 365.0}, {"elsewhere": {Kept.PAYLOADS: 30.0}})
 
-    done = Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, privacy.forget).round(
+    done = Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, own_text.forget).round(
         later_us, refs_max=100
     )
 
@@ -193,7 +194,7 @@ async def test_payloads_wait_for_their_day_to_be_sealed_where_that_is_asked() ->
     task = await filled(made, "ada", "marmalade")
     later_us = made.app.clock.now_us() + 40 * DAY_US
     keep = Keep({Kept.PAYLOADS: 30.0}, sealed=True)
-    kept = Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, privacy.forget)
+    kept = Retention(made.app.database, HOLDINGS, TASK_ROWS, keep, own_text.forget)
 
     before = kept.round(later_us, refs_max=100, anew=True)
     pieces = count(made, "steps")
@@ -223,3 +224,34 @@ def test_settings_are_read_with_every_mistake_named(tmp_path: Path) -> None:
     text = str(refused.value)
     for said in ("payloads_day", "email", "cannot be searched for safely"):
         assert said in text
+
+
+async def test_a_task_of_before_the_index_is_entered_though_its_words_went_first() -> None:
+    made = shop()
+    task = await filled(made, "ada", "marmalade")
+    other = await made.done({"who": "x", "to": "x@mail.example", "words": "please send it"}, user="bob")
+
+    def before_the_index(tx: Tx) -> None:
+        tx.execute("DELETE FROM traces")
+        tx.execute("UPDATE index_due SET what = 'all'")
+        tx.execute(
+            "INSERT INTO index_due (ref, what) VALUES (?, 'all') ON CONFLICT (ref) DO NOTHING", (task,)
+        )
+
+    made.app.database.write_now(before_the_index)
+    retention(made, payloads=30).round(made.app.clock.now_us() + 40 * DAY_US, refs_max=100)
+    while await describe(made.app.database):
+        continue
+
+    listed = made.app.database.read_now(lambda tx: tx.rows("SELECT id, user_id FROM traces ORDER BY user_id"))
+    assert listed == [(task, "ada"), (other.id, "bob")]
+
+
+async def test_a_closing_that_was_not_sent_yet_is_sent_without_the_words_and_not_lost() -> None:
+    made = shop()
+    await made.app.database.write(lambda tx: outgoing.begin(tx, 1))
+    task = await filled(made, "ada", "marmalade")
+    retention(made, payloads=30).round(made.app.clock.now_us() + 40 * DAY_US, refs_max=100)
+
+    assert [due.task_id for due in made.app.database.read_now(lambda tx: outgoing.due(tx, 10))] == [task]
+    assert count(made, "payloads") == 0

@@ -10,12 +10,12 @@ import pyarrow.parquet
 import pytest
 
 from airworthy.app.holdings import HOLDINGS
-from airworthy.app.privacy import forget
 from airworthy.recorder import parquet, sealed_files
 from airworthy.recorder.holdings import Kept
 from airworthy.recorder.retention import Keep, Retention
 from airworthy.recorder.seal import Sealer, day_of
 from airworthy.recorder.sealed_files import SealBroken, SealBusy
+from airworthy.recorder.traces.own_text import forget
 from airworthy.runtime.holdings import TASK_ROWS
 from tests.privacy.kit import DAY_US, filled, foreign, handler, look_up, mail
 from tests.runtime.kit import Bench, bench

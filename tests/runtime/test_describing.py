@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from airworthy.policy import RuntimeRules
+from airworthy.recorder import StepState
+from airworthy.recorder.traces import gather, own_text, write
+from airworthy.recorder.traces.span import Span, SpanKind
 from airworthy.runtime import Run, State
 from airworthy.runtime.describing import describe
 from airworthy.store import Tx
-from airworthy.tools import Permanent, tool
+from airworthy.tools import EffectState, Permanent, tool
 from tests.runtime.kit import Bench, bench
 from tests.simulation.index import untrue
 
@@ -44,6 +47,14 @@ def found(world: Bench, words: str) -> list[str]:
         )]  # fmt: skip
 
     return world.app.database.read_now(query)
+
+
+def indexed(world: Bench, word: str) -> int:
+    """Entries with this word, whether or not anything says whose they are."""
+    rows = world.app.database.read_now(
+        lambda tx: tx.rows("SELECT rowid FROM texts WHERE texts MATCH ?", (word,))
+    )
+    return len(rows)
 
 
 def differences(world: Bench, *task_ids: str) -> list[str]:
@@ -129,3 +140,47 @@ async def test_a_record_that_cannot_be_read_holds_up_no_other() -> None:
 
     assert "cannot be read" in sentence(world, broken)
     assert "8812" in sentence(world, sound)
+
+
+async def test_a_step_settled_by_a_person_is_found_by_what_it_came_to_and_forgotten_whole() -> None:
+    @tool(effect="send")
+    async def post(what: str) -> str:
+        """Posts it."""
+        raise ConnectionError("the line broke after the parcel was named obsidian")
+
+    async def send(run: Run) -> str:
+        await run.tool("post", what="a vase")
+        return "done"
+
+    world = bench(send, post, runtime=RuntimeRules())
+    task = await world.done("send it")
+    await described(world)
+    assert task.state is State.ESCALATED
+    assert (indexed(world, "vase"), indexed(world, "obsidian")) == (1, 1)
+
+    world.decide(task.id, EffectState.DONE, result=b'"under amaranth"')
+    await world.work()
+    await described(world)
+    assert any(step.state is StepState.DONE and step.name == "post" for step in world.steps(task.id))
+    assert found(world, "amaranth") == found(world, "vase") == [task.id]
+
+    world.app.database.write_now(lambda tx: own_text.forget(tx, task.id))
+    words = ("amaranth", "obsidian", "vase", "post", "send", "answered", "escalated")
+    assert [word for word in words if indexed(world, word)] == []
+    assert world.app.database.read_now(lambda tx: tx.rows("SELECT * FROM docs")) == []
+
+
+async def test_spans_that_its_own_process_sent_hide_none_of_its_words() -> None:
+    world = made()
+    task = await world.done("where is my lamp")
+    span = Span(
+        task.trace_id, "ab" * 8, "", SpanKind.STEP, "http", task.created_us, task.created_us + 5, payload=b"{}",
+        text="a vermilion header",
+    )  # fmt: skip
+    world.app.database.write_now(lambda tx: write.write(tx, [gather.gather([span], [], task.created_us)]))
+    await described(world)
+
+    assert found(world, "heliotrope") == found(world, "vermilion") == [task.id]
+
+    world.app.database.write_now(lambda tx: own_text.forget(tx, task.id, spans=False))
+    assert (found(world, "heliotrope"), found(world, "vermilion")) == ([], [task.id])

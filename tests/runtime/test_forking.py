@@ -7,7 +7,9 @@ import pytest
 
 from airworthy.app.build import this_process, toolbox_of
 from airworthy.policy import Limits, ToolRule
-from airworthy.recorder import Recorded
+from airworthy.recorder import Recorded, audit
+from airworthy.recorder.audit import AuditQuery
+from airworthy.recorder.traces import find
 from airworthy.review import ItemQuery
 from airworthy.runtime import QueueFull, Run, State, TaskRow
 from airworthy.runtime.by_hand import ByHand
@@ -129,6 +131,12 @@ async def test_it_pays_for_its_own_part_alone_and_counts_as_a_task_of_its_own() 
     assert task.cost_nano == 2 * (10 * 1_000 + 5 * 4_000)
     assert fork.cost_nano == 10 * 1_000 + 5 * 4_000
     assert (fork.tokens, fork.steps) == (15, 3)
+    row = b.app.database.read_now(lambda tx: find.get(tx, fork.id))
+    assert (row.steps, row.model_calls, row.tool_calls, row.tokens_in) == (2, 1, 1, 10), (
+        "what it began with is its origin's"
+    )
+    (entry,) = b.app.database.read_now(lambda tx: audit.listing(tx, AuditQuery(what="task.fork")))
+    assert (entry.about, entry.facts()) == (fork.id, {"of": task.id, "at": 4})
     assert fork.trace_id != task.trace_id
 
 

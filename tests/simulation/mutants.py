@@ -23,6 +23,7 @@ SUITES = (
     "tests/runtime/test_undo.py",
     "tests/runtime/test_late_decisions.py",
     "tests/runtime/test_asking.py",
+    "tests/runtime/test_describing.py",
     "tests/runtime/test_replaying.py",
     "tests/runtime/test_forking.py",
     "tests/simulation/test_races.py",
@@ -56,8 +57,9 @@ OUTBOX, DISPATCH, RESOURCE = "tools/outbox.py", "tools/dispatch.py", "tools/reso
 LIFECYCLE, RUNNER, GATE, WORKER, PRESENCE = (
     f"runtime/{name}.py" for name in ("lifecycle", "runner", "gate", "worker", "presence")
 )
-JOURNAL, LEASE, WRITER, SPEND = (
+JOURNAL, OURS, LEASE, WRITER, SPEND = (
     "recorder/journal.py",
+    "recorder/traces/ours.py",
     "store/lease.py",
     "store/writer.py",
     "gateway/budget/values.py",
@@ -150,6 +152,20 @@ MUTANTS = (
         LIFECYCLE,
         "            doubt_started(tx, task.id)\n",
         "            pass\n",
+    ),
+    # What the index of traces says of it.
+    mutant(
+        "a task opened again stays in the sums",
+        OURS,
+        "        _count(tx, task_id, row, times=-1)\n",
+        "        pass\n",
+    ),
+    mutant("a rehearsal is counted", OURS, "    if task.mode == LIVE:\n", "    if True:\n"),
+    mutant(
+        "a settled step keeps its old words",
+        JOURNAL,
+        "            if slot.recorded is not None:",
+        "            if False:",
     ),
     # The path of a resumed run.
     mutant(

@@ -1,8 +1,8 @@
 """Puts retention, erasure, sealed days and personal data together, as recorder.toml of the folder says."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,7 @@ from airworthy.core.ids import drawn_bytes
 from airworthy.core.personal import BUILT_IN, Personal, PersonalRule, Writing, own_rule
 from airworthy.gateway.holdings import nameless
 from airworthy.policy.chars import printable
-from airworthy.recorder import audit, read_steps
+from airworthy.recorder import audit
 from airworthy.recorder.audit import Entry
 from airworthy.recorder.erase import Erased, Eraser, Found
 from airworthy.recorder.export_user import Exported, Exporter
@@ -23,12 +23,11 @@ from airworthy.recorder.personal_rows import PersonalRows
 from airworthy.recorder.privacy_keys import digest_of, key_of
 from airworthy.recorder.retention import US_PER_DAY, Removed, Retention, removed_by_day
 from airworthy.recorder.seal import SealedDay, Sealer, day_of, start_us
-from airworthy.recorder.traces import text
+from airworthy.recorder.traces import own_text
 from airworthy.runtime.chores import Chore
-from airworthy.runtime.describing import words_of
 from airworthy.runtime.holdings import TASK_ROWS
 from airworthy.runtime.machine import OPEN, IllegalTransition
-from airworthy.store import Database, Tx
+from airworthy.store import Database
 from airworthy.store.scrub import AT_ONCE_BYTES_MAX, Scrubbed, scrub, size_of
 
 if TYPE_CHECKING:
@@ -72,26 +71,8 @@ def personal_of(rule: RedactRule, database: Database | None) -> Personal:
     return Personal(rules, kinds, key)
 
 
-def forget(tx: Tx, ref: str) -> None:
-    """Takes a task or trace out of the text index. It reads the words where they stand, so before they go."""
-    text.forget(tx, ref, own_texts(tx, ref))
-
-
-def own_texts(tx: Tx, ref: str) -> Sequence[str]:
-    """What was indexed of a task of ours, in that order; of what is no task, nothing."""
-    return words_of(read_steps(tx, ref))
-
-
-def index_again(tx: Tx, ref: str) -> None:
-    """After the words of a task have changed: the chore that indexes tasks takes it up."""
-    if tx.row("SELECT 1 FROM traces WHERE id = ?", (ref,)) is not None:
-        tx.execute(
-            "INSERT INTO index_due (ref, what) VALUES (?, 'text') ON CONFLICT (ref) DO NOTHING", (ref,)
-        )
-
-
 def retention_of(app: "App", settings: RecorderSettings) -> Retention:
-    return Retention(app.database, HOLDINGS, TASK_ROWS, settings.retention.keep(), forget)
+    return Retention(app.database, HOLDINGS, TASK_ROWS, settings.retention.keep(), own_text.forget)
 
 
 def sealer_of(app: "App", settings: RecorderSettings, out: Path | None = None) -> Sealer:
@@ -100,7 +81,7 @@ def sealer_of(app: "App", settings: RecorderSettings, out: Path | None = None) -
 
 
 def eraser_of(app: "App") -> Eraser:
-    return Eraser(app.database, HOLDINGS, TASK_ROWS, forget, (nameless,))
+    return Eraser(app.database, HOLDINGS, TASK_ROWS, own_text.forget, (nameless,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +154,25 @@ def removed(app: "App", *, dry: bool) -> Removed:
     days = settings.retention.sealed_days
     if days is not None and not dry:
         made.rows["sealed parts"] += sealer_of(app, settings).drop(day_of(now_us - round(days * US_PER_DAY)))
+    if not dry:
+        _noted(app, Entry("retention.run", detail={"rows": dict(made.rows)}))
     return made
 
 
 def sealed(app: "App", before: str, out: Path | None) -> list[SealedDay]:
-    """Days before `before` (left out: before today), the oldest first. Raises: SealBroken, SealBusy, ConfigError."""
+    """The same as the chore does, on somebody's word. Raises: SealBroken, SealBusy, ConfigError."""
+    days = _sealed(app, before, out)
+    _noted(app, Entry("retention.seal", detail={"sealed": sum(day.refs for day in days)}))
+    return days
+
+
+def _noted(app: "App", told: Entry) -> None:
+    """Afterwards, since it was done in many transactions."""
+    app.database.write_now(audit.noted(lambda _: None, told, app.clock.now_us()))
+
+
+def _sealed(app: "App", before: str, out: Path | None) -> list[SealedDay]:
+    """Days before `before` (left out: before today), the oldest first."""
     check_installed()
     now_us = app.clock.now_us()
     sealer = sealer_of(app, settings_of(app), out)
@@ -190,7 +185,8 @@ def cleaner_of(app: "App", rule: RedactRule) -> PersonalRows | None:
     if rule.closed_after_hours is None:
         return None
     personal = personal_of(rule, app.database)
-    hooks = (forget, index_again)
+    # What its own process told by OTLP was cleaned when it came.
+    hooks = (partial(own_text.forget, spans=False), own_text.due)
     return (
         PersonalRows(app.database, app.payloads, personal, HOLDINGS, TASK_ROWS, hooks) if personal else None
     )
@@ -221,7 +217,7 @@ def kept_once(app: "App", now_us: int) -> None:
     """A round of what keeps records within their bounds: seal, then remove, then clean. Each is bounded."""
     settings = settings_of(app)
     if settings.retention.seal:
-        sealed(app, "", None)
+        _sealed(app, "", None)
     retention = retention_of(app, settings)
     while retention.round(now_us, refs_max=REFS_A_ROUND).more:
         continue
@@ -241,11 +237,9 @@ def exported(app: "App", user: str, by: str, out: Path) -> Exported:
     refs = eraser_of(app).refs(users)
     exporter = Exporter(app.database, HOLDINGS, TASK_ROWS, printable)
     sealed_rows = sealer_of(app, settings).rows_for(users, refs)
-    now_us = app.clock.now_us()
     digest = digest_of(key_of(app.database, "erasures", drawn_bytes), user)
-    told = Entry("user.export", about=digest, who=by, detail={"refs": len(refs)})
-    app.database.write_now(audit.noted(lambda _: None, told, now_us))
-    return exporter.write(out, users, refs, sealed_rows, now_us)
+    _noted(app, Entry("user.export", about=digest, who=by, detail={"refs": len(refs)}))
+    return exporter.write(out, users, refs, sealed_rows, app.clock.now_us())
 
 
 @dataclass(frozen=True, slots=True)

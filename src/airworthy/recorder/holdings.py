@@ -250,8 +250,10 @@ RECORDER: Final = (
     ),
     Holding("facets", Kept.TRACES, "Values traces are found by, the user and the session among them."),
     Holding("texts", Kept.PAYLOADS, "The text index: words, without the text."),
-    Holding("docs", Kept.PAYLOADS, "Which row of the text index is which trace.", of_task="ref = ?task"),
-    Holding("index_due", Kept.STATE, "What is to be indexed yet.", of_task="ref = ?task", words=DELETE),
+    Holding("docs", Kept.PAYLOADS, "Which row of the text index is which trace; goes with its words."),
+    # A task of before there was an index is entered yet, with what is left of it.
+    Holding("index_due", Kept.STATE, "What is to be indexed yet.", of_task="ref = ?task AND what = 'text'",
+            words=DELETE),
     Holding("intake", Kept.COUNTS, "How many spans came, by day."),
     Holding("series", Kept.COUNTS, "Agent, release and feature of rollups."),
     Holding("rollups", Kept.COUNTS, "Sums by five minutes and hour."),
@@ -265,7 +267,7 @@ RECORDER: Final = (
     Holding("sealed", Kept.TRACES, "Which trace stands in which sealed part.", of_task="ref = ?task"),
     Holding("sealed_parts", Kept.STATE, "Sealed parts, with their hashes."),
     Holding("exports", Kept.STATE, "How far each collector has been told."),
-    Holding("export_due", Kept.STATE, "What is to be told to collectors yet.", of_task="task_id = ?task", words=DELETE),
+    Holding("export_due", Kept.STATE, "What is to be told to collectors yet.", of_task="task_id = ?task", names=DELETE),
     # The store's own.
     Holding("migrations", Kept.STATE, "Which steps brought the tables here."),
     Holding("owners", Kept.STATE, "Processes that are alive."),

@@ -29,6 +29,7 @@ from airworthy.recorder.steps import (
     StepState,
     body,
 )
+from airworthy.recorder.traces import own_text
 from airworthy.store import Database, Fence, Tx
 
 # How long a new effect waits for parallel calls to meet what was recorded, once nothing else is under way.
@@ -289,6 +290,8 @@ class Journal:
         )  # fmt: skip
 
         def op(tx: Tx) -> None:
+            if slot.recorded is not None:  # The task may have ended since, and been indexed.
+                own_text.changes(tx, task_id)
             tx.execute(UPDATE_STEP, row)
             tx.execute(UPDATE_PAYLOAD, (packed, task_id, slot.seq))
             if also is not None:

@@ -4,16 +4,13 @@ A list of what is still to be done stands in the store, written in the transacti
 forgotten and no task waits for it.
 """
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Final
-
-import orjson
 
 from airworthy.core.errors import told
 from airworthy.recorder import Recorded, read_steps
 from airworthy.recorder.summary import summarise
-from airworthy.recorder.traces import ours, text
+from airworthy.recorder.traces import ours, own_text
 from airworthy.recorder.traces.ours import Closed
 from airworthy.runtime import tasks
 from airworthy.runtime.claimed import mode_of
@@ -64,10 +61,7 @@ def _describe(tx: Tx, *, task_id: str, what: str) -> None:
         seconds=task.active_us / 1e6,
     )  # fmt: skip
     tx.execute("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
-    known = tx.row("SELECT COUNT(*) FROM docs WHERE ref = ?", (task_id,))
-    assert known is not None
-    for words in words_of(recorded)[known[0] :]:
-        text.index(tx, task_id, task.created_us, words)
+    own_text.index(tx, task_id, task.created_us, recorded)
 
 
 def _enter(tx: Tx, task: TaskRow, recorded: list[Recorded]) -> None:
@@ -80,23 +74,3 @@ def _enter(tx: Tx, task: TaskRow, recorded: list[Recorded]) -> None:
     end = Closed(task.outcome.value, task.reason_code or "", error, ended_us, task.active_us, task.cost_nano)
     ours.closed(tx, task.id, end)
     tx.execute("DELETE FROM index_due WHERE ref = ?", (task.id,))
-
-
-def words_of(recorded: Iterable[Recorded]) -> list[str]:
-    """What can be searched for in a task: what it was handed, what it called and got, what went wrong.
-
-    One text for each time it ended, so that a task which was opened again adds to what is indexed of it. To take a
-    text out of the index takes the same text again, so it follows from the journal alone.
-    """
-    found, parts = list[str](), list[str]()
-    for step in recorded:
-        parts.append(step.name)
-        parts += [
-            orjson.dumps(value).decode() for value in (step.arguments, step.result) if value is not None
-        ]
-        if step.error is not None:
-            parts.append(step.error.message)
-        if step.kind == "outcome":
-            found.append("\n".join(parts))
-            parts = []
-    return found

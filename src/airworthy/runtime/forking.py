@@ -17,7 +17,8 @@ from airworthy.core.errors import InputError, told
 from airworthy.core.ids import Ids
 from airworthy.gateway import ModelReply
 from airworthy.policy import Policy
-from airworthy.recorder import Payloads, Recorded, StepState, read_steps
+from airworthy.recorder import Payloads, Recorded, StepState, audit, read_steps
+from airworthy.recorder.audit import Entry
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, copy_steps, insert_input
 from airworthy.recorder.traces.ours import FORK
 from airworthy.runtime import forked, handing, tasks
@@ -79,7 +80,17 @@ class Forks:
 
         Raises: NoSuchTask, CannotFork, QueueFull.
         """
-        made = self._database.write_now(lambda tx: self._made(tx, task_id, at, changes))
+        made = self._database.write_now(
+            audit.noted(
+                lambda tx: self._made(tx, task_id, at, changes),
+                lambda made: (
+                    None
+                    if isinstance(made, QueueFull)
+                    else Entry("task.fork", made.id, detail={"of": task_id, "at": at})
+                ),
+                self._clock.now_us(),
+            )
+        )
         if isinstance(made, QueueFull):
             raise made
         return made

@@ -48,6 +48,8 @@ def spans_of(closing: Closing, steps: Sequence[Recorded], origin: Origin, conten
         (step.seq for step in steps if step.kind == "outcome" and step.seq < closing.seq), default=None
     )
     own = [step for step in steps if (before is None or step.seq > before) and step.seq <= closing.seq]
+    if closing.mode == ours.FORK:  # What it began with, its origin has told.
+        own = [step for step in own if step.run > 0 or step.seq == closing.seq]
     outcome = next((step for step in own if step.seq == closing.seq and step.kind == "outcome"), None)
     if outcome is None:
         return []  # It was erased meanwhile.
@@ -86,7 +88,8 @@ def _root(closing: Closing, first: Recorded, outcome: Recorded, origin: Origin, 
         else "",  # A rehearsal or a fork did nothing.
     }
     if content == "full":
-        said["gen_ai.input.messages"] = _messages("user", first.arguments)
+        if first.arguments is not None:  # No longer kept, otherwise.
+            said["gen_ai.input.messages"] = _messages("user", first.arguments)
         if outcome.result is not None:
             said["gen_ai.output.messages"] = _messages("assistant", outcome.result, finish="stop")
         if reason is not None:

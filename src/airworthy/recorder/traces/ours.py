@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from airworthy.recorder import rollups
 from airworthy.recorder.rollups import Change
-from airworthy.recorder.traces import facets
+from airworthy.recorder.traces import facets, own_text
 from airworthy.store import Tx
 
 LIVE: Final = "live"
@@ -21,7 +21,7 @@ _SUMMED: Final = (
     "steps", "model_calls", "tool_calls", "errors", "retries", "tokens_in", "tokens_out", "unpriced", "duration_us",
 )  # fmt: skip
 _STEPS: Final = (
-    "SELECT kind, name, state, model, error_type, attempts, tokens_in, tokens_out, cost_nano FROM steps"
+    "SELECT kind, name, state, model, error_type, attempts, tokens_in, tokens_out, cost_nano, run FROM steps"
     " WHERE task_id = ? AND seq > 0"
 )
 _CLOSE: Final = (
@@ -74,6 +74,7 @@ class _Row:
     release: str
     feature: str
     outcome: str | None
+    error: str | None
 
 
 @dataclass(slots=True)
@@ -119,7 +120,8 @@ def closed(tx: Tx, task_id: str, end: Closed) -> None:
     if row is None:
         return
     steps = tx.rows(_STEPS, (task_id,))
-    sums = _summed(steps)
+    # What a fork began with was no step of its own; it is found by it all the same.
+    sums = _summed([step for step in steps if row.mode != FORK or step[-1] > 0])
     tx.execute(_CLOSE, (
         end.ended_us, end.worked_us, end.outcome, end.error_type or None, sums.steps, sums.model_calls,
         sums.tool_calls, sums.errors, sums.retries, sums.tokens_in, sums.tokens_out, end.cost_nano, sums.unpriced,
@@ -128,9 +130,7 @@ def closed(tx: Tx, task_id: str, end: Closed) -> None:
     facets.note(tx, task_id, row.at_us, _values(steps, end))
     if row.mode == LIVE:
         _count(tx, task_id, row)
-    tx.execute(
-        "INSERT INTO index_due (ref, what) VALUES (?, 'text') ON CONFLICT (ref) DO NOTHING", (task_id,)
-    )
+    own_text.due(tx, task_id)
 
 
 def reopened(tx: Tx, task_id: str, reason: str) -> None:
@@ -142,17 +142,22 @@ def reopened(tx: Tx, task_id: str, reason: str) -> None:
         _count(tx, task_id, row, times=-1)
     facets.forget(tx, task_id, row.at_us, "outcome", row.outcome)
     facets.forget(tx, task_id, row.at_us, "reason", reason)
+    if row.error:
+        facets.forget(tx, task_id, row.at_us, "error", row.error)  # Noted again with the step that had it.
     tx.execute(_REOPEN, (task_id,))
 
 
 def _row(tx: Tx, task_id: str) -> _Row | None:
-    row = tx.row("SELECT at_us, mode, agent, release, feature, outcome FROM traces WHERE id = ?", (task_id,))
+    row = tx.row(
+        "SELECT at_us, mode, agent, release, feature, outcome, error_type FROM traces WHERE id = ?",
+        (task_id,),
+    )
     return None if row is None else _Row(*row)
 
 
 def _summed(steps: Sequence[tuple[Any, ...]]) -> _Sums:
     sums = _Sums()
-    for kind, _name, state, _model, error_type, attempts, tokens_in, tokens_out, cost_nano in steps:
+    for kind, _name, state, _model, error_type, attempts, tokens_in, tokens_out, cost_nano, _run in steps:
         sums.steps += kind in ("model", "tool", "step")
         sums.model_calls += kind == "model"
         sums.tool_calls += kind == "tool"

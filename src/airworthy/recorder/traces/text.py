@@ -66,16 +66,18 @@ def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
     return left_out
 
 
-def forget(tx: Tx, ref: str, texts: Sequence[str] = ()) -> int:
+def forget(tx: Tx, ref: str, texts: Sequence[str] = (), *, spans: bool = True) -> int:
     """Takes what is indexed of it out of the index; how many entries that were.
 
     `texts`: for a task of ours, what `index` was told, in that order. Of a trace from elsewhere the chunks tell. So
     forget the words first, before the chunks and the row of `traces`, which says where in the index they are.
+    `spans`: those of chunks, too.
     """
     row = tx.row("SELECT at_us FROM traces WHERE id = ?", (ref,))
     first = 0 if row is None else row[0] << PLACES
     here = (first, first + DOCS_MAX, ref)
-    rows = tx.rows("SELECT id, chunk FROM docs WHERE id >= ? AND id < ? AND ref = ? ORDER BY id", here)
+    which = "id >= ? AND id < ? AND ref = ?" + ("" if spans else " AND chunk IS NULL")
+    rows = tx.rows(f"SELECT id, chunk FROM docs WHERE {which} ORDER BY id", here)
     told = iter(texts)
     gone = []
     for id_, chunk in rows:
@@ -88,8 +90,18 @@ def forget(tx: Tx, ref: str, texts: Sequence[str] = ()) -> int:
         if words is not None:
             gone.append((id_, words))
     tx.many("INSERT INTO texts (texts, rowid, words) VALUES ('delete', ?, ?)", gone)
-    tx.execute("DELETE FROM docs WHERE id >= ? AND id < ? AND ref = ?", here)
+    tx.execute(f"DELETE FROM docs WHERE {which}", here)
     return len(rows)
+
+
+def own_docs(tx: Tx, ref: str, at_us: int) -> int:
+    """How many texts of a task of ours are indexed; spans that its own process sent have others."""
+    first = at_us << PLACES
+    row = tx.row(
+        "SELECT COUNT(*) FROM docs WHERE id >= ? AND id < ? AND ref = ? AND chunk IS NULL",
+        (first, first + DOCS_MAX, ref),
+    )
+    return 0 if row is None else int(row[0])
 
 
 def _free(tx: Tx, at_us: int) -> int:
