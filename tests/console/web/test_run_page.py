@@ -83,6 +83,16 @@ async def test_a_script_gets_the_part_alone() -> None:
     assert "order_id" in part.text
 
 
+async def test_what_the_page_links_to_is_there() -> None:
+    made = shop()
+    task = await made.done("order 7", session="s1", user="ann", feature="f")
+    browser = made.browser()
+    found = await page(browser, f"/traces/{task}")
+
+    for link in {held["href"] for held in found.all("a") if held.get("href", "/")[0] == "/"}:
+        assert (await browser.get(link)).status_code == 200, link
+
+
 async def test_prompt_and_reply_are_a_talk() -> None:
     made = shop(replies=(completion("Order 8812."),))
     task = await made.done("model Which order?")
