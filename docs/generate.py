@@ -7,6 +7,8 @@ from pathlib import Path
 import typer
 from typer.core import TyperGroup
 
+from airworthy.app.export_settings import ExportRule
+from airworthy.app.intake_settings import IntakeRule
 from airworthy.cli import main
 from airworthy.cli.exits import Exit
 from airworthy.policy.reference import key_table, key_tables
@@ -62,6 +64,26 @@ Teams name their channels under `notify`. [Get notified](../how-to/get-notified.
 | `apprise` | an address as [apprise](https://github.com/caronc/apprise) writes it | | `internal = true`; `pip install 'airworthy[notify]'` |
 
 Addresses begin with `https://`; `http://` needs `internal = true`.
+"""
+
+RECORDER = """# The recorder file
+
+{mark}
+
+`recorder.toml` stands beside `airworthy.toml`; without it all is as by default. Processes read it when they start.
+
+## `[intake]`
+
+What is taken of [other programs' traces](../how-to/send-traces.md).
+
+{intake}
+## `[export]`
+
+Where [our own runs are sent](../how-to/export-to-a-collector.md); without it, nowhere.
+
+{export}
+
+`[retention]` says how long what is kept, `[redact]` what is never written down besides secrets.
 """
 
 STATES_TOP = """# States of a task
@@ -133,6 +155,9 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "task-states.md": states_page(),
         policy: policy_page(policy.read_text(encoding="utf-8")),
+        REFERENCE / "recorder.md": RECORDER.format(
+            mark=MARK, intake=key_table(IntakeRule), export=key_table(ExportRule),
+        ),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
     }
 

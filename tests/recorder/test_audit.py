@@ -141,6 +141,9 @@ def test_rows_before_a_kept_head_are_safe_and_later_ones_are_not() -> None:
     database.write_now(lambda tx: _forge(tx, 3))
     earlier = broken(database, Head(third.n, third.digest))
 
+    also = broken(database, Head(third.n, third.digest), Head(third.n, stored(database)[2].digest))
+
+    assert also is not None  # Two heads of one row that differ: one of them is not of this log.
     assert later is None
     assert earlier is not None
     assert earlier.n == 3

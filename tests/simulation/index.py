@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from airworthy.recorder import Recorded
 from airworthy.recorder.rollups import WIDTHS_S, bin_of, bucket_of
 from airworthy.recorder.traces import facets
-from airworthy.runtime.lifecycle import is_rehearsal
+from airworthy.runtime.claimed import is_rehearsal
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Tx
 
@@ -19,7 +19,7 @@ def untrue(tx: Tx, known: Known) -> list[str]:
     counts, bins = Counter[tuple[object, ...]](), Counter[tuple[object, ...]]()
     for task, steps in known:
         found += _row(tx, task, steps)
-        if is_rehearsal(steps):
+        if is_rehearsal(task, steps):
             continue
         series = (task.agent, task.policy_hash.removeprefix("sha256:")[:12], task.feature)
         for width_s in WIDTHS_S:

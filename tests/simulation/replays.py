@@ -98,7 +98,7 @@ def _only_in_another_order(program: Program, report: Replayed) -> bool:
     """Such an agent answers in the order in which its branches were told; of two that were told within the same few
     milliseconds the record does not say which was the first.
     """
-    if report.differs != ("answer",) or not _parallel(program.root):
+    if report.differs != ("answer",) or not (_parallel(program.root) or _impatient(program.root)):
         return False
     if _impatient(program.root):
         return True  # Nor whether an answer was still in time, where that was a matter of milliseconds.

@@ -14,6 +14,7 @@ from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.people import load_people
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
+from airworthy.app.witness import Witness
 from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import AirworthyError, ConfigError
@@ -33,7 +34,7 @@ from airworthy.runtime import Agent, Desk, Operations, Worker
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
-from airworthy.store import Database, SQLiteDatabase, migrate
+from airworthy.store import Database, SQLiteDatabase, StoreError, migrate
 from airworthy.store.lease import Owner, process_born, this_host
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools import Toolbox
@@ -56,6 +57,7 @@ class App:
     reviews: Reviews
     flights: Flights = field(default_factory=Flights)
     folder: Path | None = None  # where people.toml may be
+    path: Path | None = None  # of the database's file, if it is one
 
 
 @contextlib.contextmanager
@@ -74,11 +76,13 @@ def opened(
         people, unread = _people(config.folder)
         made = assembled(database, agents, policies=policies, people=people, keys=keys)
         made.reviews.unread = unread
-        app = replace(made, folder=config.folder)
+        app = replace(made, folder=config.folder, path=config.database_path)
         try:
             yield app
         finally:
             app.flights.settle()  # A refresh token that is answered and not stored would be lost for good.
+            with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
+                Witness(config.database_path).look(database, app.clock.now_us())
     finally:
         database.close()
 

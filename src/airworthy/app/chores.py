@@ -7,6 +7,7 @@ from airworthy.app.export import export_chores
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
 from airworthy.app.privacy import privacy_chores
+from airworthy.app.witness import Witness
 from airworthy.runtime.chores import Chore
 from airworthy.runtime.describing import describe
 
@@ -19,6 +20,7 @@ REVIEW_EVERY_S = 2.0
 HAND_OVER_EVERY_S = 2.0
 # A task can be found by its words, and its sentence read in a list, so long after its end.
 DESCRIBE_EVERY_S = 1.0
+WITNESS_EVERY_S = 10.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
@@ -29,6 +31,11 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
         Chore("review", REVIEW_EVERY_S, app.reviews.with_agents(agents).keep),
         Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),
         Chore("describe", DESCRIBE_EVERY_S, _describing(app)),
+        *(
+            [Chore("audit", WITNESS_EVERY_S, Witness(app.path).keep(app.database))]
+            if app.path is not None
+            else []
+        ),
         *health_chores(app, agents),
         *notify_chores(app, agents),
         *export_chores(app),

@@ -9,7 +9,10 @@ from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
 from airworthy.app.config import person
+from airworthy.app.console_settings import door_of, load_console_settings
 from airworthy.app.people import PeopleFile
+from airworthy.app.privacy import Users
+from airworthy.app.replays import forks_of, replays_of
 from airworthy.console import access
 from airworthy.console.access import AccessKey
 from airworthy.console.accounts import Accounts
@@ -45,10 +48,10 @@ def parts_of(
     hands = by_hand_of(app, agents, reviews)
     door = door if door is not None else Door()
     accounts = accounts_of(app, people, hasher)
-    signing = SigningIn(app.database, app.clock, app.ids, people, door, accounts.hasher)
+    signing = signing_of(accounts, door)
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
-        door, accounts, signing,
+        door, accounts, signing, replays_of(app, agents), forks_of(app, agents), users=Users(app),
     )  # fmt: skip
 
 
@@ -68,7 +71,7 @@ async def served_of(app: App, agents: Sequence[Agent], folder: Path, *, pages: b
     """Ready to be served. `pages`: the console too. Raises: PolicyError, for a file that cannot be read."""
     people = PeopleFile(folder)
     people()  # Told now, not to each caller.
-    parts = parts_of(app, agents, people)
+    parts = parts_of(app, agents, people, door_of(load_console_settings(folder)))
     link = parts.accounts.first_link(person()) if pages else None
     try:
         yield Served(
@@ -81,6 +84,10 @@ async def served_of(app: App, agents: Sequence[Agent], folder: Path, *, pages: b
 def accounts_of(app: App, people: Callable[[], People], hasher: Hasher | None = None) -> Accounts:
     """`people`: asked each time."""
     return Accounts(app.database, app.clock, app.ids, people, hasher if hasher is not None else Hasher())
+
+
+def signing_of(accounts: Accounts, door: Door) -> SigningIn:
+    return SigningIn(accounts.database, accounts.clock, accounts.ids, accounts.people, door, accounts.hasher)
 
 
 def created(

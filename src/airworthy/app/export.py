@@ -6,7 +6,6 @@ Beside the tasks and never in their way: a collector that is slow or gone costs 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -57,7 +56,9 @@ class _Parcel:
 
 def export_chores(app: "App") -> list[Chore]:
     """Without `[export]` what was noted for one is let go. Raises: PolicyError, ConfigError."""
-    rule = load_recorder_settings(app.folder or Path()).export
+    if app.folder is None:
+        return []  # Nobody says what is set up.
+    rule = load_recorder_settings(app.folder).export
     if rule is None:
         return [Chore("export", EVERY_S * 30, partial(_ended, app))]
     encode.check(rule.protocol)
@@ -190,7 +191,7 @@ class Export:
             return []
         closing = Closing(
             task.id, task.trace_id, task.agent, task.policy_hash.removeprefix("sha256:")[:RELEASE_CHARS],
-            task.session, task.user_id, task.feature, task.created_us, due.seq,
+            task.session, task.user_id, task.feature, task.created_us, due.seq, outgoing.mode_of(tx, task.id),
         )  # fmt: skip
         spans = emit.spans_of(closing, read_steps(tx, task.id), self._origin, self._rule.content)
         for span in spans:

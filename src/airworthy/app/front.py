@@ -7,6 +7,8 @@ from airworthy.core.asgi import Application, Receive, Scope, Send
 
 TRACES: Final = ("/v1/traces", "/v1/logs")
 _MODELS: Final = ("/v1/", "/run/")
+# Where the gateway's own pages are (metrics, health, document), whose names the others have too.
+_GATEWAY: Final = "/gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,17 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        await self._behind(scope["path"])(scope, receive, send)
+        path: str = scope["path"]
+        if self.models is not None and path.startswith(f"{_GATEWAY}/"):
+            raw: bytes = scope["raw_path"]
+            within = {
+                **scope,
+                "path": path.removeprefix(_GATEWAY),
+                "raw_path": raw.removeprefix(_GATEWAY.encode()),
+            }
+            await self.models(within, receive, send)
+        else:
+            await self._behind(path)(scope, receive, send)
 
     def _behind(self, path: str) -> Application:
         if self.traces is not None and path in TRACES:

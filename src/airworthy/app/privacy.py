@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.app.holdings import HOLDINGS
 from airworthy.app.recorder_settings import RecorderSettings, load_recorder_settings
@@ -14,12 +14,14 @@ from airworthy.core.ids import drawn_bytes
 from airworthy.core.personal import BUILT_IN, Personal, PersonalRule, Writing, own_rule
 from airworthy.gateway.holdings import nameless
 from airworthy.policy.chars import printable
-from airworthy.recorder import read_steps
+from airworthy.recorder import audit, read_steps
+from airworthy.recorder.audit import Entry
 from airworthy.recorder.erase import Erased, Eraser, Found
 from airworthy.recorder.export_user import Exported, Exporter
+from airworthy.recorder.parquet import check_installed
 from airworthy.recorder.personal_rows import PersonalRows
 from airworthy.recorder.privacy_keys import digest_of, key_of
-from airworthy.recorder.retention import US_PER_DAY, Removed, Retention
+from airworthy.recorder.retention import US_PER_DAY, Removed, Retention, removed_by_day
 from airworthy.recorder.seal import SealedDay, Sealer, day_of, start_us
 from airworthy.recorder.traces import text
 from airworthy.runtime.chores import Chore
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 EVERY_S: Final = 3_600.0
 REFS_A_ROUND: Final = 5_000
+REMOVED_SHOWN_MAX: Final = 100
 WITHOUT_FILE: Final = RecorderSettings()
 
 
@@ -154,7 +157,7 @@ def erased(app: "App", user: str, by: str, *, scrubs: bool = True) -> Erasure:
     # The files first: they are found by names that the database loses.
     sealed = sealer_of(app, settings).erase(users, eraser.refs(users), now_us)
     eraser.erase(users, made, now_us)
-    eraser.end(made, app.clock.now_us())
+    eraser.end(made, by, app.clock.now_us())
     too_large = size_of(app.database) > AT_ONCE_BYTES_MAX
     scrubbed = scrub(app.database) if scrubs and not too_large else None
     return Erasure(made, sealed, scrubbed, too_large)
@@ -173,8 +176,6 @@ def removed(app: "App", *, dry: bool) -> Removed:
 
 def sealed(app: "App", before: str, out: Path | None) -> list[SealedDay]:
     """Days before `before` (left out: before today), the oldest first. Raises: SealBroken, SealBusy, ConfigError."""
-    from airworthy.recorder.parquet import check_installed
-
     check_installed()
     now_us = app.clock.now_us()
     sealer = sealer_of(app, settings_of(app), out)
@@ -210,8 +211,6 @@ def privacy_chores(app: "App") -> list[Chore]:
 def check_extras(settings: RecorderSettings) -> None:
     """What the settings need and is not installed is told when a worker starts. Raises: ConfigError."""
     if settings.retention.seal:
-        from airworthy.recorder.parquet import check_installed
-
         check_installed()
     rules_of(settings.redact)
 
@@ -233,11 +232,64 @@ def kept_once(app: "App", now_us: int) -> None:
             continue
 
 
-def exported(app: "App", user: str, out: Path) -> Exported:
-    """All that is stored on the user, as a ZIP."""
+def exported(app: "App", user: str, by: str, out: Path) -> Exported:
+    """All that is stored on the user, as a ZIP; that somebody took it is in the audit log."""
     settings = settings_of(app)
     users = forms_of(app, settings, user)
     refs = eraser_of(app).refs(users)
     exporter = Exporter(app.database, HOLDINGS, TASK_ROWS, printable)
     sealed_rows = sealer_of(app, settings).rows_for(users, refs)
-    return exporter.write(out, users, refs, sealed_rows, app.clock.now_us())
+    now_us = app.clock.now_us()
+    digest = digest_of(key_of(app.database, "erasures", drawn_bytes), user)
+    told = Entry("user.export", about=digest, who=by, detail={"refs": len(refs)})
+    app.database.write_now(audit.noted(lambda _: None, told, now_us))
+    return exporter.write(out, users, refs, sealed_rows, now_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """For the API: implements `console.parts.Users`."""
+
+    app: "App"
+
+    def looked(self, user: str) -> Found:
+        return looked(self.app, user)
+
+    def erased(self, user: str, by: str, *, cancel: bool) -> dict[str, Any]:
+        asked = cancelled(self.app, user, by) if cancel else []
+        return {"cancelled": asked, **erasure_document(erased(self.app, user, by))}
+
+    def exported(self, user: str, by: str, out: Path) -> Exported:
+        return exported(self.app, user, by, out)
+
+
+def erasure_document(done: Erasure) -> dict[str, Any]:
+    made = done.made
+    return {
+        "id": made.id,
+        "digest": made.digest,
+        "tasks": made.tasks,
+        "traces": made.traces,
+        "rows": dict(made.rows),
+        "sealed": done.sealed,
+        "scrubbed": None if done.scrubbed is None else asdict(done.scrubbed),
+    }
+
+
+def verified(app: "App", out: Path | None) -> list[tuple[str, str]]:
+    """Each sealed part, and what is wrong with it. Raises: ConfigError without pyarrow."""
+    check_installed()
+    return list(sealer_of(app, settings_of(app), out).verify())
+
+
+def retention_document(app: "App") -> dict[str, Any]:
+    """What is kept how long, what each table holds, and what has gone of late."""
+    rule = settings_of(app).retention
+    gone = app.database.read_now(lambda tx: removed_by_day(tx, REMOVED_SHOWN_MAX))
+    return {
+        "days": rule.model_dump(exclude={"agents", "seal", "sealed_folder"}, exclude_none=True),
+        "agents": {name: each.model_dump(exclude_none=True) for name, each in rule.agents.items()},
+        "seal": rule.seal,
+        "tables": [{"table": h.table, "kept": h.kept.value, "holds": h.holds} for h in HOLDINGS],
+        "removed": [{"day": day, "what": what, "count": count} for day, what, count in gone],
+    }

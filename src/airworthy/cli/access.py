@@ -16,6 +16,13 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Make, list and revoke keys to the API.",
 )
+AgentsOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--agent", metavar="NAME", help="Only for the tasks of this agent. May be given again.",
+        autocompletion=options.agent_names,
+    ),
+]  # fmt: skip
 
 
 @app.command(name="create")
@@ -39,6 +46,7 @@ def create(
             "pauses; admin may do all. May be given again.",
         ),
     ] = None,
+    agent: AgentsOf = None,
     expires: Annotated[
         str, typer.Option(metavar="PERIOD", help="How long it is good: 12h, 30d, 8w, 1y. Left out: for ever.")
     ] = "",
@@ -64,7 +72,8 @@ def create(
         found.reviews.check_command(login(), Command.ADMIT)
         secret, key = created(
             found, found.reviews.people, person=whole(person), program=whole(program),
-            roles=[whole(each) for each in role or ()], expires=whole(expires),
+            roles=[whole(each) for each in role or ()], agents=[whole(each) for each in agent or ()],
+            expires=whole(expires),
         )  # fmt: skip
     if as_json:
         show.emit({**_document(key), "key": secret})
@@ -100,10 +109,11 @@ def list_(
         show.note("There are no keys. Make one with `airworthy access create --program NAME --role ROLE`.")
     else:
         show.table(
-            ("id", "for", "roles", "expires", "state"),
+            ("id", "for", "roles", "agents", "expires", "state"),
             [
                 (
                     key.id, key.person or key.program, "as in people.toml" if key.person else ", ".join(key.roles),
+                    ", ".join(key.agents) or "all",
                     show.when(key.expires_us)[:10],
                     "good" if key.good(now_us) else "revoked" if key.revoked_us is not None else "expired",
                 )
@@ -143,5 +153,6 @@ def revoke(
 def _document(key: "AccessKey") -> dict[str, object]:
     return {
         "id": key.id, "person": key.person or None, "program": key.program or None, "roles": list(key.roles),
+        "agents": list(key.agents),
         "created": show.iso(key.created_us), "expires": show.iso(key.expires_us), "revoked": show.iso(key.revoked_us),
     }  # fmt: skip

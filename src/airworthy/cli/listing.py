@@ -51,6 +51,11 @@ def show_effects(effects: Sequence[EffectRow], limit: int, *, as_json: bool) -> 
 
 
 def _why(task: TaskRow) -> str:
+    fork = f"fork of {task.fork_of}" if task.fork_of is not None else ""
+    return ": ".join(each for each in (fork, _end(task)) if each)
+
+
+def _end(task: TaskRow) -> str:
     if task.outcome is Outcome.ANSWERED:
         return ""
     return task.reason_code or (f"waits for {task.waiting_for}" if task.waiting_for else "")

@@ -16,7 +16,7 @@ POLL_S_MAX = 1.0
 
 def awaited(app: App, task_id: str, timeout_s: float | None, *, as_json: bool) -> Exit:
     """OK only for an answer in time. Says on stderr what the task waits for, whenever that changes."""
-    task = _await(app, task_id, timeout_s)
+    task = until_closed(app, task_id, timeout_s)
     view = View(app, task_id)
     if as_json:
         document = documents.task_document(task)
@@ -37,7 +37,8 @@ def awaited(app: App, task_id: str, timeout_s: float | None, *, as_json: bool) -
     return Exit.OK if task.outcome is Outcome.ANSWERED else Exit.FAILED
 
 
-def _await(app: App, task_id: str, timeout_s: float | None) -> TaskRow:
+def until_closed(app: App, task_id: str, timeout_s: float | None) -> TaskRow:
+    """The task as it is then; after `timeout_s` it may still be open. Says on stderr what it waits for."""
     began, told, pause_s = time.monotonic(), "", POLL_S
     while True:
         task = app.operations.task(task_id)

@@ -8,7 +8,7 @@ from airworthy.cli.step_view import PAYLOAD_CHARS_MAX, is_clipped, show_step
 from airworthy.core.money import usd_text
 from airworthy.core.outcome import Outcome
 from airworthy.runtime import TaskRow, documents
-from airworthy.runtime.lifecycle import is_rehearsal
+from airworthy.runtime.claimed import is_rehearsal
 from airworthy.runtime.switches import ALL, of_agent
 
 
@@ -65,7 +65,8 @@ class View:
                 ("Task", task.id),
                 ("Agent", task.agent),
                 ("State", task.state.value),
-                ("Rehearsed", "no tool of it acts" if is_rehearsal(self.steps) else ""),
+                ("Fork", f"of {task.fork_of} at step {task.fork_at}" if task.fork_of is not None else ""),
+                ("Rehearsed", "no tool of it acts" if is_rehearsal(task, self.steps) else ""),
                 ("Waits for", task.waiting_for),
                 ("Reason", why.code.value if why is not None and not answered else ""),
                 ("Why", why.text if why is not None and not answered else ""),

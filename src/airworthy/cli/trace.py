@@ -10,11 +10,13 @@ import typer
 
 from airworthy.cli import options, show
 from airworthy.cli.asking import LANGUAGE, Asking
+from airworthy.cli.trace_diff import diff
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
     help="Find, look at and export traces, of tasks and of other programs.",
 )  # fmt: skip
+app.command(name="diff")(diff)
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 1_000
 

@@ -6,20 +6,28 @@ from fastapi import FastAPI
 
 from airworthy import __version__
 from airworthy.console import (
+    agents,
     alerts,
+    audit,
+    diffs,
     effects,
     links,
     manual,
     me,
+    metrics,
+    openapi,
     overview,
     problems,
+    replays,
     review,
     said,
     tasks,
     traces,
-)
+    users,
+)  # fmt: skip
 from airworthy.console.bounds import Bounded
 from airworthy.console.parts import Parts
+from airworthy.console.repeats import Repeats
 from airworthy.console.web import app as pages
 from airworthy.core.asgi import Application
 
@@ -30,7 +38,8 @@ BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 BASE: Final = "/api/v1"
 ABOUT: Final = (
     "Tasks, traces, what waits for people, and what users say. Times are UTC as RFC 3339, money is USD, `null` is "
-    "unknown. Errors are `{error: {code, message, mend}}`; 429 and 503 come with Retry-After."
+    "unknown. Errors are `application/problem+json`; 429 and 503 come with Retry-After. Lists that go on say where by "
+    "`Link`. A POST with an `Idempotency-Key` may be sent again for a day."
 )
 
 
@@ -45,23 +54,18 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for router in (
-        tasks.router,
-        traces.router,
-        effects.router,
-        review.router,
-        manual.router,
-        said.router,
-        alerts.router,
-        me.router,
-    ):
-        made.include_router(router, prefix=BASE)
-    made.include_router(overview.router, prefix=BASE)
+    for module in (
+        tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, me, users, audit,
+    ):  # fmt: skip
+        made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)
+    made.include_router(metrics.router)
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
     if with_pages:
         pages.install(made)
+    openapi.install(made, BASE)
+    made.add_middleware(Repeats, base=BASE)
     return made
 
 

@@ -64,7 +64,7 @@ def needs(standing: Standing, lines: Mapping[str, str]) -> list[Need]:
         *(_item(item, lines.get(item.id, ""), standing.now_us) for item in named_items(standing)),
         *_dead_letters(standing),
         *_stuck(standing),
-        *map(_paused, standing.switches),
+        *(_paused(row) for row in standing.switches if row.scope != ALL),
     ]
     return sorted(
         found, key=lambda need: (need.weight, need.deadline_us or 2**63, need.since_us or 2**63, need.title)
@@ -125,6 +125,7 @@ def sentence(standing: Standing, agents: Collection[str]) -> Said:
     """`agents`: all that are known to whoever asks."""
     wrong = {agent: words for agent, words in troubles(standing).items() if agent in agents}
     house = [need.title for need in _house(standing) if need.weight is Weight.BROKEN]
+    house += ["A critical alert stands." for alert in standing.alerts if _is_house_alert(alert)][:1]
     waiting = standing.count([kind for kind in Kind if kind is not Kind.DELAYED])
     parts = list(house)
     if wrong:
@@ -158,6 +159,10 @@ def _waits(count: int) -> str:
     return f"{counted(count, 'thing')} {'waits' if count == 1 else 'wait'} for a person."
 
 
+def _is_house_alert(alert: AlertRow) -> bool:
+    return alert.severity == "critical" and not alert.agent
+
+
 def _is_bad(standing: Standing) -> bool:
     return any(alert.severity == "critical" for alert in standing.alerts)
 
@@ -185,6 +190,7 @@ def _house(standing: Standing) -> list[Need]:
                 f"{standing.unread.message} {standing.unread.mend}", "/review", "See the queue",
             )
         )  # fmt: skip
+    found += [_paused(row) for row in standing.switches if row.scope == ALL]
     lately = ways.traces(label("is", "error"), ways.since(3_600, standing.now_us))
     found += [
         Need(
@@ -240,11 +246,13 @@ def _stuck(standing: Standing) -> list[Need]:
 
 
 def _paused(row: Switch) -> Need:
-    agent = "" if row.scope == ALL else row.scope.removeprefix("agent:")
-    who = "All agents are" if row.scope == ALL else "The agent is"
-    title = f"{who} paused; people do the tasks" if row.manual else f"{who} paused"
+    every = row.scope == ALL
+    who = "All agents are" if every else "The agent is"
+    title = f"{who} paused" + ("; people do the tasks." if row.manual else ".")
     about = f"by {row.by_whom}: {row.reason}" if row.reason else f"by {row.by_whom}"
-    return Need(Weight.CARE, "paused", "pause", title, about, "/agents", "Resume", agent, row.at_us)
+    agent = "" if every else row.scope.removeprefix("agent:")
+    weight = Weight.BROKEN if every else Weight.CARE
+    return Need(weight, "paused", "pause", title, about, "/agents", "Resume", agent, row.at_us)
 
 
 def _alert(row: AlertRow) -> Need:

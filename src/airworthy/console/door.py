@@ -17,7 +17,7 @@ HOPS_MAX: Final = 20
 class Door:
     """`public_url`: as browsers reach it, scheme and host; empty: as each request says itself. `proxies`: networks of
     those whose word on where a request came from is believed. `provider`: what people call the one that vouches for
-    them; empty: there is none.
+    them; empty: there is none. `metrics_open`: to whoever reaches the port.
     """
 
     public_url: str = ""
@@ -25,6 +25,7 @@ class Door:
     idle_us: int = 2 * HOUR_US
     proxies: tuple[str, ...] = ()
     provider: str = ""
+    metrics_open: bool = False
 
     def origin(self, scheme: str, host: str) -> str:
         """`scheme`, `host`: of the request, for want of a public address."""

@@ -4,4 +4,10 @@ from typing import Final
 
 from airworthy.recorder.holdings import Holding, Kept
 
-CONSOLE: Final = (Holding("access_keys", Kept.STATE, "Keys to the API, as digests."),)
+CONSOLE: Final = (
+    Holding("access_keys", Kept.STATE, "Keys to the API, as digests."),
+    Holding("accounts", Kept.STATE, "Accounts of staff, with hashes of their passwords."),
+    Holding("sessions", Kept.STATE, "Who of the staff is signed in, until it runs out."),
+    Holding("passes", Kept.STATE, "Links by which staff set passwords, until they run out."),
+    Holding("attempts", Kept.STATE, "Sign-ins that failed, as digests, until they are forgotten."),
+)

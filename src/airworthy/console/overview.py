@@ -105,7 +105,7 @@ def document(shown: Seen) -> Document:
                 "agent": agent,
                 "troubles": list(shown.troubles.get(agent, ())),
                 "paused": stands.paused(agent) is not None,
-                **_open(stands, agent),
+                **opened_of(stands, agent),
                 **_line(figures.line(agent)),
             }
             for agent in shown.agents
@@ -122,7 +122,7 @@ def _need(need: Need) -> Document:
     }  # fmt: skip
 
 
-def _open(stands: Standing, agent: str) -> Document:
+def opened_of(stands: Standing, agent: str) -> Document:
     def number(state: State) -> int:
         tasks = stands.open.get(state, {}).get(agent)
         return tasks.count if tasks is not None else 0

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -15,19 +16,33 @@ from airworthy.console.identity import Came, Identity, identified
 from airworthy.console.live import Readings, Streams
 from airworthy.console.problems import Forbidden, NoKey
 from airworthy.console.signing import SigningIn
+from airworthy.console.within import within
 from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.core.origin import Origin, comes_from
 from airworthy.policy import Policy
+from airworthy.recorder.erase import Found
 from airworthy.review.people import People
 from airworthy.runtime import Operations
 from airworthy.runtime.afterwards import Afterwards
 from airworthy.runtime.by_hand import ByHand
+from airworthy.runtime.forking import Forks
+from airworthy.runtime.replaying import Replays
 from airworthy.runtime.reviews import Reviews
 from airworthy.store import Database
 
 FOUND_MAX = 1_000
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class Users(Protocol):
+    """What can be done about everything that is stored on one user; `by`: who does it, for the record."""
+
+    def looked(self, user: str) -> Found: ...
+
+    def erased(self, user: str, by: str, *, cancel: bool) -> dict[str, Any]: ...
+
+    def exported(self, user: str, by: str, out: Path) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +63,11 @@ class Parts:
     door: Door
     accounts: Accounts
     signing: SigningIn
+    replays: Replays
+    forks: Forks
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
+    users: Users | None = None
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")
@@ -71,7 +89,8 @@ async def parts(request: Request) -> Parts:
                 lambda: identified(came, whole.database, whole.people(), whole.door, whole.clock.now_us())
             )
         comes_from(_origin(request, whole.door, request.state.identity))
-    return whole
+    found: Identity | None = request.state.identity
+    return whole if found is None else within(whole, found.caller)
 
 
 def address_of(request: Request, door: Door) -> str:
@@ -119,6 +138,7 @@ def needs(right: Right) -> Callable[[Parts, Caller], Awaitable[Caller]]:
         allowed(given, found, right)
         return found
 
+    check.right = right  # type: ignore[attr-defined]  # for the document, and for the test that none lacks it
     return check
 
 
@@ -133,6 +153,7 @@ def allowed(given: Parts, found: Caller, right: Right) -> None:
         )
 
 
+caller.right = ""  # type: ignore[attr-defined]  # any
 # Whoever it is, with whatever role.
 Calling = Annotated[Caller, Depends(caller)]
 Looking = Annotated[Caller, Depends(needs("look"))]

@@ -21,6 +21,10 @@ _STATUS: Final[Mapping[str, int]] = {
     "sign_in_busy": 429,
     "provider_refused": 403,
     "provider_down": 502,
+    "key_used_otherwise": 422,
+    "still_under_way": 409,
+    "outcome_unknown": 409,
+    "odd_key": 400,
     "link_refused": 403,
     "no_such_task": 404,
     "no_such_item": 404,
@@ -43,6 +47,8 @@ _OTHERS: Final[Mapping[int, tuple[str, str]]] = {
     413: ("too_large", "Send less at once."),
 }
 STORE_RETRY_S: Final = 5
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE: Final = "urn:airworthy:problem:"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -94,13 +100,41 @@ def answer_headers(error: AirworthyError) -> dict[str, str]:
     return headers
 
 
-def answer(error: AirworthyError) -> "JSONResponse":
+def problem(
+    status: int,
+    code: str,
+    message: str,
+    mend: str,
+    *,
+    instance: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> "JSONResponse":
+    """As RFC 9457 has it, with `code` and `mend` beside, and once more under `error` for who read that before."""
     from fastapi.responses import JSONResponse
 
-    status = status_of(error)
-    headers = {**_HEADERS, **answer_headers(error)}
-    body = {"code": error.code, "message": error.message, "mend": error.mend}
-    return JSONResponse({"error": body}, status, headers)
+    body = {
+        "type": f"{TYPE}{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": message,
+        "instance": instance,
+        "code": code,
+        "mend": mend,
+        "error": {"code": code, "message": message, "mend": mend},
+    }
+    return JSONResponse(body, status, {**_HEADERS, **(headers or {})}, media_type=MEDIA_TYPE)
+
+
+def answer(error: AirworthyError, instance: str = "") -> "JSONResponse":
+    """`instance`: the path that was asked for."""
+    return problem(
+        status_of(error),
+        error.code,
+        error.message,
+        error.mend,
+        instance=instance,
+        headers=answer_headers(error),
+    )
 
 
 def install(api: "FastAPI") -> None:
@@ -108,27 +142,32 @@ def install(api: "FastAPI") -> None:
     from fastapi.responses import JSONResponse
     from starlette.exceptions import HTTPException
 
-    def ours(_: "Request", error: Exception) -> JSONResponse:
+    def ours(request: "Request", error: Exception) -> JSONResponse:
         assert isinstance(error, AirworthyError)
-        return answer(error)
+        return answer(error, request.url.path)
 
-    def unread(_: "Request", error: Exception) -> JSONResponse:
+    def unread(request: "Request", error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         # Neither the value nor the library's page: the first may be a secret, the second names a host.
         found = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()[:10]]
-        body = {
-            "code": "unreadable",
-            "message": "The request is not as it must be: " + "; ".join(found) + ".",
-            "mend": "Compare it with /openapi.json.",
-        }
-        return JSONResponse({"error": body}, 422, _HEADERS)
+        says = "The request is not as it must be: " + "; ".join(found) + "."
+        return problem(422, "unreadable", says, "Compare it with /openapi.json.", instance=request.url.path)
 
-    def of_the_framework(_: "Request", error: Exception) -> JSONResponse:
+    def of_the_framework(request: "Request", error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         code, mend = _OTHERS.get(error.status_code, ("bad_request", "Compare it with /openapi.json."))
-        body = {"code": code, "message": str(error.detail), "mend": mend}
-        return JSONResponse({"error": body}, error.status_code, {**_HEADERS, **(error.headers or {})})
+        return problem(
+            error.status_code, code, str(error.detail), mend, instance=request.url.path, headers=error.headers
+        )
+
+    def unexpected(request: "Request", _: Exception) -> JSONResponse:
+        """What it was, the operator's log tells; a caller learns nothing of our insides."""
+        says = "Something went wrong here that was not expected."
+        return problem(
+            500, "unexpected", says, "Tell whoever runs this, with the time.", instance=request.url.path
+        )
 
     api.add_exception_handler(AirworthyError, ours)
     api.add_exception_handler(HTTPException, of_the_framework)
     api.add_exception_handler(RequestValidationError, unread)
+    api.add_exception_handler(Exception, unexpected)

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from airworthy.console.access import Caller
+from airworthy.console.paging import goes_on
 from airworthy.console.parts import FOUND_MAX, Deciding, Given, Looking, Parts
 from airworthy.review import Act, ItemQuery, Kind, Status
 from airworthy.runtime.documents import Document
@@ -32,13 +33,18 @@ class Wanted(BaseModel):
 
 
 @router.get("")
-def items(wanted: Annotated[Wanted, Query()], given: Given, who: Looking) -> list[Document]:
+def items(
+    wanted: Annotated[Wanted, Query()], given: Given, who: Looking, request: Request, response: Response
+) -> list[Document]:
     """What waits for people, the oldest first."""
     query = ItemQuery(
         tuple(wanted.kind), wanted.to, wanted.assigned, wanted.agent, wanted.task, tuple(wanted.status),
         wanted.after, wanted.limit,
     )  # fmt: skip
-    return [line_document(shown) for shown in given.reviews().listing(query, who.person)]
+    found = given.reviews().listing(query, who.person)
+    if found:
+        goes_on(request, response, len(found), wanted.limit, after=found[-1].item.id)
+    return [line_document(shown) for shown in found]
 
 
 @router.get("/counts")

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from airworthy.console.paging import goes_on
 from airworthy.console.parts import FOUND_MAX, Given, Looking, Parts, Submitting
 from airworthy.core.errors import InputError
 from airworthy.review.feedback import Feedback, Thumb
@@ -53,6 +54,8 @@ def said_of(task_id: str, given: Given, _: Looking) -> list[Document]:
 def said(
     given: Given,
     _: Looking,
+    request: Request,
+    response: Response,
     *,
     agent: str = "",
     thumb: Thumb | None = None,
@@ -61,6 +64,8 @@ def said(
 ) -> list[Document]:
     """The newest first. `before`: the last id of the page before."""
     found = given.afterwards.said(agent=agent, thumb=thumb, before=before, limit=limit)
+    if found:
+        goes_on(request, response, len(found), limit, before=found[-1].id)
     return [feedback_document(one) for one in found]
 
 

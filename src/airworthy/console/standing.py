@@ -57,7 +57,7 @@ class Standing:
             stuck=_seen(self.stuck, sees),
             items=[item for item in self.items if sees(item.agent)],
             waiting={key: count for key, count in self.waiting.items() if sees(key[0])},
-            alerts=[row for row in self.alerts if row.agent and sees(row.agent)],
+            alerts=[row for row in self.alerts if sees(row.agent)],
             switches=[row for row in self.switches if row.scope == ALL or sees(_agent_of(row))],
             breakers=(),
             spoiled={},

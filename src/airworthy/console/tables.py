@@ -84,7 +84,27 @@ def _accounts(dialect: str) -> Sequence[str]:
     ]
 
 
+def _answers(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+    metadata = MetaData()
+    answers = Table(
+        "answers",  # to requests with an Idempotency-Key, for a day
+        metadata,
+        Column("digest", LargeBinary, primary_key=True),  # of caller, path and key
+        Column("request", LargeBinary, nullable=False),
+        # NULL: it is under way, or was when its process ended.
+        Column("status", Integer),
+        Column("headers", String, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+    )
+    Index("answers_by_time", answers.c.at_us)
+    return create_all(metadata, dialect)
+
+
 MIGRATIONS = (
     Migration("console", 1, "access keys", _first),
     Migration("console", 2, "accounts, sessions, and keys for some agents", _accounts),
+    Migration("console", 3, "answers to requests that may be sent again", _answers),
 )

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from airworthy.console.paging import goes_on
 from airworthy.console.parts import FOUND_MAX, Given, Looking, Operating, Submitting
 from airworthy.core.errors import InputError
 from airworthy.review import Act
@@ -63,7 +64,9 @@ class Wanted(BaseModel):
 
 
 @router.get("/tasks")
-def tasks(wanted: Annotated[Wanted, Query()], given: Given, _: Looking) -> list[Document]:
+def tasks(
+    wanted: Annotated[Wanted, Query()], given: Given, _: Looking, request: Request, response: Response
+) -> list[Document]:
     """The newest first."""
     query = TaskQuery(
         tuple(wanted.state),
@@ -73,7 +76,10 @@ def tasks(wanted: Annotated[Wanted, Query()], given: Given, _: Looking) -> list[
         before=wanted.before,
         limit=wanted.limit,
     )
-    return [task_document(task) for task in given.operations.tasks(query)]
+    found = given.operations.tasks(query)
+    if found:
+        goes_on(request, response, len(found), wanted.limit, before=found[-1].id)
+    return [task_document(task) for task in found]
 
 
 @router.get("/tasks/{task_id}")

@@ -205,12 +205,20 @@ class Gateway:
         self._fetcher = Fetcher(clock)
         self._summaries = Summaries()
 
-    async def complete(self, journal: Journal, gate: Gate, request: ModelRequest) -> ModelReply:
-        """Raises: ModelError when no model of the policy answered; Halt at a limit or budget."""
+    async def complete(
+        self, journal: Journal, gate: Gate, request: ModelRequest, sent: ModelRequest | None = None
+    ) -> ModelReply:
+        """`sent`: what goes out, and is written down, in place of the request by which the journal knows the call.
+
+        Raises: ModelError when no model of the policy answered; Halt at a limit or budget.
+        """
+        asked, request = request, request if sent is None else sent
         places = self._places(request.model)
-        slot = journal.slot("model", "chat", request.canonical())
+        slot = journal.slot("model", "chat", asked.canonical())
         if slot.recorded is not None and slot.recorded.exact:
             return replayed(slot)
+        if sent is not None:
+            slot.arguments = journal.clean(sent.canonical())
         purse = _JournalPurse(self, journal, gate)
         errand = Errand(
             _CHAT, request.as_sent, places, self.clock.now_us() + round(gate.seconds_left() * US_PER_S),

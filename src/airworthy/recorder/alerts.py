@@ -90,8 +90,12 @@ def get(tx: Tx, key: str) -> AlertRow:
     """Raises: InputError."""
     row = find(tx, key)
     if row is None:
-        raise InputError(f"There is no alert {key!r}.", mend="List them with `airworthy alert list`.")
+        raise unknown(key)
     return row
+
+
+def unknown(key: str) -> InputError:
+    return InputError(f"There is no alert {key!r}.", mend="List them with `airworthy alert list`.")
 
 
 def alike(tx: Tx, part: str, limit: int = 6) -> list[AlertRow]:

@@ -183,13 +183,15 @@ def listing(tx: Tx, query: AuditQuery) -> list[AuditRow]:
 
 def rows_after(tx: Tx, n: int) -> Iterator[AuditRow]:
     """The oldest first, a batch at a time, so that a long log needs no more memory than a short one."""
-    while True:
-        found = tx.rows(f"SELECT {_COLUMNS} FROM audit WHERE n > ? ORDER BY n LIMIT ?", (n, BATCH))
-        for row in found:
-            yield _row(row)
-        if len(found) < BATCH:
-            return
-        n = found[-1][0]
+    while found := batch(tx, n):
+        yield from found
+        n = found[-1].n
+
+
+def batch(tx: Tx, n: int) -> list[AuditRow]:
+    """The next rows after this one; none: that was all."""
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM audit WHERE n > ? ORDER BY n LIMIT ?", (n, BATCH))
+    return [_row(row) for row in rows]
 
 
 def verify(tx: Tx, *heads: Head, after: Head = Head(0, BEGINNING)) -> Break | None:
@@ -198,13 +200,15 @@ def verify(tx: Tx, *heads: Head, after: Head = Head(0, BEGINNING)) -> Break | No
     `heads`: kept elsewhere; each must be in the log. `after`: a row up to which all was verified before.
     """
     n, before = after.n, after.digest
-    kept = {each.n: each.digest for each in heads if each.n > after.n}
+    kept = {
+        each.n: {other.digest for other in heads if other.n == each.n} for each in heads if each.n > after.n
+    }
     for row in rows_after(tx, after.n):
         if row.n != n + 1:
             return Break(n + 1, f"Row {n + 1} is missing.")
         if row.digest != _digest_or_none(before, row):
             return Break(row.n, f"Row {row.n}, or the one before it, is not as it was written.")
-        if kept.pop(row.n, row.digest) != row.digest:
+        if kept.pop(row.n, {row.digest}) != {row.digest}:
             return Break(
                 row.n,
                 f"Row {row.n} is not the one of the head that was kept: this or an earlier row differs.",

@@ -13,6 +13,8 @@ from typing import Any, Final, Protocol
 import orjson
 
 from airworthy.core.errors import AirworthyError
+from airworthy.recorder import audit
+from airworthy.recorder.audit import Entry
 from airworthy.recorder.holdings import Holding, TaskRows, Whose, change, emptied, trace_bytes, waits
 from airworthy.recorder.traces import facets
 from airworthy.recorder.traces.facets import VALUE_CHARS_MAX
@@ -116,7 +118,10 @@ class Eraser:
 
     def begin(self, id_: str, digest: str, by: str, now_us: int) -> None:
         sql = "INSERT INTO erasures (id, digest, by_whom, begun_us, counts) VALUES (?, ?, ?, ?, '{}')"
-        self._database.write_now(lambda tx: tx.execute(sql, (id_, digest, by, now_us)))
+        told = Entry("user.erase.begin", about=digest, who=by, detail={"id": id_})
+        self._database.write_now(
+            audit.noted(lambda tx: tx.execute(sql, (id_, digest, by, now_us)), told, now_us)
+        )
 
     def erase(self, users: Sequence[str], made: Erased, now_us: int) -> None:
         """Everything of the user that is in the database. Raises: StillOpen, before the first change."""
@@ -136,10 +141,12 @@ class Eraser:
             self._of_user(user, made, now_us)
             self._facets(user, set(refs), made)
 
-    def end(self, made: Erased, now_us: int) -> None:
-        counts = orjson.dumps({"tasks": made.tasks, "traces": made.traces, **made.rows}).decode()
+    def end(self, made: Erased, by: str, now_us: int) -> None:
+        counts = {"tasks": made.tasks, "traces": made.traces, "rows": dict(made.rows)}
         sql = "UPDATE erasures SET ended_us = ?, counts = ? WHERE id = ?"
-        self._database.write_now(lambda tx: tx.execute(sql, (now_us, counts, made.id)))
+        params = (now_us, orjson.dumps(counts).decode(), made.id)
+        told = Entry("user.erase", about=made.digest, who=by, detail={"id": made.id, **counts})
+        self._database.write_now(audit.noted(lambda tx: tx.execute(sql, params), told, now_us))
 
     def _tasks(self, user: str) -> Iterator[list[str]]:
         """Ids, page by page."""

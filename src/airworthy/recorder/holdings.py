@@ -21,7 +21,7 @@ class Kept(StrEnum):
     SCORES = "scores"
     ALERTS = "alerts"
     NOTICES = "notices"
-    AUDIT = "audit"
+    AUDIT = "audit"  # kept for good: a row that is taken out breaks the chain
     STATE = "state"  # what the machine needs while it runs, and clears by itself
     COUNTS = "counts"  # numbers that name nobody: kept for good
 
@@ -40,7 +40,7 @@ class Holding:
 
     `of_task`, `of_trace`, `of_user`: which rows belong to one. `words`: what is done to those rows when what was said
     is to go: some columns changed, or the rows deleted. `names`: what is done besides when a person is to go.
-    `waits`: while such a row is there, the task is not touched. `told`: columns of an export. `ages`: rows that go by
+    `spoilt`: what is no longer true of a row whose words were changed. `waits`: while such a row is there, the task is not touched. `told`: columns of an export. `ages`: rows that go by
     their own age, whatever task they belong to.
     """
 
@@ -52,6 +52,7 @@ class Holding:
     of_user: str = ""
     words: Change | Literal["delete"] = field(default_factory=dict)
     names: Change | Literal["delete"] = field(default_factory=dict)
+    spoilt: Change = field(default_factory=dict)
     waits: str = ""
     ages: str = ""
     told: tuple[str, ...] = ()
@@ -194,6 +195,7 @@ RECORDER: Final = (
         "What each step was, how long it took and what it cost; a digest of its arguments.",
         of_task="task_id = ?task",
         words={"resource": "NULL"},
+        key="task_id, seq",
         names={"key": "CASE WHEN key IS NULL THEN NULL ELSE {empty} END"},
         told=("seq", "run", "kind", "name", "state", "effect", "started_us", "ended_us", "model", "resource"),
     ),
@@ -255,11 +257,15 @@ RECORDER: Final = (
     Holding("rollups", Kept.COUNTS, "Sums by five minutes and hour."),
     Holding("rollup_bins", Kept.COUNTS, "Histograms by five minutes and hour."),
     Holding("erasures", Kept.AUDIT, "Who had whom erased, the person as a keyed digest."),
+    Holding("audit", Kept.AUDIT, "Who of the staff did what: chained, so nothing of it is ever taken out."),
+    Holding("audit_head", Kept.STATE, "The end of the audit log's chain."),
     Holding("removed", Kept.COUNTS, "How much retention removed, by day."),
     Holding("retention_marks", Kept.STATE, "How far a sweep has come."),
     Holding("privacy_keys", Kept.STATE, "Keys of pseudonyms and digests."),
     Holding("sealed", Kept.TRACES, "Which trace stands in which sealed part.", of_task="ref = ?task"),
     Holding("sealed_parts", Kept.STATE, "Sealed parts, with their hashes."),
+    Holding("exports", Kept.STATE, "How far each collector has been told."),
+    Holding("export_due", Kept.STATE, "What is to be told to collectors yet.", of_task="task_id = ?task", words=DELETE),
     # The store's own.
     Holding("migrations", Kept.STATE, "Which steps brought the tables here."),
     Holding("owners", Kept.STATE, "Processes that are alive."),

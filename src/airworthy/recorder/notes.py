@@ -6,8 +6,8 @@ The rooms that write notes stand above this one; a note of a kind that is not kn
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from airworthy.core.canonical import encode
 from airworthy.core.chars import quoted
+from airworthy.recorder.readable import in_brief
 
 NOTE_CHARS_MAX: Final = 500
 NOTES_MAX: Final = 50
@@ -67,7 +67,7 @@ def _other(note: Mapping[str, Any]) -> str:
 
 
 def _json(value: object) -> str:
-    return value if isinstance(value, str) else encode(value).decode()
+    return in_brief(value)
 
 
 _KNOWN: Final = (

@@ -85,7 +85,8 @@ class PersonalRows:
         return count
 
     def _table(self, tx: Tx, holding: Holding, whose: Whose) -> int:
-        columns = holding.packed or (tuple(holding.words) if not isinstance(holding.words, str) else ())
+        texts = holding.words if not isinstance(holding.words, str) else {}
+        columns = holding.packed or tuple(column for column in texts if column not in holding.spoilt)
         if not holding.of_task or not columns:
             return 0
         keys = holding.key.split(", ")
@@ -97,7 +98,8 @@ class PersonalRows:
             clean = [self._value(value, packed=bool(holding.packed)) for value in held]
             count = sum(found for _, found in clean)
             if count:
-                sets = ", ".join(f"{column} = ?" for column in columns)
+                spoilt = [f"{column} = {value}" for column, value in holding.spoilt.items()]
+                sets = ", ".join((*(f"{column} = ?" for column in columns), *spoilt))
                 where = " AND ".join(f"{name} = ?" for name in keys)
                 tx.execute(
                     f"UPDATE {holding.table} SET {sets} WHERE {where}", (*(value for value, _ in clean), *key)

@@ -89,6 +89,16 @@ RIDE_STEP = INSERT_PLAIN_STEP + " ON CONFLICT (task_id, seq) DO NOTHING"
 RIDE_PAYLOAD = INSERT_PAYLOAD + " ON CONFLICT (task_id, seq) DO NOTHING"
 INPUT_SEQ = 0
 UPDATE_PAYLOAD = "UPDATE payloads SET body = ? WHERE task_id = ? AND seq = ?"
+_COPY_STEP = (  # Times nought: unknown stays unknown.
+    "INSERT INTO steps (task_id, seq, run, kind, name, key, state, effect, exact, started_us, ended_us, attempts,"
+    " error_type, model, tokens_in, tokens_out, cost_nano, resource, resource_version)"
+    " SELECT ?, seq, 0, kind, name, key, state, effect, exact, started_us, ended_us, attempts, error_type, model,"
+    " tokens_in * 0, tokens_out * 0, cost_nano * 0, resource, resource_version FROM steps WHERE task_id = ? AND seq = ?"
+)
+_COPY_PAYLOAD = (
+    "INSERT INTO payloads (task_id, seq, body)"
+    " SELECT ?, seq, body FROM payloads WHERE task_id = ? AND seq = ?"
+)
 _SELECT = (
     "SELECT s.seq, s.run, s.kind, s.name, s.key, s.state, s.effect, s.exact, s.started_us, s.ended_us, s.error_type,"
     " s.attempts, s.model, s.tokens_in, s.tokens_out, s.cost_nano, s.resource, s.resource_version, p.body"
@@ -126,6 +136,13 @@ def insert_input(tx: Tx, task_id: str, packed: bytes, now_us: int) -> None:
     row = (task_id, INPUT_SEQ, 0, "input", "input", None, StepState.DONE.value, None, 1, now_us, now_us, 1)
     tx.execute(INSERT_PLAIN_STEP, row)
     tx.execute(INSERT_PAYLOAD, (task_id, INPUT_SEQ, packed))
+
+
+def copy_steps(tx: Tx, task_id: str, to_id: str, seqs: Sequence[int]) -> None:
+    """As steps of run 0 of another task, which has paid nothing for them; it must have an input already."""
+    for seq in seqs:
+        tx.execute(_COPY_STEP, (to_id, task_id, seq))
+        tx.execute(_COPY_PAYLOAD, (to_id, task_id, seq))
 
 
 def supersede(tx: Tx, task_id: str, seq: int) -> None:

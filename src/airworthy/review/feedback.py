@@ -1,5 +1,6 @@
 """What an end user said of a task: a thumb, a correction, a text. Rows that are only ever added."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -75,13 +76,18 @@ def of_task(tx: Tx, task_id: str) -> list[Feedback]:
     return [Feedback(*row) for row in rows]
 
 
-def listing(tx: Tx, agent: str, thumb: Thumb | None, before: str, limit: int) -> list[Feedback]:
-    """The newest first. `agent`, `thumb`, `before` (an id): empty for all."""
+def listing(
+    tx: Tx, agent: str, thumb: Thumb | None, before: str, limit: int, agents: Sequence[str] = ()
+) -> list[Feedback]:
+    """The newest first. `agent`, `thumb`, `before` (an id), `agents`: empty for all."""
     clauses, params = ["1 = 1"], list[str]()
     for clause, value in (("agent = ?", agent), ("thumb = ?", thumb), ("id < ?", before)):
         if value:
             clauses.append(clause)
             params.append(value)
+    if agents:
+        clauses.append(f"agent IN ({', '.join('?' for _ in agents)})")
+        params += agents
     rows = tx.rows(
         f"SELECT {_COLUMNS} FROM feedback WHERE {' AND '.join(clauses)} ORDER BY id DESC LIMIT ?",
         (*params, limit),

@@ -106,13 +106,13 @@ def listing(tx: Tx, query: ItemQuery) -> list[Item]:
         if value:
             clauses.append(f"{column} = ?")
             params.append(value)
+    if query.agents:
+        clauses.append(f"agent IN ({_marks(query.agents)})")
+        params += query.agents
     if query.after:
         last = get(tx, query.after)
         clauses.append("(created_us > ? OR (created_us = ? AND id > ?))")
         params += [last.created_us, last.created_us, last.id]
-    if query.agents:
-        clauses.append(f"agent IN ({_marks(query.agents)})")
-        params += query.agents
     order = "created_us, id"
     if query.by_deadline_for is not None:
         mine_first = "CASE WHEN assigned <> '' AND assigned = ? THEN 0 ELSE 1 END"
@@ -159,9 +159,12 @@ def counts_by_agent(tx: Tx) -> dict[tuple[str, Kind], int]:
     return {(agent, Kind(kind)): count for agent, kind, count in rows}
 
 
-def counts(tx: Tx) -> dict[Kind, int]:
-    """Of what is open."""
-    rows = tx.rows("SELECT kind, COUNT(*) FROM review_items WHERE status = 'open' GROUP BY kind")
+def counts(tx: Tx, agents: Sequence[str] = ()) -> dict[Kind, int]:
+    """Of what is open. `agents`: only theirs; empty: of all."""
+    only = f" AND agent IN ({_marks(agents)})" if agents else ""
+    rows = tx.rows(
+        f"SELECT kind, COUNT(*) FROM review_items WHERE status = 'open'{only} GROUP BY kind", list(agents)
+    )
     return {Kind(kind): count for kind, count in rows}
 
 

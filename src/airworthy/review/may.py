@@ -82,6 +82,8 @@ def _role(people: People, by: str, item: Item, act: Act) -> str:
 
 
 def _role_of(people: People, by: str, person: PersonRule, item: Item, act: Act) -> str | None:
+    if person.agents and item.agent not in person.agents:
+        return None
     if "admin" in person.roles:
         return "admin"
     if "operator" in person.roles and ((item.kind, act) in OPERATING or act is Act.ASSIGN):
@@ -99,6 +101,8 @@ def _role_of(people: People, by: str, person: PersonRule, item: Item, act: Act) 
 
 
 def _why_not(people: People, person: PersonRule, item: Item) -> str:
+    if person.agents and item.agent not in person.agents:
+        return f"{person.name} has to do with {', '.join(person.agents)} here, and this is of {item.agent}."
     if "reviewer" not in person.roles:
         return f"{person.name} is {' and '.join(person.roles)} here, and that decides nothing of this kind."
     if not item.placed:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airworthy.core.errors import InputError
@@ -87,8 +88,10 @@ class Tally:
     mean: float
 
 
-def tallies(tx: Tx, agent: str = "") -> list[Tally]:
-    where, params = ("WHERE agent = ?", (agent,)) if agent else ("", ())
+def tallies(tx: Tx, agents: Sequence[str] = ()) -> list[Tally]:
+    """Of these agents; empty: of all."""
+    where = f"WHERE agent IN ({', '.join('?' for _ in agents)})" if agents else ""
+    params = list(agents)
     rows = tx.rows(
         f"SELECT name, COUNT(*), AVG(value) FROM results {where} GROUP BY name ORDER BY name", params
     )

@@ -119,7 +119,7 @@ class Afterwards:
         return self._database.read_now(lambda tx: results.of_task(tx, task_id))
 
     def tallies(self, agent: str = "") -> list[Tally]:
-        return self._database.read_now(lambda tx: results.tallies(tx, agent))
+        return self._database.read_now(lambda tx: results.tallies(tx, (agent,) if agent else ()))
 
     def _batch(self, batch: Sequence[Told], refused: list[Refused]) -> int:
         def op(tx: Tx) -> list[Refused]:
@@ -139,10 +139,13 @@ class Afterwards:
         now_us = self._clock.now_us()
         at_us = now_us if told.at_us is None else told.at_us
         clean = self._payloads.redactor.redact_text(told.by)
-        task = _task_of(tx, told)
+        task = self._task_of(tx, told)
         result = results.checked(Result(task.id, task.agent, told.name, told.value, at_us, now_us, clean))
         results.put(tx, result)
         return result
+
+    def _task_of(self, tx: Tx, told: Told) -> TaskRow:
+        return _task_of(tx, told)
 
     def _secret(self) -> str:
         return self._link_secret or self._database.write_now(self._drawn)

@@ -15,7 +15,7 @@ from airworthy.core.halt import Halt, Suspend
 from airworthy.recorder import Journal, Payloads, Recorded, StepState, audit, read_steps
 from airworthy.recorder.audit import Entry
 from airworthy.runtime import tasks
-from airworthy.runtime.lifecycle import is_rehearsal
+from airworthy.runtime.claimed import is_rehearsal
 from airworthy.runtime.machine import IllegalTransition, State
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, Fence, StoreError, Tx
@@ -201,7 +201,7 @@ class ByHand:
         journal = Journal(self._database, self._clock, self._payloads, task.ref, fence, task.run, recorded)
         journal.by_hand()
         notes = ({"by_hand": self._payloads.redactor.redact_text(by)},)
-        run = RunTools(journal, _Open(), dry_run=is_rehearsal(recorded), notes=notes)
+        run = RunTools(journal, _Open(), dry_run=is_rehearsal(task, recorded), notes=notes)
         run.recall(recorded)
         return run
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from airworthy.runtime.admission import queue
 from airworthy.runtime.admission.look import Look
-from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.claimed import Claimed
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.store import Tx
 
 MOVED_MAX = 1000  # Due tasks that are put into a queue in one transaction.

@@ -41,8 +41,10 @@ class Room:
 class Models(Protocol):
     """The door to the models, as a run needs it."""
 
-    async def complete(self, journal: Journal, gate: Gate, request: ModelRequest) -> ModelReply:
-        """Raises: ModelError, Halt."""
+    async def complete(
+        self, journal: Journal, gate: Gate, request: ModelRequest, sent: ModelRequest | None = None
+    ) -> ModelReply:
+        """`sent`: what goes out in place of what the journal knows the call by. Raises: ModelError, Halt."""
         ...
 
     def first(self, model: str = "") -> Place:

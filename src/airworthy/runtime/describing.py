@@ -14,9 +14,9 @@ from airworthy.core.errors import told
 from airworthy.recorder import Recorded, read_steps
 from airworthy.recorder.summary import summarise
 from airworthy.recorder.traces import ours, text
-from airworthy.recorder.traces.ours import LIVE, REHEARSAL, Closed
+from airworthy.recorder.traces.ours import Closed
 from airworthy.runtime import tasks
-from airworthy.runtime.lifecycle import is_rehearsal
+from airworthy.runtime.claimed import mode_of
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, StoreError, Tx
 
@@ -72,7 +72,7 @@ def _describe(tx: Tx, *, task_id: str, what: str) -> None:
 
 def _enter(tx: Tx, task: TaskRow, recorded: list[Recorded]) -> None:
     """A task of before there was an index."""
-    ours.opened(tx, task.opening(REHEARSAL if is_rehearsal(recorded) else LIVE))
+    ours.opened(tx, task.opening(mode_of(task, recorded)))
     if task.outcome is None:
         return
     error = task.why.error.type if task.why is not None and task.why.error is not None else ""

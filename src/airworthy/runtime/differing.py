@@ -74,11 +74,13 @@ def nearest(steps: Sequence[Recorded], kind: str, name: str, arguments: Any) -> 
     return min(alike, key=lambda step: len(places(step.arguments, arguments)), default=None)
 
 
-def answer_diff(recorded: Any, now: Any) -> tuple[str, ...]:
+def answer_diff(
+    recorded: Any, now: Any, names: tuple[str, str] = ("recorded", "replayed")
+) -> tuple[str, ...]:
     """A unified diff; empty when they are the same."""
     if recorded == now:
         return ()
-    lines = difflib.unified_diff(_lines(recorded), _lines(now), "recorded", "replayed", lineterm="")
+    lines = difflib.unified_diff(_lines(recorded), _lines(now), *names, lineterm="")
     found = list(lines)
     if len(found) > DIFF_LINES_MAX:
         found = [*found[:DIFF_LINES_MAX], f"... {len(found) - DIFF_LINES_MAX} more lines"]

@@ -1,5 +1,6 @@
 """Tasks, steps and effects as JSON documents: stable names, times in UTC, money in USD. Prints nothing."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from airworthy.runtime.tasks import TaskRow
 from airworthy.tools import EffectRow, Tool
 
 Document = dict[str, Any]
+_IDS = re.compile(r" \(eff_[0-9a-f]+\)")  # Of no use in a sentence; what waits is listed beside it.
 
 
 def task_document(task: TaskRow) -> Document:
@@ -43,6 +45,8 @@ def task_document(task: TaskRow) -> Document:
         "cost_usd": usd(task.cost_nano),
         "seconds": task.active_us / 1e6,
         "policy_hash": task.policy_hash,
+        "fork_of": task.fork_of,
+        "fork_at": task.fork_at,
         "trace_id": task.trace_id,
     }
 
@@ -159,7 +163,8 @@ def told_document(kept: int, refused: Sequence[Refused]) -> Document:
 def sentence_of(task: TaskRow, steps: Sequence[Recorded], effects: Sequence[EffectRow]) -> str:
     """The task in one sentence, at this moment; see `summarise`."""
     why = task.why
-    waiting = f"it waits for {task.waiting_for}" if task.waiting_for else f"it is {task.state.value}"
+    waits = _IDS.sub("", task.waiting_for)
+    waiting = f"it waits for {waits}" if waits else f"it is {task.state.value}"
     return summarise(
         steps,
         outcome=task.outcome,

@@ -40,13 +40,16 @@ class RunGate:
 
     def recall(self, recorded: Iterable[Recorded], counted_from: int = 0) -> None:
         """What earlier runs of the task used and found counts for this one, from step `counted_from` on."""
-        steps = [step for step in recorded if step.seq >= counted_from]
-        self._usage = Usage.of(steps)
-        for step in steps:
+        every = list(recorded)
+        self._usage = Usage.of(step for step in every if step.seq >= counted_from)
+        for step in every:
             if step.kind != "tool":
                 continue
             arguments = encode(step.arguments)
             result = None if step.result is None else encode(step.result)
+            if step.seq < counted_from:  # It counts no more, and what it found is known all the same.
+                self._learn(result)
+                continue
             acts = step.effect not in (None, "read")
             self._remember(CallFact("tool", step.name, arguments, 0, acts=acts), result)
 
@@ -105,6 +108,9 @@ class RunGate:
         came = asked if call.acts or result is None else digest(result)
         well = result is not None and self._traceable(call.arguments)
         self._made.append(Made(call.name, asked, came, well))
+        self._learn(result)
+
+    def _learn(self, result: bytes | None) -> None:
         if result is not None and len(self._known) < KNOWN_BYTES_MAX:
             self._known += result[: KNOWN_BYTES_MAX - len(self._known)]
 

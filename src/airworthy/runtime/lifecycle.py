@@ -1,7 +1,7 @@
 """The transactions of a task's life: claimed, parked, retried, closed, woken. Each is whole or not at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airworthy.core.errors import told
@@ -13,40 +13,18 @@ from airworthy.recorder import Payloads, Recorded, StepState, outgoing, read_ste
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.recorder.traces import ours
 from airworthy.recorder.traces.ours import Closed
-from airworthy.review import items, questions
+from airworthy.review import questions
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission import bounds, queue
 from airworthy.runtime.admission.look import room
+from airworthy.runtime.claimed import Claimed, words_of
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
 from airworthy.runtime.tasks import Kind, TaskRow
-from airworthy.store import Fence, StoreError, Tx
+from airworthy.store import StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import EffectState, outbox, resource
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A task in this worker's hands, with all it needs to run: one read, at the claim."""
-
-    task: TaskRow
-    fence: Fence
-    recorded: tuple[Recorded, ...]
-    words: tuple[str, ...] = ()  # What people said when they opened it again, in order.
-
-    @property
-    def input(self) -> Any:
-        return self.recorded[0].arguments
-
-    @property
-    def dry_run(self) -> bool:
-        return is_rehearsal(self.recorded)
-
-
-def is_rehearsal(recorded: Sequence[Recorded]) -> bool:
-    """The task was handed in as one: it stands with the input, so that nothing can lose it."""
-    return bool(recorded) and any(note.get("dry_run") for note in recorded[0].facts.notes)
 
 
 class Lifecycle:
@@ -132,8 +110,8 @@ class Lifecycle:
             "wake_us": None,
         }
         state = tasks.move(tx, task, event, now_us, **changes)
-        words = items.words_of_task(tx, task.id) if task.counted_from else []
-        return Claimed(replace(task, state=state, **changes), fence, recorded, tuple(words))
+        words = words_of(tx, task, recorded)
+        return Claimed(replace(task, state=state, **changes), fence, recorded, words)
 
     def cancelled_meanwhile(self, tx: Tx, claimed: Claimed, now_us: int, active_us: int) -> bool:
         """Closes a task whose cancellation was asked for while its run was on the way to being parked."""
@@ -303,9 +281,9 @@ class Lifecycle:
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int, active_us: int
     ) -> None:  # fmt: skip
         totals = tx.row(
-            "SELECT COUNT(*), MAX(seq), SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) FROM steps"
-            " WHERE task_id = ?",
-            (task.id,),
+            "SELECT COUNT(CASE WHEN ? = 0 OR run > 0 OR seq = 0 THEN 1 END), MAX(seq),"
+            " SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) FROM steps WHERE task_id = ?",
+            (int(task.fork_of is not None), task.id),  # What a fork began with was no step of its own.
         )
         assert totals is not None
         raw = reason.model_dump_json()

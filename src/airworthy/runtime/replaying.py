@@ -16,9 +16,9 @@ from airworthy.core.errors import AirworthyError, told
 from airworthy.core.halt import NeedsMending, Stop, TryLater
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.recorder import Payloads, Recorded, read_steps
-from airworthy.review import items
 from airworthy.runtime import tasks, verdicts
 from airworthy.runtime.agent import Agent
+from airworthy.runtime.claimed import words_of
 from airworthy.runtime.hasty import HastyLoop
 from airworthy.runtime.operations import refused_at_the_door
 from airworthy.runtime.replayed import (
@@ -32,7 +32,7 @@ from airworthy.runtime.replayed import (
     recorded_reason,
     strange,
 )
-from airworthy.runtime.rerun import AT_ANY_POINT, Ran, Rerun, missed, words_of
+from airworthy.runtime.rerun import AT_ANY_POINT, Ran, Rerun, missed, told_words
 from airworthy.runtime.tasks import TaskRow
 from airworthy.runtime.waiting import BLOCKED
 from airworthy.store import Database, Tx
@@ -108,11 +108,19 @@ class Replays:
         self._agents = agents
         self._places = threading.BoundedSemaphore(AT_ONCE_MAX)
 
-    def replay_now(self, task_id: str) -> Replayed:
+    def replay_now(self, task_id: str, *, spare_process: bool = False) -> Replayed:
         """For threads that may wait: in a thread and a loop of its own, whose time does not wait.
 
+        `spare_process`: not for a task that ended because its workers died, for its agent may have killed them.
         Raises: NoSuchTask, ReplaysFull.
         """
+        if spare_process:
+            task = self._database.read_now(lambda tx: tasks.get(tx, task_id))
+            if task.reason_code == ReasonCode.CRASHED:
+                return cannot(
+                    task, "Its workers died, and whoever calls its agent again here may die as well.",
+                    f"Replay it in a terminal: airworthy replay {task_id}",
+                )  # fmt: skip
         if not self._places.acquire(blocking=False):
             raise ReplaysFull(f"{AT_ONCE_MAX} replays are under way here.", mend="Try again in a moment.")
         done: list[Replayed | BaseException] = []
@@ -207,8 +215,7 @@ def record_of(tx: Tx, task: TaskRow) -> Record | None:
     own = [(step, reason) for step, reason in ends if reason.code not in _BY_PEOPLE]
     if not own:
         return None
-    words = words_of(items.words_of_task(tx, task.id)) if task.counted_from else ()
-    return Record(task, steps, words, *own[-1])
+    return Record(task, steps, told_words(words_of(tx, task, steps)), *own[-1])
 
 
 def _why_not(task: TaskRow, agent: Agent | None) -> tuple[str, str] | None:

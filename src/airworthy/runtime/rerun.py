@@ -150,7 +150,13 @@ class _Wall:
 class _RecordedModels:
     """Answers from the journal alone, whatever the policy says of models by now."""
 
-    async def complete(self, journal: Journal, gate: Gate, request: ModelRequest) -> ModelReply:  # noqa: ARG002
+    async def complete(
+        self,
+        journal: Journal,
+        gate: Gate,  # noqa: ARG002
+        request: ModelRequest,
+        sent: ModelRequest | None = None,  # noqa: ARG002
+    ) -> ModelReply:
         return replayed(journal.slot("model", "chat", request.canonical()))
 
     def first(self, model: str = "") -> Place:  # noqa: ARG002
@@ -298,7 +304,7 @@ class Rerun:
         return bool(missed(self._journal, self._task))
 
 
-def words_of(words: Sequence[str]) -> tuple[str, ...]:
+def told_words(words: Sequence[str]) -> tuple[str, ...]:
     """What people said, as the run is told it."""
     return tuple(str(decode(word.encode())) for word in words)
 

@@ -20,6 +20,7 @@ from airworthy.gateway.overflow.history import sendable
 from airworthy.recorder import Journal, StepState
 from airworthy.runtime.asking import NO_DEFAULT, ask, asking
 from airworthy.runtime.context import Context, Models
+from airworthy.runtime.forked import Overrides
 from airworthy.runtime.gate import RunGate
 from airworthy.runtime.loop import AgentLoop
 from airworthy.store import StaleFence, StoreError
@@ -62,7 +63,8 @@ class Run:
         acts = frozenset(name for name, known in toolbox.tools.items() if known.effect.acts)
         self._context = Context(journal, gate, gateway, acts)
         self._under_way: set[asyncio.Task[Any]] = set()
-        self.words: tuple[str, ...] = ()  # Set by the runner.
+        self.words: tuple[str, ...] = ()  # Set by the runner, as is what follows.
+        self.overrides: Overrides | None = None
 
     @property
     def task(self) -> TaskRef:
@@ -285,7 +287,8 @@ class Run:
     async def _asked(self, request: ModelRequest) -> ModelReply:
         fitted = await self._context.fit(request)
         sent = replace(fitted, messages=sendable(fitted.messages))
-        return await self._gateway.complete(self._journal, self._gate, sent)
+        changed = self.overrides.of(sent) if self.overrides is not None else None
+        return await self._gateway.complete(self._journal, self._gate, sent, changed)
 
     async def drained(self) -> None:
         """Until every act that was started has its result on record."""

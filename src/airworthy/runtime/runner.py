@@ -15,11 +15,12 @@ from airworthy.gateway import Gateway
 from airworthy.policy.stops import stop
 from airworthy.recorder import Journal, Payloads, Slot, StepState, read_steps
 from airworthy.resilience import TimedOut, bounded, bounded_in_thread
-from airworthy.runtime import switches, tasks, verdicts
+from airworthy.runtime import forked, switches, tasks, verdicts
 from airworthy.runtime.agent import Agent
+from airworthy.runtime.claimed import Claimed
 from airworthy.runtime.endings import dead, halt_for, serialised
 from airworthy.runtime.gate import RunGate
-from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.preconditions import held_up
 from airworthy.runtime.run import Run
 from airworthy.runtime.sync_run import SyncRun
@@ -86,6 +87,7 @@ class Runner:
             value=claimed.input, journal=self.journal, gate=self.gate, gateway=desk.gateway, toolbox=desk.toolbox,
             tools=tools, ids=ids,
         )  # fmt: skip
+        self._run.overrides = forked.overrides(claimed.recorded)
         self._run.words = tuple(str(decode(word.encode())) for word in claimed.words)
 
     async def run(self) -> Ended:

@@ -116,6 +116,14 @@ def _to_be_entered(_: str) -> Sequence[str]:
     return ("INSERT INTO index_due (ref, what) SELECT id, 'all' FROM tasks",)
 
 
+def _forks(_: str) -> Sequence[str]:
+    return (
+        "ALTER TABLE tasks ADD COLUMN fork_of VARCHAR",
+        "ALTER TABLE tasks ADD COLUMN fork_at INTEGER",
+        "CREATE INDEX forks_of_tasks ON tasks (fork_of) WHERE fork_of IS NOT NULL",
+    )
+
+
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
     Migration("runtime", 2, "queues, lanes, waiting, under_way and starts", admission),
@@ -123,4 +131,5 @@ MIGRATIONS = (
     Migration("runtime", 4, "switches that hand tasks to people", _manual),
     Migration("runtime", 5, "tasks that are a session of an agent elsewhere", _sessions),
     Migration("runtime", 6, "tasks are entered in the index of traces", _to_be_entered),
+    Migration("runtime", 7, "tasks that are a fork of another", _forks),
 )

@@ -58,6 +58,10 @@ class TaskRow:
     discarded_us: int | None = None
     counted_from: int = 0  # A person opened it again: steps before this one count against no limit.
     kind: Kind = Kind.RUN
+    fork_of: str | None = (
+        None  # The task whose first steps this one began with; it only rehearses what it does.
+    )
+    fork_at: int | None = None  # The first step of that one which this one does anew.
 
     @property
     def ref(self) -> TaskRef:
@@ -161,6 +165,7 @@ class TaskQuery:
     before: str = ""
     limit: int = 50
     discarded: bool = False
+    agents: Sequence[str] = ()  # Only theirs; empty: of all.
 
 
 def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
@@ -174,6 +179,9 @@ def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
         if value:
             clauses.append(f"{column} = ?")
             params.append(value)
+    if query.agents:
+        clauses.append(f"agent IN ({', '.join('?' for _ in query.agents)})")
+        params += query.agents
     if query.before:
         clauses.append("id < ?")
         params.append(query.before)
@@ -181,6 +189,12 @@ def listing(tx: Tx, query: TaskQuery) -> list[TaskRow]:
         clauses.append("discarded_us IS NULL")
     sql = f"SELECT {_COLUMNS} FROM tasks WHERE {' AND '.join(clauses)} ORDER BY id DESC LIMIT ?"
     return [_task(row) for row in tx.rows(sql, (*params, query.limit))]
+
+
+def forks_of(tx: Tx, task_id: str, limit: int = 100) -> list[TaskRow]:
+    """The newest first."""
+    sql = f"SELECT {_COLUMNS} FROM tasks WHERE fork_of = ? ORDER BY id DESC LIMIT ?"
+    return [_task(row) for row in tx.rows(sql, (task_id, limit))]
 
 
 def alike(tx: Tx, part: str, chars_min: int, limit: int) -> list[str]:

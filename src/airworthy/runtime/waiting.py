@@ -50,6 +50,8 @@ def wanted(task: TaskRow, effects: Sequence[EffectRow], questions: Sequence[Ques
 
 
 def _whole_task(task: TaskRow, effects: Sequence[EffectRow]) -> Kind | None:
+    if task.fork_of is not None:
+        return None  # Somebody tries something out: nobody waits for its answer, and nothing hangs on it.
     if task.state is State.DEAD_LETTERED and task.discarded_us is None:
         return Kind.DEAD_LETTER
     if task.state is not State.ESCALATED:

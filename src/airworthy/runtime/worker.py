@@ -12,9 +12,10 @@ from airworthy.recorder import Payloads
 from airworthy.runtime import switches
 from airworthy.runtime.admission import queue
 from airworthy.runtime.chores import Chore, Chores
+from airworthy.runtime.claimed import Claimed
 from airworthy.runtime.claiming import Hands, Taken, take_due
 from airworthy.runtime.engine import POLL_S, EmbeddedEngine, Engine
-from airworthy.runtime.lifecycle import Claimed, Lifecycle
+from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.presence import Presence
 from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
 from airworthy.runtime.sending import Sending, may_send

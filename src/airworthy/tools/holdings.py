@@ -10,7 +10,8 @@ TOOLS: Final = (
         Kept.TRACES,
         "What tools were asked to do to the world, for whom, and what came of it.",
         of_task="task_id = ?task",
-        words={"arguments": "'{}'", "result": "NULL", "note": "NULL", "evidence": "NULL"},
+        words={"arguments": "'{}'", "result": "NULL", "note": "NULL", "evidence": "NULL", "undoable": "0"},
+        spoilt={"undoable": "0"},  # To take it back takes its arguments as they were.
         names={"recipient": "NULL"},
         waits="task_id = ?task AND state IN ('held', 'approved', 'scheduled', 'started', 'in_doubt')",
         told=(

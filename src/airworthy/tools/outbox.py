@@ -246,11 +246,13 @@ def of_task(tx: Tx, task_id: str) -> list[EffectRow]:
     return [_effect(row) for row in found]
 
 
-def listing(tx: Tx, states: Sequence[EffectState], limit: int) -> list[EffectRow]:
+def listing(tx: Tx, states: Sequence[EffectState], limit: int, agents: Sequence[str] = ()) -> list[EffectRow]:
+    """`agents`: only theirs; empty: of all."""
     marks = ", ".join("?" for _ in states)
+    only = f" AND agent IN ({', '.join('?' for _ in agents)})" if agents else ""
     found = tx.rows(
-        f"SELECT {_COLUMNS} FROM effects WHERE state IN ({marks}) ORDER BY created_us LIMIT ?",
-        (*states, limit),
+        f"SELECT {_COLUMNS} FROM effects WHERE state IN ({marks}){only} ORDER BY created_us LIMIT ?",
+        (*states, *agents, limit),
     )
     return [_effect(row) for row in found]
 

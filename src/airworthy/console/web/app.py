@@ -1,14 +1,30 @@
 """All pages, put on the application that also serves the API."""
 
+from typing import Final
+
 from fastapi import FastAPI
 
-from airworthy.console.web import account, assets, errors, login, overview, review, run, traces
+from airworthy.console.web import (
+    account,
+    again,
+    agents,
+    alerts,
+    assets,
+    diff,
+    errors,
+    login,
+    overview,
+    review,
+    run,
+    traces,
+)  # fmt: skip
+
+PAGES: Final = (assets, login, account, overview, traces, run, diff, again, review, alerts, agents)
 
 
 def install(api: FastAPI) -> None:
     """After the API's own routes and its handlers of errors."""
-    pages = (assets, login, account, overview, traces, run, review)
-    for router in (page.router for page in pages):
+    for router in (page.router for page in PAGES):
         api.include_router(router)
     errors.install(api)
     login.install(api)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from airworthy.core.canonical import encode
+from airworthy.recorder.readable import in_brief
 
 TURNS_MAX: Final = 200
 DEPTH_MAX: Final = 6
@@ -112,4 +112,4 @@ def _text(value: Any) -> str:
         isinstance(each, Mapping) and isinstance(each.get("text"), str) for each in value
     ):
         return "\n".join(each["text"] for each in value)
-    return encode(value).decode()
+    return in_brief(value)

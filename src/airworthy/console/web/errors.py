@@ -45,6 +45,18 @@ def install(api: "FastAPI") -> None:
 
     for kind in (AirworthyError, HTTPException, RequestValidationError):
         api.add_exception_handler(kind, _either(api.exception_handlers[kind]))
+    api.add_exception_handler(Exception, _broken)
+
+
+def _broken(request: "Request", _: Exception) -> "Response":
+    """A fault of ours. What it was is no visitor's business; the framework hands it on to whoever runs the server."""
+    from fastapi.responses import PlainTextResponse
+
+    if not wants_page(request):
+        return PlainTextResponse("Internal Server Error", 500)
+    return page(
+        request, 500, "This page could not be made.", "Try again; if it stays so, tell whoever runs this."
+    )
 
 
 def _either(for_programs: Callable[..., Any]) -> "Callable[[Request, Exception], Awaitable[Response]]":

@@ -12,6 +12,7 @@ from airworthy.console.access import Caller
 from airworthy.console.parts import Parts
 from airworthy.core.chars import hides
 from airworthy.core.errors import InputError
+from airworthy.recorder.readable import readable
 from airworthy.review import ACTS, Act, Item, Kind, Status
 from airworthy.review.may import Mine, NotAllowed, role_for
 from airworthy.runtime import telling
@@ -161,6 +162,8 @@ def _choice(given: Parts, who: Caller, look: Look, act: Act, then: str) -> Choic
 
 def _ask(look: Look, act: Act) -> tuple[str, str]:
     match act:
+        case Act.ANSWER if look.question is not None:
+            return "value", "Your answer to the agent"
         case Act.ANSWER:
             return "value", "Your answer, as whoever asked will read it"
         case Act.REOPEN:
@@ -208,7 +211,7 @@ def editable(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return "null" if value is None else readable(value)
 
 
 def changed(look: Look, sent: Mapping[str, str]) -> Any:

@@ -1,6 +1,5 @@
 """The page of one run, its steps one by one, and what a person does with the whole of it from there."""
 
-import json
 import re
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -15,13 +14,15 @@ from airworthy.console.web import chat, review_page
 from airworthy.console.web.pages import render
 from airworthy.console.web.told_run import Opened, Told, begun, neighbours, opened, told
 from airworthy.console.web.visitor import VisitDeciding, Visiting, VisitOperating
-from airworthy.core.canonical import decode, encode
+from airworthy.core.canonical import decode
 from airworthy.core.clock import utc_text
 from airworthy.core.errors import AirworthyError
+from airworthy.recorder.readable import readable
 from airworthy.recorder.traces.query import label
 from airworthy.recorder.traces.read import Place
 from airworthy.review import Act, Command
 from airworthy.runtime import documents
+from airworthy.runtime.forking import AT_KINDS
 from airworthy.runtime.machine import State
 from airworthy.tools import EffectRow, EffectState
 
@@ -67,14 +68,22 @@ def entry(request: Request, trace_id: str, key: str, given: Given, who: Visiting
     made = begun(given, who.caller, trace_id)
     shown = opened(given, made, key)
     name = "run_payload.html" if "hx-request" in request.headers else "run_entry.html"
-    return render(request, name, who=who, **_payload(shown), run=made, states=STATES)
+    return render(
+        request,
+        name,
+        who=who,
+        **_payload(shown),
+        run=made,
+        states=STATES,
+        may_fork=_may_fork(who.caller, made, shown),
+    )
 
 
 @router.get("/traces/{trace_id}/entries/{key}/raw")
 def raw(trace_id: str, key: str, given: Given, who: Visiting) -> Response:
     """The same as a document, whole."""
     shown = opened(given, begun(given, who.caller, trace_id), key)
-    return Response(encode(shown.raw), media_type="application/json", headers=RAW_HEADERS)
+    return Response(shown.whole, media_type="application/json", headers=RAW_HEADERS)
 
 
 @router.post("/traces/{trace_id}/cancel")
@@ -120,6 +129,10 @@ class NotOfIt(AirworthyError):
     """What is to be done is not for this run; nothing was changed."""
 
     code = "no_such_trace"
+
+
+def _may_fork(who: Caller, made: Told, shown: Opened) -> bool:
+    return who.may("operate") and made.task is not None and shown.entry.kind in AT_KINDS
 
 
 def path_of(id_: str) -> str:
@@ -172,6 +185,7 @@ def _values(given: Parts, who: Caller, made: Told) -> dict[str, Any]:
         "may_resume": operates and state is State.PAUSED,
         "next_page": f"?after={made.more[0]}-{made.more[1]}" if made.more is not None else "",
         "live": made.is_open,
+        "may_operate": operates and made.task is not None,
     }
 
 
@@ -234,6 +248,4 @@ def _payload(shown: Opened) -> dict[str, Any]:
 
 def pretty(value: Any) -> str:
     """Text as it is, all else as JSON with its lines; "" for nothing."""
-    if value is None or value in ("", [], {}):
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return "" if value in ("", [], {}) else readable(value)

@@ -3,6 +3,7 @@
 Reads only, and only as much as a page can show.
 """
 
+import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from airworthy.recorder.waterfall import Waterfall
 from airworthy.review import ItemQuery, Kind
 from airworthy.review.feedback import Feedback
 from airworthy.review.results import Result
-from airworthy.runtime import documents
+from airworthy.runtime import documents, tasks
 from airworthy.runtime.looking import Look
 from airworthy.runtime.machine import OPEN
 from airworthy.runtime.tasks import NoSuchTask, TaskRow
@@ -35,6 +36,7 @@ from airworthy.tools import EffectRow
 ENTRIES_MAX: Final = 500  # on one page
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}")
 ITEMS_MAX: Final = 50
+FORKS_MAX: Final = 20
 
 
 class NoSuchEntry(InputError):
@@ -64,6 +66,7 @@ class Told:
     span_count: int = 0
     scores: Sequence[Score] = ()
     waits: Sequence[Look] = ()
+    forks: Sequence[TaskRow] = ()
     said: Sequence[Feedback] = ()
     results: Sequence[Result] = ()
 
@@ -161,6 +164,7 @@ def _task(given: Parts, id_: str) -> TaskRow | None:
 def _people(given: Parts, who: Caller, made: Told, task: TaskRow) -> None:
     query = ItemQuery(kinds=tuple(Kind), task_id=task.id, limit=ITEMS_MAX)
     made.waits = given.reviews().listing(query, who.person)
+    made.forks = given.database.read_now(lambda tx: tasks.forks_of(tx, task.id, FORKS_MAX))
     made.said = given.afterwards.said_of(task.id)
     made.results = given.afterwards.results_of(task.id)
 
@@ -183,12 +187,13 @@ def neighbours(tx: Tx, made: Told, who: Caller) -> Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One entry with all that was recorded of it. `raw`: the whole as a document."""
+    """One entry with all that was recorded of it. `raw`: the whole as a document; `whole`: the same as JSON."""
 
     entry: Entry
     asked: Any
     came: Any
     raw: dict[str, Any]
+    whole: bytes
 
 
 def opened(given: Parts, made: Told, key: str) -> Opened:
@@ -199,7 +204,8 @@ def opened(given: Parts, made: Told, key: str) -> Opened:
     if step is None:
         raise NoSuchEntry(f"Run {made.id} has no step {key!r}.", mend="Go back to the run.")
     (entry,) = view.of_steps([step], documents.deeds_of(made.effects))
-    return Opened(entry, step.arguments, step.result, documents.step_document(step))
+    document = documents.step_document(step)
+    return Opened(entry, step.arguments, step.result, document, json.dumps(document, default=str).encode())
 
 
 def _opened_span(given: Parts, made: Told, span_id: str) -> Opened:
@@ -212,7 +218,13 @@ def _opened_span(given: Parts, made: Told, span_id: str) -> Opened:
     (entry,) = view.of_spans([span])
     payload = orjson.loads(span.payload) if span.payload is not None else {}
     payload = payload if isinstance(payload, dict) else {"input": payload}
-    return Opened(entry, payload.get("input"), payload.get("output"), {"span": span_id, **payload})
+    return Opened(
+        entry,
+        payload.get("input"),
+        payload.get("output"),
+        {"span": span_id, **payload},
+        span.payload or b"{}",
+    )
 
 
 def begun(given: Parts, who: Caller, id_: str) -> Told:

@@ -84,20 +84,20 @@ def _refused(request: Request, who: Visiting, q: str, error: InputError) -> HTML
     """What was typed stands in its field still, with what is wrong with it."""
     at = error.at if isinstance(error, FilterError) else None
     return pages.render(
-        request, "traces.html", who=who, status=400, title="Traces", **_page(q), chips=[], rows=[], states={},
+        request, "traces.html", who=who, status=400, title="Traces", **_page(q, at), chips=[], rows=[], states={},
         ways=ways, found="", newest="", older="", stopped_us=None, error=error,
-        wrong=None if at is None or at >= len(q) else (q[max(0, at - 60) : at], q[at : at + 60]),
     )  # fmt: skip
 
 
-def _page(q: str) -> dict[str, Any]:
+def _page(q: str, at: int | None = None) -> dict[str, Any]:
+    """`at`: the character at which it stops being a filter."""
     return {
         "q": q,
         "q_chars_max": CHARS_MAX,
         "starts": [(words, _at(text), text == q.strip()) for words, text in STARTS],
         "keys": asked.ABOUT,
         "examples": [(text, words, _at(text)) for text, words in EXAMPLES],
-        "wrong": None,
+        "wrong": None if at is None or at >= len(q) else (q[max(0, at - 60) : at], q[at : at + 60]),
     }
 
 

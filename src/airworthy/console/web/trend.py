@@ -75,4 +75,5 @@ def moved(now: float | None, before: float | None, *, sample: int) -> str:
     points = (now - before) * 100
     if abs(points) < 1:
         return "as before"
-    return f"{'▲' if points > 0 else '▼'} {abs(points):.0f} points"
+    words = "point" if round(abs(points)) == 1 else "points"
+    return f"{'▲' if points > 0 else '▼'} {abs(points):.0f} {words}"

@@ -6,6 +6,7 @@ of and left out; the others are taken.
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -86,7 +87,8 @@ def _scopes(
 
 
 def _loaded(body: bytes) -> Any:
-    """Halves of characters and bytes that are no UTF-8 cost the character, not the request."""
+    """Halves of characters and bytes that are no UTF-8 cost the character, not the request; so do NaN and its like,
+    which some languages write into JSON."""
     if not body.strip():
         return {}
     try:
@@ -96,8 +98,8 @@ def _loaded(body: bytes) -> Any:
     mended = body.decode("utf-8", "replace").encode()
     mended = _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], mended)
     try:
-        return orjson.loads(mended)
-    except orjson.JSONDecodeError:
+        return json.loads(mended, parse_int=_number)
+    except (ValueError, RecursionError):
         raise Malformed(
             f"The body is not JSON: {first}.", mend="Send JSON, or name its content type."
         ) from first
@@ -238,6 +240,8 @@ def _value(value: Any, depth: int) -> Any:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, str):
-        return int(value) if len(value) <= _DIGITS_MAX else value
+    """What does not fit 64 bits stays text, as JSON could not carry it on."""
+    if isinstance(value, str) and len(value) <= _DIGITS_MAX:
+        number = int(value)
+        return number if -(2**63) <= number < 2**64 else value
     return value

@@ -5,7 +5,7 @@ Beneath means its child, or below a child that is a plain step; what a tool or a
 its own. A span of which nothing is left to count is a wrapper: a plain step. Whichever comes first counts first.
 
 A tracer ends and sends the inner span before the outer, both within seconds, so the newest spans are remembered and
-no more.
+no more. What was counted is stored already: where outer and inner came before the span between them, both count.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ REMEMBERED_MAX: Final = 20_000
 
 Usage = tuple[int, int, int, int]  # tokens in, tokens out, nano-USD, calls
 _NONE: Final[Usage] = (0, 0, 0, 0)
+_LEVELS_MAX: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -37,9 +38,13 @@ class Nesting:
         self._waiting: dict[str, Usage] = {}  # what was counted beneath a span that has not come yet
         self._remembered_max = remembered_max
 
+    @property
+    def remembered(self) -> int:
+        return len(self._seen) + len(self._waiting)
+
     def settle(self, spans: list[Span]) -> None:
         """Takes from each what is counted elsewhere; a span that comes again is answered as the first time."""
-        for span in spans:
+        for span in _inner_first(spans):
             key = span.trace_id + span.span_id
             parent = span.trace_id + span.parent_id if span.parent_id else ""
             match span.kind:
@@ -68,11 +73,11 @@ class Nesting:
             counted = own if new == own and beneath is _NONE else _less(new, beneath)
             seen = self._seen[key] = _Seen(parent, own, beneath, counted)
         if seen.counted != own:
-            _leave(span, seen.counted)
+            _leave(span, seen.counted, priced_beneath=seen.beneath[2] > 0)
 
     def _counted(self, key: str, usage: Usage) -> Usage:
         """Something beneath `key` spent `usage`: what of it nothing above has counted yet."""
-        for _ in range(self._remembered_max):  # A sender's parents may go round in a circle.
+        for _ in range(_LEVELS_MAX):  # A sender's parents may go round in a circle.
             seen = self._seen.get(key)
             if seen is None:
                 self._waiting[key] = _sum(self._waiting.get(key, _NONE), usage)
@@ -87,9 +92,38 @@ class Nesting:
         return usage
 
 
-def _leave(span: Span, left: Usage) -> None:
+def _inner_first(spans: list[Span]) -> list[Span]:
+    """As they are when each comes before its parent, as tracers send them; else the deepest first."""
+    parents: dict[str, str] = {}
+    in_order = True
+    for span in spans:
+        in_order = in_order and span.trace_id + span.parent_id not in parents
+        parents[span.trace_id + span.span_id] = span.trace_id + span.parent_id
+    if in_order:
+        return spans
+    depths = _depths(parents)
+    return sorted(spans, key=lambda span: depths[span.trace_id + span.span_id], reverse=True)
+
+
+def _depths(parents: dict[str, str]) -> dict[str, int]:
+    """How many parents each has here; a circle ends where it was entered."""
+    depths: dict[str, int] = {}
+    for start in parents:
+        key, path = start, []
+        while key in parents and key not in depths:
+            depths[key] = 0
+            path.append(key)
+            key = parents[key]
+        depth = depths.get(key, 0)
+        for each in reversed(path):
+            depth += 1
+            depths[each] = depth
+    return depths
+
+
+def _leave(span: Span, left: Usage, *, priced_beneath: bool) -> None:
     tokens_in, tokens_out, cost_nano, calls = left
-    if not (tokens_in or tokens_out) and not calls:
+    if not (tokens_in or tokens_out or calls) and (priced_beneath or not cost_nano):
         # Two prices of one call differ by rounding; that is no call of its own.
         span.kind, span.tokens_in, span.tokens_out, span.cost_nano = SpanKind.STEP, None, None, None
         return

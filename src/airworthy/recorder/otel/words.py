@@ -8,6 +8,7 @@ import orjson
 from airworthy.recorder.otel.bounds import DEPTH_MAX, Bounds
 
 TEXT_CHARS_MAX: Final = Bounds().text_chars_max
+_NUMBERS: Final = frozenset({int, float})
 _NO_WORDS: Final = frozenset({"type", "role", "id", "finish_reason", "mime_type", "tool_call_id", "index"})
 
 
@@ -30,28 +31,24 @@ def text_of_parts(payload: Mapping[str, Any], chars_max: int = TEXT_CHARS_MAX) -
 
 def _gathered(value: Any, words: list[str], left: int, depth: int) -> int:
     """Appends what is text in it; how many characters are left of the bound after it."""
-    kind = type(value)
-    if kind is str:
-        if not value:
-            return left
-        if len(value) > left:
-            value = value[:left]
-        words.append(value)
-        return left - len(value) - 1
     if depth > DEPTH_MAX:
         return left
+    kind = type(value)
     if kind is dict:
-        for key, inner in value.items():
-            if left <= 0:
-                break
-            if key not in _NO_WORDS:
-                left = _gathered(inner, words, left, depth + 1)
-    elif kind is list:
-        for inner in value:
-            if left <= 0:
-                break
+        entries = [inner for key, inner in value.items() if key not in _NO_WORDS]
+    else:
+        entries = value if kind is list else [value]
+    for inner in entries:
+        if left <= 0:
+            break
+        kind = type(inner)
+        if kind is str:
+            if inner:
+                words.append(inner if len(inner) <= left else inner[:left])
+                left -= len(inner) + 1
+        elif kind is dict or kind is list:
             left = _gathered(inner, words, left, depth + 1)
-    elif kind is int or kind is float:
-        words.append(str(value))
-        left -= 12
+        elif kind in _NUMBERS and inner - inner == 0:  # Infinity and NaN are null in the payload.
+            words.append(str(inner))
+            left -= 12
     return left
