@@ -94,10 +94,10 @@ class Server:
             raise NotTaken(f"{self.name} did not come up: {self.complaint()}")
         return found
 
-    def ready(self, port: int, request: bytes) -> None:
+    def ready(self, port: int, request: bytes, seconds_max: float = READY_S_MAX) -> None:
         """Waits until it answers `request` with status 200. Raises: NotTaken."""
         assert self._process is not None
-        end, heard = time.monotonic() + READY_S_MAX, b""
+        end, heard = time.monotonic() + seconds_max, b""
         while time.monotonic() < end:
             self._check_running()
             try:
@@ -123,12 +123,12 @@ class Server:
         self._check_running()
         try:
             yield
-            self._settle()
+            self.settle()
             self._check_running()
         finally:
             self.pause()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Until it has done what it puts off, so that this does not fall on its own next turn."""
         end, before = time.monotonic() + SETTLE_S_MAX, cpu_s(self.pid)
         while time.monotonic() < end:

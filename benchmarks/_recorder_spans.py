@@ -54,7 +54,7 @@ class Writer:
         self.words = list(found)
         self.weights = list(accumulate(1 / (rank + 2.7) for rank in range(WORDS)))
         self.chance = fixed
-        self.systems = {agent: self.text(90) for agent in AGENTS}
+        self.systems = {agent: self.text(110) for agent in AGENTS}
         self.chance = random.Random(self.seed)
 
     def text(self, count: int) -> str:
@@ -91,7 +91,7 @@ class Writer:
         for number in range(1, SPANS_PER_TRACE):
             taken_us = int(chance.lognormvariate(13, 0.8))
             if number in {1, 4, 7}:
-                answer = self.text(65)
+                answer = self.text(75)
                 given = self._model(provider, model, said, answer)
                 said.append({"role": "assistant", "parts": [{"type": "text", "content": answer}]})
                 name = f"chat {model}"
@@ -150,7 +150,7 @@ class Writer:
         arguments = {
             "order_id": self.hex(8),
             "amount": round(chance.uniform(1, 900), 2),
-            "note": self.text(25),
+            "note": self.text(30),
         }
         rows = [{"sku": self.hex(6), "name": self.text(8)} for _ in range(5)]
         result = {"status": "ok", "id": self.hex(12), "rows": rows}
@@ -170,7 +170,7 @@ class Writer:
             "gen_ai.operation.name": "retrieval",
             "input.value": self.text(12),
             "output.value": json.dumps(
-                [{"id": self.hex(10), "score": self.chance.random(), "text": self.text(110)}]
+                [{"id": self.hex(10), "score": self.chance.random(), "text": self.text(130)}]
             ),
         }
 
@@ -196,7 +196,7 @@ def request(spans: list[Span]) -> bytes:
     scope = about.scope_spans.add()
     scope.scope.name, scope.scope.version = "bench.agents", "0.3"
     scope.spans.extend(spans)
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 def _span(

@@ -7,9 +7,20 @@ from pathlib import Path
 import typer
 from typer.core import TyperGroup
 
+from airworthy.app.export_settings import ExportRule
+from airworthy.app.intake_settings import IntakeRule
+from airworthy.app.holdings import HOLDINGS
+from airworthy.app.redact_settings import OwnRule, RedactRule
+from airworthy.app.retention_settings import AgentRetention, RetentionRule
+from airworthy.app.console_settings import ConsoleSettings, OidcRule
 from airworthy.cli import main
 from airworthy.cli.exits import Exit
+from airworthy.core.personal import BUILT_IN
+from airworthy.core.secret_examples import secret_examples
 from airworthy.policy.reference import key_table, key_tables
+from airworthy.recorder.importing.lines import LINE_BYTES_MAX
+from airworthy.recorder.importing.values import Failure, ImportSpan, ImportTrace, Labelled
+from airworthy.recorder.parquet import COLUMNS, MEANING
 from airworthy.review.channel_rule import ChannelRule
 from airworthy.runtime.machine import OPEN, TRANSITIONS, Event, State
 
@@ -63,6 +74,99 @@ Teams name their channels under `notify`. [Get notified](../how-to/get-notified.
 
 Addresses begin with `https://`; `http://` needs `internal = true`.
 """
+
+RECORDER = """# The recorder file
+
+{mark}
+
+`recorder.toml` stands beside `airworthy.toml`; without it all is as by default. Processes read it when they start.
+
+## `[intake]`
+
+What is taken of [other programs' traces](../how-to/send-traces.md).
+
+{intake}
+## `[export]`
+
+Where [our own runs are sent](../how-to/export-to-a-collector.md); without it, nowhere.
+
+{export}
+
+`[retention]` says how long what is kept, `[redact]` what is never written down besides secrets.
+"""
+
+IMPORT = """# The import format
+
+{mark}
+
+`airworthy import FILE...` takes in JSON lines: one trace or one span on each, in UTF-8, plain or gzip; `-` is stdin.
+
+```json
+{{"trace": "run-1", "agent": "support", "user": "u-7", "start": "2026-11-20T08:00:00Z", "outcome": "answered",
+ "input": "Where is my teapot?", "output": "On its way.", "spans": [
+   {{"kind": "model", "provider": "openai", "model": "gpt-5-2025-08-07", "tokens_in": 812, "tokens_out": 40}},
+   {{"kind": "tool", "tool": "find_order", "input": {{"order": 1001}}, "output": "arrives on Friday"}}]}}
+```
+
+(On one line in the file.) No field is needed of a trace; of a span that stands by itself, `trace` is. A line with `id`,
+`parent` or `kind`, or with `"type": "span"`, is a span; any other is a trace. Spans of one trace may stand on many lines,
+in any order, in several files.
+
+- **Ids** of 32 (trace) or 16 (span) hexadecimal digits and UUIDs are kept. Of any other text, and of a line that says none,
+  an id is made that is always the same. So a file may be taken in again: what is known counts as duplicate.
+- **Times**, where none is said, are when the file is taken in, and steps follow each other by a microsecond. A trace ends
+  with its last step if it does not say when.
+- **Money**: a model call that says `cost_usd` costs that; else it has a price if it says its tokens and the price list
+  knows its model; else it is unpriced, which is never zero.
+- **Secrets** are written over before anything is stored, and long texts are cut, as with everything that comes by OTLP.
+- **A line that cannot be read** is told with its number and passed over; with `--strict` it ends the import.
+- A line may have {line_mib} MiB.
+
+## A trace
+
+{trace}
+## A span
+
+The same, and:
+
+{span}
+`error` is a text, or an object:
+
+{error}
+## Messages
+
+With `--format messages` each line is a list of messages as models are sent them, or an object with the list in `messages`:
+OpenAI's (`tool_calls`, and messages of role `tool`), Anthropic's (blocks `tool_use` and `tool_result`), or flat
+(`{{"name", "arguments"}}`). Each message of an assistant becomes a model call, each call in it a tool call with its result.
+Of the object, `id`, `model`, `agent`, `release`, `session`, `user`, `feature`, `outcome`, `error`, a time (`start`,
+`timestamp`, `created_at`) and `duration_s` are understood, and all else is kept as attributes. Of a message, `usage`, `cost`
+and `timestamp`. `--agent` and `--release` stand in where a line says none.
+
+## From other tools
+
+| there | here |
+|---|---|
+| trace id, `context.trace_id`, `request_id` | `trace` |
+| span id, `context.span_id`, observation id | `id` |
+| parent id, `parent_id`, `parentObservationId` | `parent` |
+| span kind LLM, observation type GENERATION, CHAT_MODEL | `kind`: `model` |
+| start and end time, in any unit | `start`, `end` |
+| `userId`, `sessionId`, tags of your own | `user`, `session`, `feature` |
+| usage, token counts | `tokens_in`, `tokens_out` |
+| calculated cost | `cost_usd` |
+| attributes of OpenTelemetry GenAI or OpenInference | `attributes`: they are understood as they are |
+"""
+CONSOLE = """# The console's settings
+
+{mark}
+
+`console.toml` stands beside `airworthy.toml`; without it all is as by default. Whoever serves reads it at its start.
+[Sign in to the console](../how-to/sign-in.md) shows it at work.
+
+{keys}
+## `[oidc]`
+
+{oidc}"""
 
 STATES_TOP = """# States of a task
 
@@ -127,14 +231,143 @@ def policy_page(page: str) -> str:
     return text + key_tables()
 
 
+PRIVACY = """# What is kept of people
+
+{mark}
+
+How to use it: [Keep personal data in bounds](../how-to/privacy.md). All settings stand in `recorder.toml` beside
+`airworthy.toml`; without it nothing is removed and no personal data is looked for. Secrets always are.
+
+## `[redact]`
+
+{redact}
+### `[[redact.rules]]`
+
+{own}
+## `[retention]`
+
+{retention}
+### `[retention.agents.<name>]`
+
+{agent}
+## Rules
+
+Each example is a test.
+
+| rule | kind | finds | taken | left |
+|---|---|---|---|---|
+{rules}
+
+Secrets, which are always looked for: {secrets}.
+
+## Tables
+
+What ends a row, and what erasing a user does to it. `state` ends with what it is for; `counts` name nobody and stay.
+
+| table | ends with | holds | erasing a user |
+|---|---|---|---|
+{tables}
+
+## Sealed days
+
+`<sealed_folder>/<day>/<number>/` holds these files, and `manifest.json` with the rows, bytes and SHA-256 of each. Times
+are UTC timestamps in microseconds, money is nano-USD, compression is zstd.
+
+{sealed}"""
+
+
+def privacy_page() -> str:
+    rules = [
+        f"| `{rule.name}` | {rule.kind} | {rule.what} | {_examples(rule.hits)} | {_examples(rule.misses)} |"
+        for rule in BUILT_IN
+    ]
+    tables = [
+        f"| `{h.table}` | {h.kept.value} | {h.holds} | {_erasing(h)} |"
+        for h in sorted(HOLDINGS, key=lambda h: h.table)
+    ]
+    sealed = [
+        f"### `{name}.parquet`\n\n{MEANING[name]}\n\n"
+        + "\n".join(
+            ["| column | type |", "|---|---|", *(f"| `{c}` | {kind} |" for c, kind in columns.items())]
+        )
+        + "\n"
+        for name, columns in COLUMNS.items()
+    ]
+    return PRIVACY.format(
+        mark=MARK,
+        redact=key_table(RedactRule),
+        own=key_table(OwnRule),
+        retention=key_table(RetentionRule),
+        agent=key_table(AgentRetention),
+        rules="\n".join(rules),
+        secrets=", ".join(f"`{each.kind}`" for each in secret_examples()),
+        tables="\n".join(tables),
+        sealed="\n".join(sealed),
+    )
+
+
+def _examples(texts) -> str:
+    return ", ".join(f"`{text}`" for text in texts)
+
+
+def _erasing(holding) -> str:
+    if not (holding.of_task or holding.of_trace or holding.of_user):
+        return SPECIAL.get(holding.table, "nothing: it names no user")
+    if "delete" in (holding.words, holding.names):
+        return "rows deleted"
+    columns = [name.strip('"') for name in {**holding.words, **holding.names}]
+    return (
+        f"emptied: {', '.join(columns)}"
+        if columns
+        else SPECIAL.get(holding.table, "nothing: it names no user")
+    )
+
+
+SPECIAL = {
+    "facets": "rows of user and session deleted",
+    "texts": "words taken out",
+    "docs": "rows deleted",
+    "spend_rollup": "added to nobody's",
+    "gateway_keys": "revoked, emptied: user_id, label",
+    "sealed": "their part is written anew without them",
+    "sealed_parts": "their part is written anew without them",
+}
+
+
 def pages() -> dict[Path, str]:
     policy = REFERENCE / "policy.md"
     return {
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "task-states.md": states_page(),
         policy: policy_page(policy.read_text(encoding="utf-8")),
+        REFERENCE / "recorder.md": RECORDER.format(
+            mark=MARK,
+            intake=key_table(IntakeRule),
+            export=key_table(ExportRule),
+        ),
+        REFERENCE / "import-format.md": import_page(),
+        REFERENCE / "console.md": CONSOLE.format(mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
+        REFERENCE / "privacy.md": privacy_page(),
     }
+
+
+def import_page() -> str:
+    both = Labelled.model_fields
+    return IMPORT.format(
+        mark=MARK, line_mib=LINE_BYTES_MAX >> 20,
+        trace=_fields({name: ImportTrace.model_fields[name] for name in ("type", "trace", *both, "spans")}),
+        span=_fields({name: field for name, field in ImportSpan.model_fields.items() if name not in both}),
+        error=_fields(Failure.model_fields),
+    )  # fmt: skip
+
+
+def _fields(fields) -> str:
+    rows = [
+        f"| `{name}` | {(field.description or '').replace('|', chr(92) + '|')} |"
+        for name, field in fields.items()
+    ]
+    return "\n".join(["| field | meaning |", "|---|---|", *rows]) + "\n"
 
 
 def _commands() -> Iterator[str]:

@@ -31,6 +31,8 @@ COMMANDS = [
     ("otto", ("task", "cancel", "last")),
     ("otto", ("task", "pause", "last")),
     ("otto", ("task", "resume", "last")),
+    ("otto", ("replay", "last")),
+    ("otto", ("fork", "last", "--at", "2")),
     ("otto", ("pause", "--all")),
     ("otto", ("resume", "--all")),
     ("otto", ("dead-letter", "requeue", "last")),

@@ -16,7 +16,7 @@ from airworthy.recorder.traces.write import write
 from airworthy.store import SQLiteDatabase, migrate
 from tests.cli.conftest import Airworthy
 from tests.recorder.traces.kit import NOON_US, span
-from tests.recorder.traces.stored import Made, row, stored
+from tests.recorder.traces.stored import Made, add, row
 
 EVIL = '=cmd|"/c calc"!A0\x1b[31m\u202e\n\0'
 SPANS = [
@@ -41,7 +41,7 @@ def seeded(folder: Path) -> Path:
         Made(row(place, NOON_US - place, agent="billing", name=EVIL), (("tool", "refund"),))
         for place in range(1, 21)
     ]
-    stored(made, database)
+    add(database, made)
     database.write_now(lambda tx: write(tx, [gather(SPANS, (), NOON_US + 60_000_000)]))
     database.close()
     return folder
@@ -101,7 +101,7 @@ def test_a_task_of_ours_is_shown_as_a_task(airworthy: Airworthy, folder: Path) -
     assert airworthy("run", "--until-idle").code == 0
     database = SQLiteDatabase(folder / "airworthy.db", durable=False)
     if not database.read_now(lambda tx: tx.row("SELECT 1 FROM traces WHERE id = ?", (id_,))):
-        stored([Made(row(1, NOON_US, id=id_, trace_id="b" * 32, origin="task"))], database)
+        add(database, [Made(row(1, NOON_US, id=id_, trace_id="b" * 32, origin="task"))])
     database.close()
 
     assert airworthy("trace", "show", id_[-6:]).out == airworthy("task", "show", id_).out

@@ -12,6 +12,7 @@ from airworthy.app.build import App, assembled
 from airworthy.app.console import created, parts_of
 from airworthy.console.api import application
 from airworthy.console.door import Door
+from airworthy.console.oidc import Provider
 from airworthy.console.parts import Parts
 from airworthy.console.passwords import Hasher
 from airworthy.core.asgi import Application
@@ -42,6 +43,7 @@ class Api:
     people: list[People] = field(default_factory=lambda: [PEOPLE])
     keys: dict[str, str] = field(default_factory=dict)
     door: Door = field(default_factory=Door)
+    provider: Provider | None = None
 
     def client(self, who: str = "admin", **more: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.keys[who]}"} if who else {}
@@ -55,7 +57,7 @@ class Api:
 
     @property
     def parts(self) -> Parts:
-        return parts_of(self.app, [self.agent], lambda: self.people[0], self.door, QUICK)
+        return parts_of(self.app, [self.agent], lambda: self.people[0], self.door, QUICK, self.provider)
 
     async def submit(self, value: Any = "hello", **about: Any) -> str:
         async with self.client("submitter") as client:

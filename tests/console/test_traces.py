@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from airworthy.review.people import People, PersonRule
-from airworthy.store import MemoryDatabase
 from tests.console.kit import PEOPLE, Api, api
 from tests.recorder.traces.kit import put, span
-from tests.recorder.traces.stored import Made, row, stored
+from tests.recorder.traces.stored import Made, add, row
 
 AT_US = 1_764_000_000_000_000
 EVIL = '=HYPERLINK("http://x")\x1b[31m\u202e\0'
@@ -22,8 +21,7 @@ OF_SUPPORT = People(
 
 def _api(made: list[Made]) -> Api:
     found = api()
-    assert isinstance(found.app.database, MemoryDatabase)
-    stored(made, found.app.database)
+    add(found.app.database, made)
     return found
 
 

@@ -75,6 +75,18 @@ def test_a_number_that_is_a_card_becomes_a_string() -> None:
     assert (json.loads(clean), count) == ({"card": "[redacted:card]", "order": 4111111111111112}, 1)
 
 
+@pytest.mark.parametrize("text", [
+    "9 4111 1111 1111 1111", "4111 1111 1111 1111 7", "orders 12345 4111 1111 1111 1111 99", "4111-1111-1111-1111 - 3",
+    "4111 1111 1111 1111 5555 5555 5555 4444",
+])  # fmt: skip
+def test_a_card_is_found_beside_other_numbers(text: str) -> None:
+    written = ALL.redact_text(text)
+
+    assert "1111 1111" not in written
+    assert "1111-1111" not in written
+    assert written.count("[redacted:card]") == (2 if "5555" in text else 1)
+
+
 def test_names_of_an_object_that_become_one_are_kept_apart() -> None:
     clean, _ = ALL.redact_json(b'{"ada@example.org":1,"bob@example.org":2}')
 

@@ -40,6 +40,17 @@ def test_a_headless_demo_survives_a_kill_and_says_so(tmp_path: Path) -> None:
     with opened(Folder(tmp_path).config) as app:
         tasks = app.operations.tasks(EVERYTHING)
     assert any(task.run > 1 for task in tasks), "no task was taken over from the worker that was killed"
+    _replayed(tmp_path, [task.id for task in tasks])
+
+
+def _replayed(folder: Path, tasks: list[str]) -> None:
+    """Invariant 7, with a real agent: shop and model are gone by now, so that nobody could be asked."""
+    arguments = [sys.executable, "-c", COMMAND, "replay", "-C", str(folder), "--json", *tasks]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [report["verdict"] for report in reports] == ["same"] * len(tasks)
 
 
 @pytest.mark.process

@@ -87,8 +87,8 @@ async def test_counts_costs_and_outcomes_stay_true() -> None:
     task = await filled(made, "ada", "marmalade")
     foreign(made.app.database, made.app.clock.now_us(), "ada", "marmalade", "ab" * 16)
     kept = (
-        "SELECT id, agent, release, feature, at_us, ended_us, outcome, steps, model_calls, tool_calls, errors, cost_nano"
-        " FROM traces ORDER BY id"
+        "SELECT id, agent, release, feature, at_us, ended_us, outcome, steps, model_calls, tool_calls, errors,"
+        " cost_nano FROM traces ORDER BY id"
     )
     before = made.app.database.read_now(lambda tx: (tx.rows(kept), tx.rows("SELECT * FROM rollups")))
 
@@ -120,6 +120,7 @@ async def test_the_index_finds_no_word_of_theirs_and_every_word_of_others() -> N
 async def test_a_task_that_is_not_over_stops_the_erasure_before_it_begins() -> None:
     made = bench(handler, mail, look_up, tools={"mail": ToolRule(approval="always", critical=False)})
     await made.done({"who": "w", "to": "a", "words": "please send marmalade today"}, user="ada")
+    made.app.reviews.keep_up()
     before = everything(made.app.database)
 
     with pytest.raises(StillOpen) as refused:
@@ -134,7 +135,6 @@ async def test_what_is_open_can_be_cancelled_first() -> None:
     task = (await made.done({"who": "w", "to": "a", "words": "please send marmalade today"}, user="ada")).id
 
     asked = privacy.cancelled(made.app, "ada", "dana")
-    await made.app.reviews.keep(made.app.clock.now_us())
     done = privacy.erased(made.app, "ada", "dana")
 
     assert asked == [task]

@@ -141,7 +141,7 @@ async def test_days_are_those_on_which_anything_began_and_none_that_is_not_over(
     lambda part: (part / "steps.parquet").unlink(),
     lambda part: (part / "manifest.json").write_text("{}"),
     lambda part: shutil.copy(part / "spans.parquet", part / "steps.parquet"),
-    lambda part: shutil.rmtree(part),
+    shutil.rmtree,
 ], ids=["cut", "missing", "manifest", "other file", "gone"])  # fmt: skip
 async def test_what_was_changed_afterwards_shows(spoil: Callable[[Path], object], tmp_path: Path) -> None:
     made = await two()

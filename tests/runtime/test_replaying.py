@@ -10,7 +10,7 @@ from airworthy.checks import CheckContext, blocked, check, passed
 from airworthy.checks import Verdict as Judged
 from airworthy.core.halt import Halt
 from airworthy.core.outcome import Outcome
-from airworthy.policy import Limits, ToolRule
+from airworthy.policy import ContextRule, Limits, ToolRule
 from airworthy.recorder import StepState
 from airworthy.recorder.sealed_journal import Sealed, SealedDatabase, SealedJournal
 from airworthy.runtime import Agent, Run, State, SyncRun, TaskQuery
@@ -19,8 +19,9 @@ from airworthy.runtime.replayed import Replayed, Verdict
 from airworthy.runtime.replaying import Replays, ReplaysFull
 from airworthy.store.lease import Owner, join
 from airworthy.tools import EffectState, Tool, ToolError, Transient, tool
-from tests.gateway.kit import FIRST, completion, model, script
+from tests.gateway.kit import FIRST, SECOND, completion, model, script
 from tests.runtime.kit import Bench, bench
+from tests.runtime.test_context import built_in, looks, made
 from tests.virtual import run_virtual
 
 
@@ -428,6 +429,7 @@ async def test_a_failed_step_is_caught_by_the_same_name_as_the_first_time() -> N
             await run.step("read", broken)
         except KeyError:
             return "no price"
+        return "a price"
 
     b = bench(careful, *outside.tools())
     task = await b.done()
@@ -495,6 +497,82 @@ async def test_a_run_that_left_its_path_leaves_it_again() -> None:
     assert report.replayed is not None
     assert report.replayed.outcome is Outcome.ESCALATED
     assert report.differs == ("steps",), "what was paid to ann is on record, and this code never paid it"
+
+
+@pytest.mark.parametrize("strategy", ["drop_results", "summarise"])
+async def test_a_conversation_is_cut_as_it_was_and_by_nobody_else(strategy: str) -> None:
+    writer = script(completion("Some were looked at."))
+    other = {"summary_model": SECOND} if strategy == "summarise" else {}
+    rule = ContextRule.model_validate({"strategy": strategy, **other})
+    b = made(built_in, script(*looks(12)), rule, other=writer)
+    task = await b.done()
+    asked = len(writer.bodies)
+    report = await Replays(b.app.database, b.app.payloads, {b.agent.name: b.agent}).replay(task.id)
+
+    assert any(step.kind == "context" for step in b.steps(task.id))
+    assert (report.verdict, report.differs) == (Verdict.SAME, ()), report.text
+    assert len(writer.bodies) == asked
+
+
+async def test_a_fallbacks_own_call_is_no_call_of_the_agent() -> None:
+    outside = Outside()
+    outside.failing = [Transient("down")]
+
+    @tool
+    async def archive(what: str) -> str:
+        """Looks in the archive."""
+        return f"{what} as of last year"
+
+    rules = {"look": ToolRule(attempts=1, critical=False, fallback="tool:archive"), "archive": ToolRule()}
+    b = bench(errand, *outside.tools(), archive, tools={**rules, "pay": ToolRule()})
+    task = await b.done("order 7")
+
+    assert b.answer(task.id) == "order 7 as of last year, paid ann"
+    assert (await replayed(b, outside, task.id)).verdict is Verdict.SAME
+
+
+async def test_a_secret_that_is_not_on_record_is_no_reason_to_ask_the_world_again() -> None:
+    outside = Outside()
+    secret = "sk-ant-api03-" + "x" * 40
+
+    async def secretive(run: Run) -> str:
+        token = await run.tool("look", what=secret)
+        await run.tool("pay", to=token)
+        return f"{len(token)} letters"
+
+    b = bench(secretive, *outside.tools(), tools={"pay": ToolRule(), "look": ToolRule()})
+    task = await b.done()
+
+    assert not all(step.exact for step in b.steps(task.id))
+    report = await replayed(b, outside, task.id)
+    assert (report.differs, report.met) == (("answer",), 2), (
+        "it sees what was kept, and calls alike with that"
+    )
+
+
+def test_on_its_own_loop_a_replay_waits_for_no_clock_but_for_the_agents_computing() -> None:
+    outside = Outside()
+
+    def plain(run: SyncRun) -> str:
+        first = run.tool("look", what="a")
+        total = sum(range(200_000))
+        return f"{first} {run.tool('look', what=str(total))}"
+
+    async def dawdling(run: Run) -> str:
+        await asyncio.sleep(3600)
+        return str(await run.tool("look", what=str(await asyncio.to_thread(sum, range(200_000)))))
+
+    for handler in (plain, dawdling):
+        outside.shut = False
+
+        async def story(handler: Callable[[Any], Any] = handler) -> tuple[Bench, str]:
+            b = bench(handler, *outside.tools(), limits=Limits(seconds=9999))
+            return b, (await b.done()).id
+
+        b, task_id = run_virtual(story())
+        outside.shut = True
+        report = Replays(b.app.database, b.app.payloads, {b.agent.name: b.agent}).replay_now(task_id)
+        assert report.verdict is Verdict.SAME, report.text
 
 
 # What is told when it differs.
@@ -659,12 +737,13 @@ async def test_a_sealed_journal_writes_nothing_whoever_asks() -> None:
     journal = SealedJournal(b.app.clock, b.app.payloads, task.ref, 1, steps)
     slot = journal.slot("tool", "pay", b'{"to":"ann"}')
 
-    for write in (
+    writes: tuple[Callable[[], Any], ...] = (
         lambda: journal.record(slot, StepState.DONE, result=b"1"),
         lambda: journal.open(slot, StepState.STARTED),
         lambda: journal.close(slot, StepState.DONE, result=b"1"),
         lambda: SealedDatabase().read(lambda _: None),
-    ):
+    )
+    for write in writes:
         with pytest.raises(Sealed):
             await write()
     with pytest.raises(Sealed):
@@ -675,12 +754,12 @@ async def test_a_sealed_journal_writes_nothing_whoever_asks() -> None:
 def test_replays_in_threads_of_their_own_are_bounded() -> None:
     """So that whoever serves over HTTP has threads left."""
 
-    async def made() -> tuple[Bench, str]:
+    async def story() -> tuple[Bench, str]:
         outside = Outside()
         b = bench(errand, *outside.tools())
         return b, (await b.done()).id
 
-    b, task_id = run_virtual(made())
+    b, task_id = run_virtual(story())
     replays = Replays(b.app.database, b.app.payloads, {b.agent.name: b.agent})
 
     assert replays.replay_now(task_id).verdict is Verdict.SAME

@@ -23,6 +23,8 @@ SUITES = (
     "tests/runtime/test_undo.py",
     "tests/runtime/test_late_decisions.py",
     "tests/runtime/test_asking.py",
+    "tests/runtime/test_replaying.py",
+    "tests/runtime/test_forking.py",
     "tests/simulation/test_races.py",
     "tests/simulation/test_limits.py",
     "tests/simulation/test_every_point.py",
@@ -348,6 +350,37 @@ MUTANTS = (
         "started_us=None",
     ),
     mutant("no cap of a day", OUTBOX, "if found is not None and found[0] >= cap:", "if False:"),
+    # Replays and forks.
+    mutant(
+        "a replay goes on where the record is silent",
+        "recorder/sealed_journal.py",
+        "        if recorded is None or recorded.state in UNENDED:\n            raise Unanswered(slot)\n",
+        "        if recorded is None:\n            return slot\n",
+    ),
+    mutant(
+        "a replay forgets what it has not met",
+        "runtime/explained.py",
+        "        if step.seq not in met\n",
+        "        if step.seq < 0\n",
+    ),
+    mutant(
+        "a fork is a rehearsal by its input alone",
+        LIFECYCLE,
+        "    if task.fork_of is not None:\n        return True\n",
+        "",
+    ),
+    mutant(
+        "a fork takes along what was open",
+        "runtime/forking.py",
+        "if step.seq >= at or step.key is None or step.state not in _ENDED:",
+        "if step.seq >= at or step.key is None:",
+    ),
+    mutant(
+        "a fork is asked for with its own words",
+        "runtime/run.py",
+        "changed = self.overrides.of(sent) if self.overrides is not None else None",
+        "changed = None",
+    ),
 )
 
 

@@ -14,7 +14,9 @@ import airworthy
 from airworthy.app.config import variable
 from airworthy.app.export_http import Carrier, Later, Never, Result, Taken, headers_from
 from airworthy.app.export_settings import ExportRule
+from airworthy.app.privacy import personal_of
 from airworthy.app.recorder_settings import RECORDER_FILE, load_recorder_settings
+from airworthy.app.redact_settings import RedactRule
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.recorder import outgoing, read_steps
@@ -58,11 +60,12 @@ def export_chores(app: "App") -> list[Chore]:
     """Without `[export]` what was noted for one is let go. Raises: PolicyError, ConfigError."""
     if app.folder is None:
         return []  # Nobody says what is set up.
-    rule = load_recorder_settings(app.folder).export
+    settings = load_recorder_settings(app.folder)
+    rule = settings.export
     if rule is None:
         return [Chore("export", EVERY_S * 30, partial(_ended, app))]
     encode.check(rule.protocol)
-    return [Chore("export", EVERY_S, Export(app, rule).round)]
+    return [Chore("export", EVERY_S, Export(app, rule, settings.redact).round)]
 
 
 async def _ended(app: "App", _now_us: int) -> None:
@@ -71,11 +74,12 @@ async def _ended(app: "App", _now_us: int) -> None:
 
 
 class Export:
-    """`rule`: as it stands when workers start."""
+    """`rule`, and `redact` with what must not be sent besides secrets: as they stand when workers start."""
 
-    def __init__(self, app: "App", rule: ExportRule) -> None:
+    def __init__(self, app: "App", rule: ExportRule, redact: RedactRule | None = None) -> None:
         self._app = app
         self._rule = rule
+        self._personal = personal_of(redact if redact is not None else RedactRule(), app.database)
         self._origin = emit.origin_of(airworthy.__version__)
 
     async def round(self, now_us: int) -> None:
@@ -191,7 +195,7 @@ class Export:
             return []
         closing = Closing(
             task.id, task.trace_id, task.agent, task.policy_hash.removeprefix("sha256:")[:RELEASE_CHARS],
-            task.session, task.user_id, task.feature, task.created_us, due.seq,
+            task.session, task.user_id, task.feature, task.created_us, due.seq, outgoing.mode_of(tx, task.id),
         )  # fmt: skip
         spans = emit.spans_of(closing, read_steps(tx, task.id), self._origin, self._rule.content)
         for span in spans:
@@ -199,6 +203,9 @@ class Export:
             clean, found = self._app.payloads.redactor.redact_bytes(orjson.dumps(span.attributes))
             if found:
                 span.attributes = orjson.loads(clean)
+            if self._personal:
+                span.attributes = self._personal.redact_value(span.attributes)
+                span.message = self._personal.redact_text(span.message)
         return spans
 
 

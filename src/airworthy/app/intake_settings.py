@@ -12,7 +12,10 @@ MIB = 1024 * 1024
 class IntakeRule(Section):
     """What is taken of other programs' traces."""
 
-    enabled: bool = Field(default=True, description="Whether /v1/traces and /v1/logs are there at all.")
+    enabled: bool = Field(
+        default=True,
+        description="Whether /v1/traces and /v1/logs are there at all. Broken: false, they are answered 404.",
+    )
     body_max: Bytes = Field(
         default=32 * MIB, description="The largest request as it is sent; a larger one is answered 413."
     )

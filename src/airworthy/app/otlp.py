@@ -1,18 +1,22 @@
 """Puts the OTLP endpoints together: who may send, how it is read and priced, and where it is stored."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from airworthy.app.build import App
 from airworthy.app.intake_settings import IntakeRule
 from airworthy.app.people import PeopleFile
+from airworthy.app.privacy import personal_of
 from airworthy.app.project import Project
 from airworthy.app.recorder_settings import load_recorder_settings
+from airworthy.app.redact_settings import RedactRule
 from airworthy.console.callers import Callers
 from airworthy.console.otlp import OtlpDoor, OtlpRules
 from airworthy.gateway.prices import PriceBook, cost_nano, price_list
 from airworthy.gateway.wire.facts import TOKENS_MAX, Usage
 from airworthy.recorder.otel import Price, Reading
+from airworthy.recorder.personal_spans import clean
 from airworthy.recorder.traces.intake import Intake, IntakeBounds
 from airworthy.review.people import People
 
@@ -31,25 +35,32 @@ _FAMILIES = (
 )  # fmt: skip
 
 
-def otlp_of(app: App, rule: IntakeRule, people: Callable[[], People] | None = None) -> OtlpDoor:
+def otlp_of(
+    app: App,
+    rule: IntakeRule,
+    people: Callable[[], People] | None = None,
+    redact: RedactRule | None = None,
+) -> OtlpDoor:
     """The ASGI application for /v1/traces and /v1/logs; see `app.front`.
 
-    `people`: left out, those of the app's folder.
+    `people`: left out, those of the app's folder. `redact`: personal data that is taken out. Raises: ConfigError, when
+    that needs an extra that is missing.
     """
+    personal = personal_of(redact, app.database) if redact is not None else None
     known = people if people is not None else PeopleFile(app.folder if app.folder is not None else Path())
     return OtlpDoor(
         Intake(app.database, app.clock, IntakeBounds(rule.spans_max, rule.bytes_max)),
         Callers(app.database, app.clock, known),
         Reading(app.payloads.redactor, rule.bounds(), price_by(price_list())),
         app.clock,
-        OtlpRules(rule.body_max),
+        OtlpRules(rule.body_max, clean=partial(clean, personal) if personal else None),
     )
 
 
 def taking(project: Project) -> OtlpDoor | None:
     """As the folder's recorder.toml says; None where it says that nothing is taken. Raises: PolicyError."""
-    rule = load_recorder_settings(project.config.folder).intake
-    return otlp_of(project.app, rule) if rule.enabled else None
+    settings = load_recorder_settings(project.config.folder)
+    return otlp_of(project.app, settings.intake, redact=settings.redact) if settings.intake.enabled else None
 
 
 def price_by(book: PriceBook) -> Price:

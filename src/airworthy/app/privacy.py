@@ -124,6 +124,7 @@ def forms_of(app: "App", settings: RecorderSettings, user: str) -> tuple[str, ..
 
 
 def looked(app: "App", user: str) -> Found:
+    app.reviews.keep_up()  # What has just ended stands on the list of people until somebody looks.
     return eraser_of(app).look(forms_of(app, settings_of(app), user))
 
 
@@ -151,6 +152,7 @@ def erased(app: "App", user: str, by: str, *, scrubs: bool = True) -> Erasure:
     now_us = app.clock.now_us()
     digest = digest_of(key_of(app.database, "erasures", drawn_bytes), user)
     eraser = eraser_of(app)
+    app.reviews.keep_up()
     made = Erased(app.ids.new("ers", now_us), digest)
     eraser.check(users)
     eraser.begin(made.id, digest, by, now_us)

@@ -46,7 +46,7 @@ class RetentionRule(AgentRetention):
 
     scores_days: Days = _days("What evaluations and users said, and what came of tasks.")
     alerts_days: Days = _days("Alerts that have ended.")
-    notices_days: Days = _days("Notices and messages; what was sent is listed for 30 days at least.")
+    notices_days: Days = _days("Notices and messages; what was sent goes after 30 days anyway.")
     sealed_days: Days = _days("Sealed days on the disk.")
     seal: bool = Field(
         default=False,

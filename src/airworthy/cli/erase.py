@@ -32,11 +32,12 @@ def erase(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Erase a user: what they said and were told, every name of theirs, and their part of sealed days.
+    """Erase a user from the records.
 
-    Of each task stays a row that names nobody: its agent, outcome, times, counts and costs, so that sums stay true. A
-    user with tasks that are open, wait for a person or are in doubt is not erased: those are listed. It can be called
-    again at any time; after a crash it goes on.
+    What they said and were told goes, every name of theirs, and their part of sealed days. Of each task stays a row
+    that names nobody: its agent, outcome, times, counts and costs, so that sums stay true. A user with tasks that are
+    open, wait for a person or are in doubt is not erased: those are listed. It can be called again at any time; after
+    a crash it goes on.
 
     It cannot reach copies that left: backups, exports, mails that were sent, the collector that spans went to.
 
@@ -80,9 +81,10 @@ def export_user(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Write everything that is stored on a user to a ZIP of JSON files, with a page to read it by.
+    """Write everything stored on a user to a ZIP.
 
-    Secrets stay out, as in the records; personal data is the user's own and stays in. Only you may read the file.
+    It holds JSON files and a page to read them by. Secrets stay out, as in the records; personal data is the user's
+    own and stays in. Only you may read the file.
 
     \b
     Examples:

@@ -13,6 +13,7 @@ from airworthy.core.money import usd_text
 
 if TYPE_CHECKING:
     from airworthy.app.build import App
+    from airworthy.runtime.forking import Changes
     from airworthy.runtime.side_by_side import Side, SideBySide
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -51,11 +52,12 @@ def fork(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Go on from a step of a task in another way: with another model, prompt or result.
+    """Go on from a step of a task in another way, in rehearsal.
 
-    The fork is a task of its own: it begins with what was recorded before the step, and is worked on like any other.
-    Its models and what it reads are real, and cost what they cost, within the policy's budgets. It never acts: every
-    effect is rehearsed. Print its id; with --wait, compare it with what it was forked from.
+    With another model, prompt, result or input. The fork is a task of its own: it begins with what was recorded before
+    the step, and is worked on like any other. Its models and what it reads are real, and cost what they cost, within
+    the policy's budgets. It never acts: every effect is rehearsed. Print its id; with --wait, compare it with what it
+    was forked from.
 
     \b
     Examples:
@@ -67,26 +69,28 @@ def fork(
     from airworthy.app.lookup import task_id
     from airworthy.app.project import project
     from airworthy.app.replays import forks_of
-    from airworthy.cli.show import unicode_text as whole
     from airworthy.review import Command
     from airworthy.runtime.documents import task_document
-    from airworthy.runtime.forking import NOT_GIVEN, Changes
 
-    changes = Changes(
-        whole(model),
-        None if prompt is None else _prompt(whole(prompt)),
-        NOT_GIVEN if tool_result is None else _result(whole(tool_result)),
-        NOT_GIVEN if text is None else whole(text),
-    )
+    changes = _changes(model, prompt, tool_result, text)
     with project(folder, database) as found:
         found.app.reviews.check_command(person(), Command.OPERATE)
         made = forks_of(found.app, found.agents).fork(task_id(found.app, task), at, changes)
         if wait or timeout is not None:
             raise typer.Exit(_awaited(found.app, made.id, timeout, as_json=as_json))
-        if as_json:
-            show.emit(task_document(made))
-        else:
-            show.say(made.id)
+        show.emit(task_document(made)) if as_json else show.say(made.id)
+
+
+def _changes(model: str, prompt: str | None, result: str | None, value: str | None) -> "Changes":
+    from airworthy.cli.show import unicode_text as whole
+    from airworthy.runtime.forking import NOT_GIVEN, Changes
+
+    return Changes(
+        whole(model),
+        None if prompt is None else _prompt(whole(prompt)),
+        NOT_GIVEN if result is None else _result(whole(result)),
+        NOT_GIVEN if value is None else whole(value),
+    )
 
 
 def _awaited(app: "App", fork_id: str, timeout_s: float | None, *, as_json: bool) -> Exit:

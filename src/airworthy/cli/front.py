@@ -123,13 +123,14 @@ class FrontServing:
 
     def _console(self) -> dict[str, Any]:
         """Where it is, and how the first person gets in; the link is shown here alone."""
-        url = self._at.reachable.url
+        assert self._rest is not None
+        url = self._rest.public_url or self._at.reachable.url
         self._say(f"Console on {url}")
-        if self._rest is None or not self._rest.first_link:
+        first = self._rest.first
+        if first is None:
             return {"console": url}
-        link = f"{url}{self._rest.first_link}"
-        self._say(f"First sign-in, within 15 minutes: {link}")
-        return {"console": url, "first_sign_in": link}
+        self._say(f"First sign-in, as {first.person}, once, within 15 minutes: {url}{first.path}")
+        return {"console": url, "first_sign_in": f"{url}{first.path}"}
 
     def _say(self, text: str) -> None:
         if not self._as_json:

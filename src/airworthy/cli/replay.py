@@ -32,7 +32,7 @@ def replay(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Call an agent again with nothing but a task's record, and compare what it comes to.
+    """Call an agent again with a task's record alone, and compare.
 
     Every call is answered from the record: no model, tool, dependency or check is asked, nothing is done, spent or
     stored. What was put to the run from outside, as a limit, a cancellation or a check's verdict, stands as recorded.

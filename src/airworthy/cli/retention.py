@@ -57,9 +57,10 @@ def run(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Remove now what is older than recorder.toml says; workers do it by themselves every hour.
+    """Remove now what is older than recorder.toml says.
 
-    What is open, waits for a person or is in doubt is never touched, and is counted as waiting.
+    Workers do it by themselves every hour. What is open, waits for a person or is in doubt is never touched, and is
+    counted as waiting.
 
     \b
     Examples:

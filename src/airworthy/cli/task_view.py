@@ -19,6 +19,7 @@ class View:
         self.task: TaskRow = app.operations.task(task_id)
         self.steps = app.operations.steps(task_id)
         self.effects = app.operations.effects(task_id)
+        self.forks = [fork.id for fork in app.operations.forks(task_id)]
         scopes = (ALL, of_agent(self.task.agent))
         off = [switch.scope for switch in app.operations.switches() if switch.scope in scopes]
         self.next = next_steps(self.task, Surroundings(self.effects, off, len(workers(app))))
@@ -35,6 +36,7 @@ class View:
         return {
             **documents.task_document(self.task),
             "summary": self.sentence,
+            "forks": self.forks,
             "next": self.next,
             **documents.record_document(self.steps, self.effects),
         }
@@ -66,6 +68,7 @@ class View:
                 ("Agent", task.agent),
                 ("State", task.state.value),
                 ("Fork", f"of {task.fork_of} at step {task.fork_at}" if task.fork_of is not None else ""),
+                ("Forks", "\n".join(self.forks)),
                 ("Rehearsed", "no tool of it acts" if is_rehearsal(task, self.steps) else ""),
                 ("Waits for", task.waiting_for),
                 ("Reason", why.code.value if why is not None and not answered else ""),

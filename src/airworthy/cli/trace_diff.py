@@ -1,5 +1,6 @@
 """`airworthy trace diff`: two runs held against each other, step by step."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,8 @@ import typer
 from airworthy.cli import options, show
 
 if TYPE_CHECKING:
-    from airworthy.recorder.compare import Comparison, Pair, Part, Side
+    from airworthy.app.build import App
+    from airworthy.recorder.compare import Comparison, Line, Pair, Part, Side
 
 LINE_CHARS_MAX = 200
 
@@ -34,14 +36,13 @@ def diff(
       airworthy trace diff tsk_01ka tsk_01kb
       airworthy trace diff last --json
     """
-    from airworthy.app.lookup import trace_id
     from airworthy.app.project import stored
     from airworthy.runtime import comparing
 
     with stored(folder, database) as app:
-        one = trace_id(app, left)
+        one = _run_id(app, left)
         other = (
-            trace_id(app, right)
+            _run_id(app, right)
             if right is not None
             else app.database.read_now(lambda tx: comparing.similar(tx, one))
         )
@@ -54,6 +55,17 @@ def diff(
         show.emit(comparing.document(found))
     else:
         _show(found, all_steps=all_steps)
+
+
+def _run_id(app: "App", part: str) -> str:
+    """Also of a task that stands in no index yet. Raises: NoSuchTask, AmbiguousId."""
+    from airworthy.app.lookup import task_id, trace_id
+    from airworthy.recorder.traces.find import NoSuchTrace
+
+    try:
+        return trace_id(app, part)
+    except NoSuchTrace:
+        return task_id(app, part)
 
 
 def _show(found: "Comparison", *, all_steps: bool) -> None:
@@ -87,8 +99,8 @@ def _named(part: "Part | None") -> str:
     return "(nothing)" if part is None else f"{part.key} {part.kind} {show.clipped(part.name, 60)}"
 
 
-def _lines(lines: "object") -> None:
-    for sign, text in lines:  # type: ignore[attr-defined]
+def _lines(lines: "Sequence[Line]") -> None:
+    for sign, text in lines:
         if sign != "@":
             style = {"+": "green", "-": "red"}.get(sign, "")
             show.say(f"    {sign} {show.clipped(text, LINE_CHARS_MAX)}", style=style)

@@ -6,7 +6,7 @@ answered with 200 is stored.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -19,6 +19,7 @@ from airworthy.recorder.otel import Decoded, OtlpError, Reading, answers, decode
 from airworthy.recorder.otel.errors import TooLarge
 from airworthy.recorder.traces.gather import Batch, gather
 from airworthy.recorder.traces.intake import RETRY_S, Held, Intake, IntakeFull
+from airworthy.recorder.traces.span import Score, Span
 from airworthy.store import StoreError
 
 PATHS: Final[Mapping[bytes, bool]] = {b"/v1/traces": False, b"/v1/logs": True}
@@ -45,8 +46,11 @@ class Left(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OtlpRules:
+    """`clean`: takes out of spans and scores, in place, what must not be written; called in the reader's thread."""
+
     body_bytes_max: int = BODY_BYTES_MAX
     body_s_max: float = BODY_S_MAX
+    clean: Callable[[Sequence[Span], Sequence[Score]], object] | None = None
 
 
 class OtlpDoor:
@@ -172,6 +176,8 @@ class OtlpDoor:
         """In the reader's thread."""
         now_us = self._clock.now_us()
         found = (decode_logs if logs else decode_traces)(body, kind, encoding, self._reading, now_us)
+        if self._rules.clean is not None:
+            self._rules.clean(found.spans, found.scores)
         counts = {"rejected": found.rejected, "ignored": found.ignored}
         return gather(found.spans, found.scores, now_us, told=counts), found
 

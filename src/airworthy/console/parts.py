@@ -14,6 +14,7 @@ from airworthy.console.accounts import Accounts
 from airworthy.console.door import Door
 from airworthy.console.identity import Came, Identity, identified
 from airworthy.console.live import Readings, Streams
+from airworthy.console.oidc import Provider
 from airworthy.console.problems import Forbidden, NoKey
 from airworthy.console.signing import SigningIn
 from airworthy.console.within import within
@@ -68,6 +69,7 @@ class Parts:
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
     users: Users | None = None
+    provider: Provider | None = None
 
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made with `airworthy access create`.")

@@ -31,6 +31,14 @@ def give(tx: Tx, secret: str, given: Pass, now_us: int) -> None:
     )
 
 
+def mark(tx: Tx, secret: str, given: Pass, now_us: int) -> bool:
+    """Remembers that this one came; False when it has come before."""
+    if find(tx, given.kind, secret, now_us) is not None:
+        return False
+    give(tx, secret, given, now_us)
+    return True
+
+
 def find(tx: Tx, kind: Kind, secret: str, now_us: int) -> Pass | None:
     row = tx.row(
         "SELECT person, expires_us, aim FROM passes WHERE digest = ? AND kind = ? AND expires_us > ?",

@@ -51,6 +51,12 @@ def fork(task_id: str, new: NewFork, given: Given, _: Operating, response: Respo
     return task_document(made)
 
 
+@router.get("/tasks/{task_id}/forks")
+def forks(task_id: str, given: Given, _: Looking) -> list[Document]:
+    """What was forked from a task, the newest first; at most 100."""
+    return [task_document(each) for each in given.operations.forks(task_id)]
+
+
 @router.get("/tasks/{task_id}/comparison")
 def comparison(task_id: str, given: Given, _: Looking) -> Document:
     """A fork and what it was forked from, side by side."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
 
+import orjson
+
 from airworthy.core import personal_shapes as shapes
 from airworthy.core.pattern_bound import bounded
 
@@ -34,7 +36,7 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PersonalRule:
-    """`hits` and `misses` are its documented examples, which tests hold it to."""
+    """`hits` and `misses` are its documented examples, which tests hold it to. `hint`: whether to look at all."""
 
     name: str
     kind: str
@@ -42,6 +44,7 @@ class PersonalRule:
     what: str
     hits: tuple[str, ...] = ()
     misses: tuple[str, ...] = ()
+    hint: shapes.Hint = shapes.always
 
 
 def own_rule(name: str, pattern: str) -> PersonalRule:
@@ -72,6 +75,7 @@ BUILT_IN: Final[tuple[PersonalRule, ...]] = (
         "An e-mail address, in any letters.",
         ("ada@example.org", "o'neil+shop@mail.example.co.uk", "jürgen@müller.example"),
         ("@ada", "ada@localhost", "a @ b.example", "meet me @ 12.30"),
+        hint=shapes.with_at,
     ),
     PersonalRule(
         "phone",
@@ -80,6 +84,7 @@ BUILT_IN: Final[tuple[PersonalRule, ...]] = (
         "A phone number with + or 00 and its country, or as North America writes it.",
         ("+49 30 901820", "+1 (555) 010-9999", "0044 20 7946 0958", "555-234-5678", "(555) 234-5678"),
         ("order 8812", "2026-11-26", "12345678", "030 901820", "+12"),
+        hint=shapes.with_run,
     ),
     PersonalRule(
         "card",
@@ -88,6 +93,7 @@ BUILT_IN: Final[tuple[PersonalRule, ...]] = (
         "A payment card of a known network whose last digit is right (Luhn).",
         ("4111 1111 1111 1111", "5555555555554444", "3782-822463-10005"),
         ("4111 1111 1111 1112", "1234567812345670", "0000000000000000", "order 4111-1111"),
+        hint=shapes.with_run,
     ),
     PersonalRule(
         "iban",
@@ -96,9 +102,18 @@ BUILT_IN: Final[tuple[PersonalRule, ...]] = (
         "A bank account of a country that has IBANs, of the right length and checksum (mod 97).",
         ("DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "NO9386011117947"),
         ("DE89 3704 0044 0532 0130 01", "XX89370400440532013000", "DE89"),
+        hint=shapes.with_run,
     ),
     *(
-        PersonalRule(f"national_id_{code}", "national_id", shapes.NATIONAL_IDS[code], f"{what}.", (hit,), (miss,))
+        PersonalRule(
+            f"national_id_{code}",
+            "national_id",
+            shapes.NATIONAL_IDS[code],
+            f"{what}.",
+            (hit,),
+            (miss,),
+            hint=shapes.with_fiscal if code == "it" else shapes.with_run,
+        )
         for code, (what, hit, miss) in _COUNTRIES.items()
     ),
     PersonalRule(
@@ -108,6 +123,7 @@ BUILT_IN: Final[tuple[PersonalRule, ...]] = (
         "An address of the internet, of either version, but for this machine's own.",
         ("203.0.113.7", "2001:db8::8a2e:370:7334"),
         ("127.0.0.1", "256.1.1.1", "12:30:45", "1.2.3"),
+        hint=shapes.with_address,
     ),
 )  # fmt: skip
 KINDS: Final = tuple(dict.fromkeys(rule.kind for rule in BUILT_IN))
@@ -123,6 +139,11 @@ class Personal:
         self, rules: Sequence[PersonalRule], writing: dict[str, Writing] | None = None, key: bytes = b""
     ) -> None:
         self.rules = tuple(rules)
+        # One hint is the hint of many rules.
+        by_hint: dict[shapes.Hint, list[PersonalRule]] = {}
+        for rule in self.rules:
+            by_hint.setdefault(rule.hint, []).append(rule)
+        self._by_hint = tuple(by_hint.items())
         self._writing = writing or {}
         self._key = key
         if not key and "pseudonym" in self._writing.values():
@@ -133,11 +154,15 @@ class Personal:
 
     def find(self, text: str) -> list[Hit]:
         """In order and without overlap; what was written over before is left alone."""
-        found = [
-            Hit(rule.name, rule.kind, _past_escape(text, start), end)
-            for rule in self.rules
-            for start, end in rule.find(text)
-        ]
+        traits = shapes.Traits(text)
+        found: list[Hit] = []
+        for hint, rules in self._by_hint:
+            if hint(traits):
+                for rule in rules:
+                    found += [
+                        Hit(rule.name, rule.kind, _past_escape(text, start), end)
+                        for start, end in rule.find(text)
+                    ]
         if not found:
             return []
         written = [match.span() for match in _WRITTEN.finditer(text)]
@@ -184,10 +209,10 @@ class Personal:
 
         A number is only taken for a card, and becomes a string then. Numbers of other kinds are left.
         """
-        if not self.rules:
+        if not self._may_hold(data):
             return data, 0
         try:
-            value = json.loads(data)
+            value = _loaded(data)
         except (ValueError, RecursionError):
             text, count = self._text(data.decode("utf-8", "surrogateescape"))
             return (text.encode("utf-8", "surrogateescape"), count) if count else (data, 0)
@@ -196,6 +221,13 @@ class Personal:
         except RecursionError:  # Nested deeper than can be walked: nothing of it is kept.
             return b'"[redacted:unreadable]"', 1
         return (_dumped(clean), count) if count else (data, 0)
+
+    def _may_hold(self, data: bytes) -> bool:
+        """The way of nearly every payload. An escape may stand for any character, so it is looked behind."""
+        if b"\\u" in data:
+            return bool(self.rules)
+        traits = shapes.Traits(data.decode("latin-1"))
+        return any(hint(traits) for hint, _ in self._by_hint)
 
     def redact_value(self, value: Any) -> Any:
         """The same for decoded JSON."""
@@ -235,13 +267,21 @@ class Personal:
     def _string(self, text: str, nested: int) -> tuple[str, int]:
         if nested < NESTED_MAX and text.lstrip()[:1] in {"{", "["}:
             try:
-                inner = json.loads(text)
+                inner = _loaded(text)
             except (ValueError, RecursionError):
                 return self._text(text)
             if isinstance(inner, dict | list):
                 clean, count = self._value(inner, nested + 1)
                 return (_dumped(clean).decode(), count) if count else (text, 0)
         return self._text(text)
+
+
+def _loaded(data: bytes | str) -> Any:
+    """Raises: ValueError, RecursionError."""
+    try:
+        return orjson.loads(data)
+    except ValueError:  # It takes no integer beyond 64 bits and no half of a character; JSON has both.
+        return json.loads(data)
 
 
 def _dumped(value: Any) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import AnyStr, NamedTuple
 
 from airworthy.core.errors import ConfigError
+from airworthy.core.long_words import LONG, near_long
 
 KNOWN_CHARS_MIN = 8  # shorter values of the environment ("true", "8080") occur in any text
 LEARNT_MAX = 100  # tokens come and go; each costs every payload a search
@@ -41,7 +42,6 @@ def _fold_table() -> bytes:
 
 _FOLD = _fold_table()
 _RUN = bytes(ord("a" if (c < 128 and chr(c).isalnum()) or c in b"_-" else " ") for c in range(256))
-_LONG = "a" * 16  # every provider's key holds 16 letters, digits, - or _ in a row; prose does not
 
 
 def _folded(text: str) -> str:
@@ -52,13 +52,14 @@ class _Shape(NamedTuple):
     kind: str
     anchor: str  # folded
     pattern: re.Pattern[bytes]  # matched where the anchor stands; group `v` is the secret
+    has_run: bool  # the secret holds a long run itself, so its anchor stands near one
 
 
-def _shape(kind: str, anchor: str, pattern: str, edge: str = "A-Za-z0-9") -> _Shape:
+def _shape(kind: str, anchor: str, pattern: str, edge: str = "A-Za-z0-9", *, has_run: bool = True) -> _Shape:
     if "(?P<v>" not in pattern:
         # A key starts a word. In JSON the letter before it may belong to an escape such as \n.
         pattern = rf"(?:(?<![{edge}])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{{4}}))(?P<v>{pattern})"
-    return _Shape(kind, _folded(anchor), re.compile(pattern.encode()))
+    return _Shape(kind, _folded(anchor), re.compile(pattern.encode()), has_run)
 
 
 # Each pattern is one bounded class after its anchor, so a failed match costs no more than its minimum length.
@@ -74,12 +75,12 @@ _SHAPES = (
     _shape("github_token", "gho_", r"gh[our]_[A-Za-z0-9]{30,}"),
     _shape("github_token", "github_pat_", r"github_pat_[A-Za-z0-9_]{30,}"),
     _shape("gitlab_token", "glpat-", r"glpat-[A-Za-z0-9_-]{16,}"),
-    _shape("slack_token", "xox", r"xox[abceoprs]-[A-Za-z0-9.-]{16,}"),
+    _shape("slack_token", "xox", r"xox[abceoprs]-[A-Za-z0-9.-]{16,}", has_run=False),
     _shape("slack_token", "xapp-", r"xapp-[A-Za-z0-9-]{16,}"),
-    _shape("slack_webhook", "hooks.slack.com/", r"hooks\.slack\.com/[A-Za-z0-9/_-]{20,}"),
+    _shape("slack_webhook", "hooks.slack.com/", r"hooks\.slack\.com/[A-Za-z0-9/_-]{20,}", has_run=False),
     _shape("stripe_key", "_live_", r"(?<=[rs]k)_live_(?P<v>[A-Za-z0-9]{10,})"),
     _shape("stripe_key", "_test_", r"(?<=[rs]k)_test_(?P<v>[A-Za-z0-9]{10,})"),
-    _shape("stripe_key", "whsec_", r"whsec_[A-Za-z0-9+/=]{16,}"),
+    _shape("stripe_key", "whsec_", r"whsec_[A-Za-z0-9+/=]{16,}", has_run=False),
     _shape("jwt", "eyJ", r"eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{16,}", edge="A-Za-z0-9_-"),
     _shape("authorization", "bearer ", r"(?i:bearer) {1,4}(?P<v>[\w-]{16,}[\w.~+/=-]*)"),
 )
@@ -229,9 +230,11 @@ def _find(data: bytes) -> list[Found]:
             found.extend(Found("authorization", *match.span("v")) for match in _HEADER.finditer(data))
     if 64 in data and "://" in folded:  # 64 is @
         found.extend(_in_urls(data))
-    if _LONG in data.translate(_RUN).decode():
+    runs = data.translate(_RUN).decode()
+    if LONG in runs:
+        near = near_long(folded, runs)
         for shape in _SHAPES:
-            if shape.anchor in folded:
+            if shape.anchor in (near if shape.has_run else folded):
                 found.extend(_shaped(data, folded, shape))
     return found
 

@@ -52,7 +52,7 @@ async def _serve(app: App, agents: Sequence[Agent], folder: Path) -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listening.wait()
         url = address_of(listener).url
-        line = {"url": url, "first_sign_in": f"{url}{served.first_link}"}
+        line = {"url": url, "first_sign_in": f"{url}{served.first.path if served.first is not None else ''}"}
         sys.stdout.write(f"{orjson.dumps(line).decode()}\n")
         sys.stdout.flush()
         await serving

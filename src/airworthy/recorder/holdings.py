@@ -40,8 +40,8 @@ class Holding:
 
     `of_task`, `of_trace`, `of_user`: which rows belong to one. `words`: what is done to those rows when what was said
     is to go: some columns changed, or the rows deleted. `names`: what is done besides when a person is to go.
-    `spoilt`: what is no longer true of a row whose words were changed. `waits`: while such a row is there, the task is not touched. `told`: columns of an export. `ages`: rows that go by
-    their own age, whatever task they belong to.
+    `spoilt`: what is no longer true of a row whose words were changed. `waits`: while such a row is there, the task is
+    not touched. `told`: columns of an export. `ages`: rows that go by their own age, whatever task they belong to.
     """
 
     table: str

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from airworthy.recorder.traces import ours
 from airworthy.store import Tx
 
 WAITING_MAX: Final = 200_000  # closings; beyond, the oldest are given up and counted
@@ -59,6 +60,12 @@ def waiting(tx: Tx) -> int:
     row = tx.row("SELECT COUNT(*) FROM export_due")
     assert row is not None
     return int(row[0])
+
+
+def mode_of(tx: Tx, task_id: str) -> str:
+    """live, rehearsal or fork; of a task from before there was an index, live."""
+    row = tx.row("SELECT mode FROM traces WHERE id = ?", (task_id,))
+    return ours.LIVE if row is None else str(row[0])
 
 
 def begin(tx: Tx, now_us: int) -> None:

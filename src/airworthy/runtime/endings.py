@@ -20,6 +20,9 @@ from airworthy.tools import ToolError
 
 TRACE_CHARS_MAX = 4000
 
+_IN_AGENT = ErrorFact(type="", message="", step="the agent's function", attempt=1)
+_IN_ANSWER = ErrorFact(type="", message="", step="the answer", attempt=1)
+
 
 def serialised(agent: Agent, value: object) -> bytes:
     """The answer as JSON. Raises: Stop when it is not of the form that the agent declares."""
@@ -46,13 +49,23 @@ def halt_for(policy: Policy, error: Exception) -> Halt:
             text = f"The task has worked for {policy.limits.seconds:g} s, its limit, and was still busy."
             return stop(policy, "limit", ReasonCode.LIMIT_SECONDS, text)
         case ModelAuthFailed() | ModelUnknown():
-            return NeedsMending(error.fact("model call", "the model", 1), error.seq)
+            return NeedsMending(_of_model(error), error.seq)
         case ModelError() if error.retryable:
-            return TryLater(error.fact("model call", "the model", 1), error.seq)
+            return TryLater(_of_model(error), error.seq)
         case ModelError():
-            return dead(ReasonCode.MODEL_FAILURE, f"No model could be used: {error.message}", fact_of(error))
+            return dead(
+                ReasonCode.MODEL_FAILURE,
+                f"No model could be used: {error.message}",
+                fact_of(error, _of_model(error)),
+            )
         case NoAnswer():
-            return stop(policy, "blocked_output", ReasonCode.INVALID_OUTPUT, str(error), error=fact_of(error))
+            return stop(
+                policy,
+                "blocked_output",
+                ReasonCode.INVALID_OUTPUT,
+                str(error),
+                error=fact_of(error, _IN_ANSWER),
+            )
         case ToolError():
             text = f"The agent could not go on without a tool: {error.message}"
             return stop(policy, "tool_failure", ReasonCode.TOOL_FAILURE, text, error=error.fact)
@@ -66,11 +79,20 @@ def dead(code: ReasonCode, text: str, fact: ErrorFact) -> Stop:
     return Stop(Outcome.DEAD_LETTERED, Reason(code=code, text=text, error=fact))
 
 
-def fact_of(error: BaseException) -> ErrorFact:
+def _of_model(error: ModelError) -> ErrorFact:
+    return error.fact(f"model call {error.seq}" if error.seq else "model call", "the model", 1)
+
+
+def fact_of(error: BaseException, where: ErrorFact = _IN_AGENT) -> ErrorFact:
+    """`where`: whose step, dependency and attempt it has."""
     trace = "".join(traceback.format_exception(error))[-TRACE_CHARS_MAX:]
     return ErrorFact(
         type=type(error).__name__,
         message=told(error)[:TRACE_CHARS_MAX],
         mend=error.mend if isinstance(error, AirworthyError) else "",
+        step=where.step,
+        dependency=where.dependency,
+        attempt=where.attempt,
+        retryable=where.retryable,
         trace=trace,
     )

@@ -15,7 +15,7 @@ from airworthy.core.canonical import decode, digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import InputError, told
 from airworthy.core.ids import Ids
-from airworthy.gateway import ModelNotAllowed, ModelReply
+from airworthy.gateway import ModelReply
 from airworthy.policy import Policy
 from airworthy.recorder import Payloads, Recorded, StepState, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, copy_steps, insert_input
@@ -77,7 +77,7 @@ class Forks:
     def fork(self, task_id: str, at: int, changes: Changes) -> TaskRow:
         """The new task, on disk. `at`: a step's number.
 
-        Raises: NoSuchTask, CannotFork, ModelNotAllowed, InputError, QueueFull.
+        Raises: NoSuchTask, CannotFork, QueueFull.
         """
         made = self._database.write_now(lambda tx: self._made(tx, task_id, at, changes))
         if isinstance(made, QueueFull):
@@ -142,7 +142,7 @@ class Forks:
             raise CannotFork("The input is too large.", mend="Send a part of it.")
         names = [name for rule in policy.models for name in (rule.name, *rule.aliases)]
         if changes.model and changes.model not in names:
-            raise ModelNotAllowed(
+            raise CannotFork(
                 f"Model {changes.model!r} is not in the policy of {policy.agent!r}.",
                 mend=f"Add it under [[models]], with its price, or take one of: {', '.join(names) or 'none'}.",
             )

@@ -95,7 +95,7 @@ class Lifecycle:
         if task.state is State.RUNNING:  # Its worker died. Progress since then makes it a new start.
             attempts = task.attempts + 1 if seq == task.seq_claimed else 1
             if attempts > attempts_max[task.agent]:
-                self.close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1), now_us)
+                self.close_unclaimed(tx, task, Outcome.DEAD_LETTERED, _crashed(attempts - 1, seq), now_us)
                 return None
         fence = leases.take(tx, task.id, owner_id, now_us)
         event = Event.TAKE_OVER if task.state is State.RUNNING else Event.CLAIM
@@ -357,14 +357,17 @@ def _cancelled(by: str = "", why: str = "") -> Reason:
 def _unreadable(error: Exception) -> Reason:
     text = f"What is stored of this task cannot be read: {type(error).__name__}: {told(error)}"
     mend = "Look at the database file: `PRAGMA integrity_check`, and a backup."
-    return Reason(
-        code=ReasonCode.CRASHED, text=text, error=ErrorFact(type="Unreadable", message=text, mend=mend)
+    fact = ErrorFact(
+        type="Unreadable", message=text, mend=mend, step="reading its record", dependency="the store"
     )
+    return Reason(code=ReasonCode.CRASHED, text=text, error=fact)
 
 
-def _crashed(times: int) -> Reason:
+def _crashed(times: int, seq: int) -> Reason:
+    """`seq`: the last step that is on record."""
     text = (
         f"The worker died {times} times while it worked on this task, each time without getting any further."
     )
-    error = ErrorFact(type="WorkerCrashed", message=text, attempt=times)
+    step = f"after step {seq}"
+    error = ErrorFact(type="WorkerCrashed", message=text, step=step, dependency="the worker", attempt=times)
     return Reason(code=ReasonCode.CRASHED, text=text, error=error)

@@ -104,6 +104,10 @@ class Operations:
     def tasks(self, query: TaskQuery) -> list[TaskRow]:
         return self.database.read_now(lambda tx: tasks.listing(tx, query))
 
+    def forks(self, task_id: str) -> list[TaskRow]:
+        """Tasks that were forked from this one, the newest first."""
+        return self.database.read_now(lambda tx: tasks.forks_of(tx, task_id))
+
     def counts(self, agent: str = "") -> dict[State, int]:
         return self.database.read_now(lambda tx: tasks.counts(tx, agent))
 

@@ -314,7 +314,7 @@ class Run:
         except Exception as error:
             text = f"{name}: {type(error).__name__}: {told(error)}"
             fact = ErrorFact(
-                type=type(error).__name__, message=text, step=f"step {slot.seq}", dependency=name
+                type=type(error).__name__, message=text, step=f"step {slot.seq}", dependency=name, attempt=1
             )
             hearing.failed(self._tools.ledger, slot.seq, name, fact)
             await self._journal.record(slot, StepState.FAILED, error=fact)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from airworthy.store.database import Database, StoreError, Tx
@@ -55,7 +56,7 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> tuple[str, .
         for migration in migrations:
             if (migration.room, migration.number) in present:
                 continue
-            for statement in migration.statements(database.dialect):
+            for statement in _statements(migration, database.dialect):
                 tx.execute(statement)
             tx.execute(
                 "INSERT INTO migrations (room, number, name) VALUES (?, ?, ?)",
@@ -65,6 +66,12 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> tuple[str, .
         return tuple(applied)
 
     return database.write_now(apply)
+
+
+@cache
+def _statements(migration: Migration, dialect: str) -> tuple[str, ...]:
+    """Compiling DDL takes a tenth of a second, and a process may make many databases: each test has its own."""
+    return tuple(migration.statements(dialect))
 
 
 def create_all(metadata: "MetaData", dialect: str) -> list[str]:

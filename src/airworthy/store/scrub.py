@@ -35,17 +35,18 @@ def size_of(database: Database) -> int:
     )
 
 
-def scrub(database: Database) -> Scrubbed:
+def scrub(database: Database, *, wait_s: float = BUSY_S_MAX) -> Scrubbed:
     """Rebuilds the file beside whoever reads it; needs as much free room again, and writers wait meanwhile.
 
-    Raises: StoreError and its children; the file is as it was then.
+    `wait_s`: for writers before it, and for readers of an older state after it. Raises: StoreError and its children;
+    the file is as it was then.
     """
     before = size_of(database)
     if not isinstance(database, SQLiteDatabase):
         return Scrubbed(0, 0, log_left=False)
     try:
         # Its own connection, whose temporary file is on the disk: the copy may not fit into memory.
-        raw = sqlite3.connect(database.path, timeout=BUSY_S_MAX, isolation_level=None)
+        raw = sqlite3.connect(database.path, timeout=wait_s, isolation_level=None)
         try:
             raw.execute("PRAGMA secure_delete = ON")
             if raw.execute("SELECT 1 FROM sqlite_master WHERE name = 'texts'").fetchone():
@@ -55,5 +56,5 @@ def scrub(database: Database) -> Scrubbed:
         finally:
             raw.close()
     except sqlite3.Error as error:
-        raise translated(error, database.path) from error
+        raise translated(error, database.path, wait_s) from error
     return Scrubbed(before, size_of(database), log_left=bool(busy))

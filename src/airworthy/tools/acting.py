@@ -131,6 +131,9 @@ async def _settled(box: "Toolbox", call: "Call") -> Any:
             fact = ErrorFact(
                 type="ToolFailed",
                 message=f"{call.tool.name} did not happen, says {row.decided_by if row else ''}.",
+                step=f"tool call {call.slot.seq}",
+                dependency=call.tool.dependency,
+                attempt=1,
             )
             await journal.close(call.slot, StepState.FAILED, error=fact)
             raise error_from(fact, call.slot.seq)

@@ -1,6 +1,7 @@
 """A shop whose agent does everything that a page of a run has to show; and browsers of the people around it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from airworthy.checks import CheckContext, Verdict, blocked, check, passed
 from airworthy.console import sessions
 from airworthy.console.api import application
 from airworthy.console.parts import Parts
+from airworthy.core.asgi import Application
 from airworthy.core.clock import Clock
 from airworthy.gateway import ModelClient
 from airworthy.policy import BreakerRule, Limits, ToolRule
@@ -61,15 +63,19 @@ class Shop:
     order: Any = "shipped"
     refunds: list[tuple[str, float]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def parts(self) -> Parts:
         return parts_of(self.bench.app, [self.bench.agent], lambda: self.people)
+
+    @cached_property
+    def served(self) -> Application:
+        return application(self.parts)
 
     def browser(self, person: str = "dana") -> "Browser":
         door, app = self.parts.door, self.bench.app
         secret, session = sessions.drawn_for(app.ids, app.clock.now_us(), door.session_us, person, "password")
         app.database.write_now(lambda tx: sessions.begin(tx, secret, session))
-        transport = httpx.ASGITransport(application(self.parts), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.served, raise_app_exceptions=False)
         headers = {
             "Accept": "text/html",
             "Cookie": f"{door.cookie('airworthy', 'http', 'localhost')}={secret}",
@@ -203,10 +209,10 @@ def keep_trace(tx: Tx, *spans: SpanRow, **fields: Any) -> None:
 
 
 def keep_spans(tx: Tx, trace_id: str, *spans: SpanRow) -> None:
-    tx.execute(
-        "INSERT INTO chunks (id, body) VALUES (1, ?)",
-        (chunk.pack([(each.payload or b"{}", "") for each in spans]),),
-    )
+    row = tx.row("SELECT COUNT(*) FROM chunks")
+    number = row[0] + 1 if row is not None else 1
+    body = chunk.pack([(each.payload or b"{}", "") for each in spans])
+    tx.execute("INSERT INTO chunks (id, body) VALUES (?, ?)", (number, body))
     tx.many(
         "INSERT INTO spans (trace, span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in,"
         " tokens_out, cost_nano, chunk, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -214,7 +220,7 @@ def keep_spans(tx: Tx, trace_id: str, *spans: SpanRow) -> None:
             (
                 bytes.fromhex(trace_id), bytes.fromhex(each.span_id), bytes.fromhex(each.parent_id) or None, each.kind,
                 each.name, each.started_us, each.ended_us, each.error_type or None, each.model or None, each.tokens_in,
-                each.tokens_out, each.cost_nano, 1, part,
+                each.tokens_out, each.cost_nano, number, part,
             )
             for part, each in enumerate(spans)
         ],

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from airworthy.app.doctor import stored
 from airworthy.app.export import Export, ExportFails, export_chores
 from airworthy.app.export_http import headers_from
 from airworthy.app.export_settings import ExportRule
+from airworthy.app.redact_settings import RedactRule
 from airworthy.core.errors import ConfigError
 from airworthy.core.outcome import Outcome
 from airworthy.gateway.simulator import serving
@@ -67,7 +69,9 @@ def _spans(collector: Collector, made: Bench, reader: Reading | None = None) -> 
 
 
 @pytest.mark.parametrize("protocol", ["http/json", "http/protobuf"])
+@pytest.mark.slow
 async def test_what_we_send_comes_back_through_our_own_door_as_it_was(protocol: str) -> None:
+    """Slow: the first to serve and to carry loads the HTTP server and client."""
     collector, made = Collector(), _bench()
     with serving(collector) as url:
         export = Export(made.app, _rule(url, protocol=protocol, content="full"))
@@ -237,6 +241,19 @@ async def test_redirects_are_not_followed_and_internal_addresses_are_not_reached
     assert elsewhere.got == []
 
 
+async def test_a_rehearsal_says_that_it_is_one() -> None:
+    collector, made = Collector(), _bench(completion("fine"))
+    with serving(collector) as url:
+        export = Export(made.app, _rule(url))
+        await _round(made, export)
+        await made.done(dry_run=True)
+        await made.done("for real")
+        await _round(made, export)
+    roots = [payload_of(span) for span in _spans(collector, made) if span.kind is SpanKind.AGENT]
+
+    assert {root["attributes"].get("airworthy.mode", "") for root in roots} == {"rehearsal", ""}
+
+
 async def test_only_the_named_agents_are_sent_and_the_others_do_not_wait() -> None:
     collector, made = Collector(), _bench()
     with serving(collector) as url:
@@ -282,6 +299,29 @@ async def test_keys_travel_in_headers_from_the_environment_and_are_nowhere_else(
     assert "very secret" not in _standing(made).error
 
 
+async def test_the_doctor_says_what_was_sent_what_was_lost_and_what_waits() -> None:
+    collector, made = (
+        Collector([(400, {}, b"no"), (200, {}, b""), (503, {}, b"")]),
+        _bench(completion("fine")),
+    )
+
+    def said() -> list[str]:
+        (check,) = [each for each in stored.checks(Path("none.db"), made.app, []) if each.subject == "export"]
+        return [f"{found.level}: {found.text}" for found in check.look()]
+
+    assert said() == []
+    with serving(collector) as url:
+        export = Export(made.app, _rule(url))
+        await _round(made, export)
+        assert said() == ["ok: 0 spans went to the collector; 0 ended tasks wait to be sent."]
+        for question in ("question 1", "question 2", "question 3"):
+            await made.done(question)
+            await _round(made, export)
+
+    counts = "4 spans went to the collector, 0 refused, 4 given up; 1 ended tasks wait to be sent."
+    assert said() == [f"caution: {counts} The collector answered 503."]
+
+
 def test_headers_that_cannot_be_read_are_an_error_without_their_values() -> None:
     for text in ("nonsense-secret", "a\x00b=secret", "a=%0d%0asecret"):
         with pytest.raises(ConfigError) as told:
@@ -307,3 +347,18 @@ async def test_the_oldest_are_given_up_and_counted_when_too_many_wait(
 
     assert made.app.database.read_now(outgoing.waiting) == 1
     assert _standing(made).dropped == 2
+
+
+async def test_personal_data_that_is_to_be_hidden_is_not_sent() -> None:
+    collector, made = Collector(), _bench()
+    with serving(collector) as url:
+        export = Export(made.app, _rule(url, content="full"), RedactRule(email="redact"))
+        await _round(made, export)
+        await made.done("Where is 8812, asks ada@example.org?", user="ada@example.org")
+        await _round(made, export)
+    spans = _spans(collector, made)
+
+    assert spans
+    assert {span.user for span in spans} <= {"", "[redacted:email]"}
+    assert all(b"ada@example.org" not in span.payload for span in spans)
+    assert any(b"[redacted:email]" in span.payload for span in spans)

@@ -10,7 +10,7 @@ from airworthy.recorder.traces import facets
 from airworthy.recorder.traces import text as text_index
 from airworthy.recorder.traces.find import TraceRow
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Term, Words
-from airworthy.store import MemoryDatabase, Tx, migrate
+from airworthy.store import Database, MemoryDatabase, Tx, migrate
 
 _NAMES = tuple(TraceRow.__dataclass_fields__)
 _INSERT = f"INSERT INTO traces ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"
@@ -46,11 +46,14 @@ def row(number: int, at_us: int, **more: object) -> TraceRow:
     return replace(plain, **more)  # type: ignore[arg-type]  # fields by name
 
 
-def stored(made: Sequence[Made], database: MemoryDatabase | None = None) -> MemoryDatabase:
-    if database is None:
-        database = MemoryDatabase()
-        migrate(database, MIGRATIONS)
+def stored(made: Sequence[Made]) -> MemoryDatabase:
+    database = MemoryDatabase()
+    migrate(database, MIGRATIONS)
+    add(database, made)
+    return database
 
+
+def add(database: Database, made: Sequence[Made]) -> None:
     def op(tx: Tx) -> None:
         for one in made:
             tx.execute(_INSERT, tuple(getattr(one.row, name) for name in _NAMES))
@@ -59,7 +62,6 @@ def stored(made: Sequence[Made], database: MemoryDatabase | None = None) -> Memo
                 text_index.index(tx, one.row.id, one.row.at_us, text)
 
     database.write_now(op)
-    return database
 
 
 def fits(made: Made, query: Query) -> bool:

@@ -1,6 +1,7 @@
 """The filter language: what is typed is understood, or told with what is wrong and where; and has one spelling."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from airworthy.recorder.traces.filter import AGO_US_MAX, CHARS_MAX, NUMBER_MAX, TERMS_MAX, FilterError, parse
 from airworthy.recorder.traces.query import (
+    ABOUT,
     AMOUNTS,
     COMPARISONS,
     KEYS,
@@ -164,6 +166,14 @@ def test_rights_only_ever_shrink_and_are_no_part_of_the_text() -> None:
     assert text_of(query) == "refund"
     with pytest.raises(dataclasses.FrozenInstanceError):
         query.agents = None  # type: ignore[misc]
+
+
+def test_the_guide_names_every_key() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "how-to" / "find-traces.md").read_text(encoding="utf-8")
+    table = guide[guide.index("| key | what it is |") : guide.index("What cannot be read")]
+
+    assert set(KEYS) == set(ABOUT)
+    assert [key for key in KEYS if f"`{key}`" not in table] == []
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)

@@ -15,7 +15,7 @@ from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Value
 from airworthy.recorder.traces.search import BOUNDS, Bounds, search
 from airworthy.store import MemoryDatabase
 from tests.recorder.traces.kit import emptied, store
-from tests.recorder.traces.stored import Made, expected, population, row, stored
+from tests.recorder.traces.stored import Made, add, expected, population, row, stored
 
 NOW_US = 10_000_000
 TRACES = 240
@@ -113,7 +113,7 @@ def _shared() -> MemoryDatabase:
 def _ids(made: list[Made], asked_for: str, **more: Any) -> list[int]:
     database = _shared()
     emptied(database)
-    stored(made, database)
+    add(database, made)
     found = database.read_now(lambda tx: find(tx, parse(asked_for, NOW_US), **more))
     return [int(one.id, 16) for one in found.rows]
 
@@ -130,7 +130,7 @@ def test_pages_stay_as_they_are_while_traces_come_in() -> None:
         if page.next is None:
             break
         before = Cursor.of(str(page.next))
-        stored([Made(row(1_000 + number, 400 + number)), Made(row(2_000 + number, 5 + number))], database)
+        add(database, [Made(row(1_000 + number, 400 + number)), Made(row(2_000 + number, 5 + number))])
 
     assert len(seen) == len(set(seen))
     assert [one for one in seen if one < 1_000] == list(range(30, 0, -1))

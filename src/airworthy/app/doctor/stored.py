@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from airworthy.app.doctor.finding import Check, Finding, broken, caution, ok
 from airworthy.app.lookup import effect_counts, workers
 from airworthy.core.clock import US_PER_S
-from airworthy.recorder import alerts
+from airworthy.recorder import alerts, outgoing
 from airworthy.resilience import Mode, shared
 from airworthy.runtime import State
 from airworthy.store import StoreError, Tx
@@ -40,6 +40,7 @@ def checks(path: Path, app: "App", agents: "Sequence[Agent]") -> list[Check]:
         Check("breakers", lambda: _breakers(app)),
         Check("people", lambda: _waiting(app)),
         Check("clock", lambda: _clock(app)),
+        Check("export", lambda: _export(app)),
     ]
 
 
@@ -183,3 +184,25 @@ def _clock(app: "App") -> Iterator[Finding]:
     if ahead_s > 1.0:
         text = f"A worker's clock is {ahead_s:.0f} s ahead of this machine's."
         yield broken("clock", text, "Set the clocks by NTP: leases are held against them.")
+
+
+def _export(app: "App") -> Iterator[Finding]:
+    standing, waiting = app.database.read_now(lambda tx: (outgoing.standing(tx), outgoing.waiting(tx)))
+    if standing is None:
+        return
+    lost = (
+        f", {standing.rejected} refused, {standing.dropped} given up"
+        if standing.rejected or standing.dropped
+        else ""
+    )
+    text = f"{standing.sent} spans went to the collector{lost}; {waiting} ended tasks wait to be sent."
+    if standing.failures:
+        yield caution(
+            "export", f"{text} {standing.error}", "Look at the collector, and at [export] in recorder.toml."
+        )
+    elif lost:
+        yield caution(
+            "export", f"{text} {standing.error}".strip(), "See why the collector does not take them."
+        )
+    else:
+        yield ok("export", text)

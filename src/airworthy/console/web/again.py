@@ -15,7 +15,7 @@ from airworthy.console.web.pages import render
 from airworthy.console.web.run import NotOfIt, path_of, pretty
 from airworthy.console.web.told_run import Told, begun
 from airworthy.console.web.visitor import VisitOperating, Visitor
-from airworthy.core.errors import AirworthyError, InputError
+from airworthy.core.errors import AirworthyError, ConfigError, InputError
 from airworthy.recorder import Recorded
 from airworthy.runtime.documents import superseded
 from airworthy.runtime.forking import AT_KINDS, NOT_GIVEN, PROMPT_CHARS_MAX, Changes
@@ -95,8 +95,10 @@ def _form(
     steps = [step for step in made.steps if step.kind in AT_KINDS and not superseded(step)]
     chosen = next((step for step in steps if str(step.seq) == sent.get("at")), None)
     policy = given.policies.get(made.agent)
+    # A model that the policy does not name is a mistake of its own elsewhere; here it is one of the form.
+    status = 400 if isinstance(problem, ConfigError) else 200 if problem is None else status_of(problem)
     return render(
-        request, "fork.html", who=who, status=200 if problem is None else status_of(problem),
+        request, "fork.html", who=who, status=status,
         title=f"Fork {made.id}", run=made, steps=steps, chosen=chosen, sent=sent, problem=problem,
         models=[rule.name for rule in policy.models] if policy is not None else [],
         prompt=_prompt(made.steps), result=pretty(chosen.result) if chosen is not None else "",

@@ -13,13 +13,14 @@ from airworthy.console.web import (
     diff,
     errors,
     login,
+    oidc,
     overview,
     review,
     run,
     traces,
 )  # fmt: skip
 
-PAGES: Final = (assets, login, account, overview, traces, run, diff, again, review, alerts, agents)
+PAGES: Final = (assets, login, oidc, account, overview, traces, run, diff, again, review, alerts, agents)
 
 
 def install(api: FastAPI) -> None:

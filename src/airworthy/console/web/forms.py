@@ -46,9 +46,9 @@ async def check_stranger(request: Request, given: Parts) -> None:
     await check_form(request, given, csrf_of(secret) if secret else "-")
 
 
-def read_cookie(request: Request, given: Parts, name: str) -> str:
+def read_cookie(request: Request, given: Parts, name: str, chars_max: int = 200) -> str:
     found = request.cookies.get(given.door.cookie(name, *_here(request)), "")
-    return found if found.isascii() and len(found) <= 200 else ""
+    return found if found.isascii() and len(found) <= chars_max else ""
 
 
 def set_cookie(

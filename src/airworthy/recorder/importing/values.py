@@ -95,7 +95,9 @@ class ImportSpan(Labelled):
         default="", description="The trace it belongs to. Needed where it stands by itself on a line."
     )
     id: Label = Field(default="", description="Its own id; left out: made from what it says.")
-    parent: Label = Field(default="", description="The id of the step around it; left out: the trace itself.")
+    parent: Label = Field(
+        default="", description="The id of the step around it; left out, inside a trace: the trace."
+    )
     kind: Kind = Field(default="step", description=f"One of {', '.join(KINDS)}.")
     provider: Label = Field(default="", description="Of a model: who serves it, as openai; for the price.")
     model: Label = Field(default="", description="Of a model call: the model that answered.")

@@ -37,7 +37,7 @@ class Decoded:
 def decode_traces(
     body: bytes, content_type: str, content_encoding: str, reading: Reading, now_us: int
 ) -> Decoded:
-    """Of a request to /v1/traces. Takes about 20 us a span; for one thread at a time with one `reading`.
+    """Of a request to /v1/traces. Takes some 50 us a span of 2 KB; for one thread at a time with one `reading`.
 
     Raises: Malformed (400), TooLarge (413), Unsupported (415).
     """

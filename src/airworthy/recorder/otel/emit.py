@@ -15,6 +15,7 @@ from airworthy.core.money import NANO_PER_USD
 from airworthy.core.outcome import Outcome, Reason
 from airworthy.recorder.otel.raw import Attributes, Origin, RawEvent, RawSpan
 from airworthy.recorder.steps import Recorded, StepState
+from airworthy.recorder.traces import ours
 
 Content = Literal["full", "facts"]
 
@@ -38,6 +39,7 @@ class Closing:
     feature: str
     opened_us: int
     seq: int
+    mode: str = ours.LIVE
 
 
 def spans_of(closing: Closing, steps: Sequence[Recorded], origin: Origin, content: Content) -> list[RawSpan]:
@@ -79,7 +81,9 @@ def _root(closing: Closing, first: Recorded, outcome: Recorded, origin: Origin, 
         "airworthy.task.id": closing.task_id,
         "airworthy.outcome": outcome.name,
         "airworthy.reason.code": reason.code.value if reason is not None else "",
-        "airworthy.rehearsal": any(note.get("dry_run") for note in first.facts.notes),
+        "airworthy.mode": closing.mode
+        if closing.mode != ours.LIVE
+        else "",  # A rehearsal or a fork did nothing.
     }
     if content == "full":
         said["gen_ai.input.messages"] = _messages("user", first.arguments)

@@ -6,6 +6,7 @@ of and left out; the others are taken.
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -86,7 +87,8 @@ def _scopes(
 
 
 def _loaded(body: bytes) -> Any:
-    """Halves of characters and bytes that are no UTF-8 cost the character, not the request."""
+    """Halves of characters and bytes that are no UTF-8 cost the character, not the request; so do NaN and its like,
+    which some languages write into JSON."""
     if not body.strip():
         return {}
     try:
@@ -96,8 +98,8 @@ def _loaded(body: bytes) -> Any:
     mended = body.decode("utf-8", "replace").encode()
     mended = _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], mended)
     try:
-        return orjson.loads(mended)
-    except orjson.JSONDecodeError:
+        return json.loads(mended, parse_int=_number)
+    except (ValueError, RecursionError):
         raise Malformed(
             f"The body is not JSON: {first}.", mend="Send JSON, or name its content type."
         ) from first

@@ -53,6 +53,25 @@ def of_events(events: Iterable[RawEvent]) -> tuple[Any, Any]:
     return split((event.name, event.attributes) for event in events)
 
 
+def of_tool_events(events: Iterable[RawEvent]) -> tuple[Any, Any]:
+    """The same of a tool's span: its arguments and its result, bare."""
+    arguments: Any = None
+    result: Any = None
+    for event in events:
+        if event.name in ASKED:
+            arguments = parsed(event.attributes.get("content"))
+        elif event.name == CHOICE:
+            result = parsed(event.attributes.get("message", event.attributes.get("content")))
+    if (
+        isinstance(result, list)
+        and len(result) == 1
+        and isinstance(result[0], dict)
+        and list(result[0]) == ["text"]
+    ):
+        result = result[0]["text"]
+    return arguments, result
+
+
 def split(said: Iterable[tuple[str, Attributes]]) -> tuple[Any, Any]:
     """Names and attributes of events, in their order."""
     asked: list[Any] = []
@@ -164,7 +183,10 @@ def _message(said: Any) -> Any:
     content, contents = rest.pop("content", None), rest.pop("contents", None)
     call_id = rest.pop("tool_call_id", None) or (rest.pop("id", None) if role == "tool" else None)
     content = parsed(content)
-    if role == "tool":
+    has_results = isinstance(content, list) and any(
+        isinstance(e, dict) and "toolResult" in e for e in content
+    )
+    if role == "tool" and not has_results:
         parts.append({"type": "tool_call_response", "id": call_id, "result": content})
     else:
         for each in (content, contents):
@@ -202,6 +224,17 @@ def _content_parts(content: Any) -> Iterator[Any]:
             yield {"type": "text", "content": each}
         elif isinstance(each, dict) and "tool_call" in each:
             yield _call(each["tool_call"])
+        elif isinstance(each, dict) and isinstance(each.get("toolUse"), dict):  # as Bedrock has it
+            use = each["toolUse"]
+            yield {
+                "type": "tool_call",
+                "id": use.get("toolUseId"),
+                "name": use.get("name"),
+                "arguments": use.get("input"),
+            }
+        elif isinstance(each, dict) and isinstance(each.get("toolResult"), dict):
+            done = each["toolResult"]
+            yield {"type": "tool_call_response", "id": done.get("toolUseId"), "result": done.get("content")}
         else:
             yield each
 

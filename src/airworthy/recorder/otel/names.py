@@ -16,7 +16,7 @@ _SLOTS: Final[dict[str, tuple[str, ...]]] = {
     "request": ("llm.request.type",),
     "method": ("mcp.method.name",),
     "agent": ("gen_ai.agent.name", "agent.name", "airworthy.agent"),
-    "entity": ("traceloop.entity.name",),
+    "entity": ("traceloop.entity.name", "agent_name"),
     "release": ("airworthy.release", "gen_ai.agent.version", "agent.version"),
     "session": (
         "airworthy.session", "session.id", "gen_ai.conversation.id", "traceloop.association.properties.session_id",
@@ -57,7 +57,7 @@ _SLOTS: Final[dict[str, tuple[str, ...]]] = {
         "gen_ai.output.messages", "gen_ai.tool.call.result", "tool_response", "gen_ai.retrieval.documents",
         "final_result", "traceloop.entity.output", "output.value", "gen_ai.completion",
     ),
-    "events": ("events",),
+    "events": ("events", "all_messages_events"),
 }  # fmt: skip
 KEYS: Final = _SLOTS
 PLACES: Final = {key: (slot, rank) for slot, keys in _SLOTS.items() for rank, key in enumerate(keys)}
@@ -124,6 +124,8 @@ LOOP: Final = {
     "workflow": SpanKind.STEP,
     "task": SpanKind.STEP,
 }
+# A scope whose agents are told by a key of its own.
+AGENT_KEYS: Final = {"pydantic-ai": "agent_name"}
 STEPS: Final = {"check": SpanKind.CHECK, "step": SpanKind.STEP}
 REQUESTS: Final = {
     "chat": SpanKind.MODEL,

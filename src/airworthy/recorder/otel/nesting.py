@@ -108,8 +108,8 @@ def _inner_first(spans: list[Span]) -> list[Span]:
 def _depths(parents: dict[str, str]) -> dict[str, int]:
     """How many parents each has here; a circle ends where it was entered."""
     depths: dict[str, int] = {}
-    for key in parents:
-        path = []
+    for start in parents:
+        key, path = start, []
         while key in parents and key not in depths:
             depths[key] = 0
             path.append(key)

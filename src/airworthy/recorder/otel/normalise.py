@@ -23,7 +23,6 @@ _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 _USD_MAX: Final = 1_000_000.0  # of one call
 _TOKENS_MAX: Final = 2**31 - 1  # a column's width
 _DIRECT: Final = 3  # Up to this rank an attribute holds just what went in or came out.
-_HEX: Final = frozenset("0123456789abcdef")
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
 
@@ -59,9 +58,9 @@ def span_of(raw: RawSpan, about: About, reading: Reading, now_us: int) -> Span:
     found, families = _places(raw.attributes)
     if about.found:
         found = {**about.found, **found}
-    kind = _kind(found)
+    kind = _kind(found, raw)
     payload: dict[str, Any] = {"name": raw.name}
-    taken = _add_content(payload, raw, found, families)
+    taken = _add_content(payload, raw, found, families, is_tool=kind is SpanKind.TOOL)
     error_type, error_text = _error(raw, found)
     if error_type:
         payload["error"] = {"type": error_type, "text": error_text}
@@ -97,7 +96,12 @@ def label_of(value: Any, chars_max: int) -> str:
 
 def is_id(text: str, empty: str) -> bool:
     """Hex of the length of `empty`, which is the one that is no id."""
-    return len(text) == len(empty) and text != empty and _HEX.issuperset(text)
+    if len(text) != len(empty) or text == empty:
+        return False
+    try:
+        return 2 * len(bytes.fromhex(text)) == len(empty)  # It looks over spaces.
+    except ValueError:
+        return False
 
 
 def _told(value: Any) -> str:
@@ -145,7 +149,7 @@ def _places(attributes: Attributes) -> tuple[_Found, list[str]]:
     return found, families
 
 
-def _kind(found: _Found) -> SpanKind:
+def _kind(found: _Found, raw: RawSpan) -> SpanKind:
     for slot, kinds in (
         ("operation", names.OPERATIONS),
         ("inference", names.INFERENCE),
@@ -162,12 +166,16 @@ def _kind(found: _Found) -> SpanKind:
         return SpanKind.STEP
     if "tool" in found or ("method" in found and found["method"][1] == "tools/call"):
         return SpanKind.TOOL
+    if raw.attributes.get(names.AGENT_KEYS.get(raw.origin.scope, "")) is not None:
+        return SpanKind.AGENT
     if "model" in found and "tokens_in" in found:
         return SpanKind.MODEL
     return SpanKind.STEP
 
 
-def _add_content(payload: dict[str, Any], raw: RawSpan, found: _Found, families: list[str]) -> dict[str, str]:
+def _add_content(
+    payload: dict[str, Any], raw: RawSpan, found: _Found, families: list[str], *, is_tool: bool
+) -> dict[str, str]:
     """Puts `input` and `output` in; where each was taken from."""
     attributes, taken = raw.attributes, dict[str, str]()
     lifted: dict[str, tuple[str, Any, list[str]]] = {}
@@ -187,17 +195,19 @@ def _add_content(payload: dict[str, Any], raw: RawSpan, found: _Found, families:
             if attributes.pop(key, None) is not None:
                 taken[slot] = key
     if len(taken) < 2 and ("events" in found or raw.events):
-        _add_told(payload, raw, found, taken)
+        _add_told(payload, raw, found, taken, is_tool=is_tool)
     return taken
 
 
-def _add_told(payload: dict[str, Any], raw: RawSpan, found: _Found, taken: dict[str, str]) -> None:
+def _add_told(
+    payload: dict[str, Any], raw: RawSpan, found: _Found, taken: dict[str, str], *, is_tool: bool
+) -> None:
     """What went in and out as events tell it, where no attribute does."""
     said: tuple[Any, Any] = (None, None)
     if "events" in found:
         said = messages.of_event_list(found["events"][1])
     elif any(event.name in names.MESSAGE_EVENTS for event in raw.events):
-        said = messages.of_events(raw.events)
+        said = messages.of_tool_events(raw.events) if is_tool else messages.of_events(raw.events)
         for event in raw.events:
             if event.name in names.MESSAGE_EVENTS and not taken:
                 event.attributes = {}  # It stands in input or output now.

@@ -24,34 +24,32 @@ def text_of_parts(payload: Mapping[str, Any], chars_max: int = TEXT_CHARS_MAX) -
         value = payload.get(part)
         if value and left > 0:
             left = _gathered(value, words, left, 0)
-    text = " ".join(words)
+    text = "\n".join(words)  # Apart, so that what a conversation says again is known as the same line.
     return text if "\x00" not in text else text.replace("\x00", " ")
 
 
 def _gathered(value: Any, words: list[str], left: int, depth: int) -> int:
     """Appends what is text in it; how many characters are left of the bound after it."""
-    kind = type(value)
-    if kind is str:
-        if not value:
-            return left
-        if len(value) > left:
-            value = value[:left]
-        words.append(value)
-        return left - len(value) - 1
     if depth > DEPTH_MAX:
         return left
+    kind = type(value)
     if kind is dict:
-        for key, inner in value.items():
-            if left <= 0:
-                break
-            if key not in _NO_WORDS:
-                left = _gathered(inner, words, left, depth + 1)
-    elif kind is list:
-        for inner in value:
-            if left <= 0:
-                break
+        entries = [inner for key, inner in value.items() if key not in _NO_WORDS]
+    else:
+        entries = value if kind is list else [value]
+    for inner in entries:
+        if left <= 0:
+            break
+        kind = type(inner)
+        if kind is str:
+            if inner:
+                words.append(inner if len(inner) <= left else inner[:left])
+                left -= len(inner) + 1
+        elif kind is dict or kind is list:
             left = _gathered(inner, words, left, depth + 1)
-    elif kind is int or kind is float:
-        words.append(str(value))
-        left -= 12
+        elif (
+            kind is int or kind is float
+        ) and inner - inner == 0:  # Infinity and NaN are null in the payload.
+            words.append(str(inner))
+            left -= 12
     return left

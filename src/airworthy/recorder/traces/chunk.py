@@ -7,7 +7,7 @@ from typing import Final
 
 import zstandard
 
-LEVEL: Final = 1
+LEVEL: Final = 3
 BYTES_MAX: Final = (
     256 * 1024
 )  # Of payloads in one chunk; a single larger one has its own. Bounds what reading one costs.

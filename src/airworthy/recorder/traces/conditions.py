@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple, Protocol, assert_never
 
 from airworthy.recorder.traces.facets import VALUE_CHARS_MAX
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Value, Words
-from airworthy.recorder.traces.words import AT_US_MAX, PLACES, matches, rowids
+from airworthy.recorder.traces.text import PLACES
+from airworthy.recorder.traces.words import AT_US_MAX, matches, rowids
 from airworthy.store import Tx
 
 Place = tuple[int, str]

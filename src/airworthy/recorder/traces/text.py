@@ -9,7 +9,7 @@ from airworthy.store import Tx
 
 # An entry's rowid is its trace's place in every list, and then its number there: to find the newest first is to walk
 # the index backwards.
-PLACES: Final = 12
+PLACES: Final = 11
 DOCS_MAX: Final = 1 << PLACES  # entries of one microsecond
 SPAN_CHARS_MAX: Final = 32_768  # What stands further back in a span is not found by its words.
 DOC_CHARS_MAX: Final = 262_144

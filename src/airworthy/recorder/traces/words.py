@@ -10,11 +10,10 @@ from typing import Final
 
 from airworthy.recorder.traces import cjk
 from airworthy.recorder.traces.query import Words
+from airworthy.recorder.traces.text import PLACES
 from airworthy.store import MemoryDatabase, Tx
 
-# The index writes into a rowid when a trace began and then a number, so that a time is a range of rowids.
-PLACES: Final = 12
-AT_US_MAX: Final = 2**51 - 1
+AT_US_MAX: Final = (1 << 63 - PLACES) - 1  # beyond the year 2110
 _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
 _OPTIONS: Final = "content='', tokenize='unicode61'"
 
