@@ -146,7 +146,9 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "task-states.md": states_page(),
         policy: policy_page(policy.read_text(encoding="utf-8")),
-        REFERENCE / "console.md": CONSOLE.format(mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)),
+        REFERENCE / "console.md": CONSOLE.format(
+            mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)
+        ),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
     }
 
