@@ -12,13 +12,14 @@ import orjson
 
 from airworthy.core.errors import told
 from airworthy.recorder import Recorded, read_steps
-from airworthy.recorder.summary import summarise
 from airworthy.recorder.traces import ours, text
 from airworthy.recorder.traces.ours import Closed
 from airworthy.runtime import tasks
 from airworthy.runtime.claimed import mode_of
+from airworthy.runtime.documents import sentence_of
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, StoreError, Tx
+from airworthy.tools import outbox
 
 BATCH: Final = 20
 
@@ -58,11 +59,7 @@ def _describe(tx: Tx, *, task_id: str, what: str) -> None:
         _enter(tx, task, recorded)
     if task.outcome is None:
         return
-    why = task.why
-    sentence = summarise(
-        recorded, outcome=task.outcome, why=why.text if why is not None else "", cost_nano=task.cost_nano,
-        seconds=task.active_us / 1e6,
-    )  # fmt: skip
+    sentence = sentence_of(task, recorded, outbox.of_task(tx, task_id))
     tx.execute("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
     known = tx.row("SELECT COUNT(*) FROM docs WHERE ref = ?", (task_id,))
     assert known is not None
