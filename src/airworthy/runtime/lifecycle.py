@@ -12,12 +12,11 @@ from airworthy.policy import AdmissionRule
 from airworthy.recorder import Payloads, Recorded, StepState, outgoing, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.recorder.traces import ours
-from airworthy.recorder.traces.ours import Closed
 from airworthy.review import questions
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission import bounds, queue
 from airworthy.runtime.admission.look import room
-from airworthy.runtime.claimed import Claimed, words_of
+from airworthy.runtime.claimed import Claimed, closing, words_of
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
@@ -306,8 +305,7 @@ class Lifecycle:
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
         leases.forget(tx, task.id)
         self._place_free(tx, task, now_us)
-        error = self._clean(reason.error.type) if reason.error is not None else ""
-        ended = Closed(outcome.value, reason.code, error, now_us, active_us, cost_nano)
+        ended = closing(outcome, reason, now_us, active_us, cost_nano)
         ours.closed(tx, task.id, ended)
         outgoing.note(tx, task.id, totals[1] + 1)
 

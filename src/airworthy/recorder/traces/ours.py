@@ -56,7 +56,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How it ended. `worked_us`: without what it waited for times and people. `cost_nano`: None is unpriced."""
+    """How it ended. `check`: the one that stopped it. `worked_us`: without what it waited for times and people.
+    `cost_nano`: None is unpriced.
+    """
 
     outcome: str
     reason: str
@@ -64,6 +66,7 @@ class Closed:
     ended_us: int
     worked_us: int
     cost_nano: int | None
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +168,13 @@ def _summed(steps: Sequence[tuple[Any, ...]]) -> _Sums:
 
 
 def _values(steps: Sequence[tuple[Any, ...]], end: Closed) -> list[tuple[str, str]]:
-    values = [("outcome", end.outcome), ("reason", end.reason), ("error", end.error_type)]
+    values = [
+        ("outcome", end.outcome), ("reason", end.reason), ("error", end.error_type), ("check", end.check),
+    ]  # fmt: skip
     for kind, name, _state, model, error_type, *_ in steps:
         values += [("error", error_type or ""), ("model", model or "")]
         if kind in ("tool", "step"):
             values.append(("tool", name))
-        elif kind == "check":
-            values.append(("check", name))
     return values
 
 
