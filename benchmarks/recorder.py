@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("--no-queries", action="store_true", help="without the large stores")
     parser.add_argument("--folder", type=Path, default=ENVIRONMENTS, help="where the stores are written")
     said = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that whoever ends it ends the servers, too.
     plan = QUICK if said.quick else FULL
     rounds = said.rounds or plan.rounds
     said.folder.mkdir(parents=True, exist_ok=True)

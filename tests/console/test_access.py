@@ -6,6 +6,7 @@ import pytest
 
 from airworthy.app.console import created, listed, revoked
 from airworthy.core.errors import InputError
+from airworthy.recorder import audit
 from airworthy.review.people import People
 from tests.console.kit import PEOPLE, Api, api
 
@@ -106,3 +107,37 @@ async def test_what_everybody_may_see_names_nobody() -> None:
 
     assert (live.status_code, ready.status_code, document.status_code) == (200, 200, 200)
     assert "/api/v1/tasks/{task_id}/feedback" in document.json()["paths"]
+
+
+async def test_what_a_key_does_is_in_the_audit_log_with_the_key_the_door_and_the_address() -> None:
+    made = api()
+    task = await made.submit()
+    async with made.client("operator") as client:
+        await client.post(f"/api/v1/tasks/{task}/pause")
+        await client.post(f"/api/v1/tasks/{task}/resume")
+        await client.post(f"/api/v1/tasks/{task}/cancel", json={"why": "a reason with a name in it"})
+        await client.post("/api/v1/tasks/tsk_none/cancel")
+    async with made.client("admin") as client:
+        rows = (await client.get("/api/v1/audit?about=" + task)).json()
+        head = (await client.get("/api/v1/audit/head")).json()
+
+    assert [row["what"] for row in rows] == ["task.cancel", "task.resume", "task.pause"]
+    assert {(row["who"], row["door"], row["address"]) for row in rows} == {
+        ("program:a-operator", "api", "127.0.0.1")
+    }
+    assert {row["through"] for row in rows} == {made.keys["operator"][:12]}
+    assert "a reason" not in str(rows)
+    assert head["n"] == made.app.database.read_now(audit.head).n
+    assert made.app.database.read_now(audit.verify) is None
+
+
+async def test_a_decision_and_its_row_stand_together_or_not_at_all() -> None:
+    """The log that cannot be written holds up the decision: there is none without a record."""
+    made = api()
+    task = await made.submit()
+    made.app.database.write_now(lambda tx: tx.execute("ALTER TABLE audit RENAME TO audit_gone"))
+    async with made.client("operator") as client:
+        answer = await client.post(f"/api/v1/tasks/{task}/cancel")
+
+    assert answer.status_code >= 500
+    assert made.app.operations.task(task).state.value == "queued"

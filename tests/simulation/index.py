@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from airworthy.recorder import Recorded
 from airworthy.recorder.rollups import WIDTHS_S, bin_of, bucket_of
 from airworthy.recorder.traces import facets
-from airworthy.runtime.claimed import is_rehearsal
+from airworthy.runtime.claimed import check_of, is_rehearsal
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Tx
 
@@ -56,8 +56,10 @@ def _row(tx: Tx, task: TaskRow, steps: list[Recorded]) -> list[str]:
             "SELECT field, value FROM facets WHERE ref = ? AND at_us = ?", (task.id, row[0])
         )
     }
-    outcomes = {value for field, value in listed if field == "outcome"}
-    wanted = {task.outcome.value} if task.outcome is not None else set()
+    outcomes = {(field, value) for field, value in listed if field in ("outcome", "reason", "check")}
+    wanted = {
+        ("outcome", task.outcome.value), ("reason", task.reason_code), ("check", check_of(task.why)),
+    } - {("check", "")} if task.outcome is not None else set()  # fmt: skip
     needed = {("agent", task.agent), ("origin", "task")}
     if closed:
         needed |= {("tool", step.name) for step in steps if step.kind in ("tool", "step")}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Look at the audit log; verify and export it.",
+    help="Who decided or changed what; whether the log was touched.",
 )  # fmt: skip
 
 
@@ -150,6 +150,7 @@ def head(
 def export(
     *,
     after: Annotated[int, typer.Option("--after", metavar="N", min=0, help="Only rows after this one.")] = 0,
+    as_json: options.AsJson = True,  # noqa: ARG001  # it is in any case; scripts may say so
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:

@@ -119,7 +119,7 @@ class SigningIn:
     def admit(self, person: str, way: Way, by: Browser, *, roles: Sequence[str] | None = None) -> SignedIn:
         """Somebody whom a provider vouches for. Raises: SignInRefused when they have no role here, or are shut out."""
         now_us = self.clock.now_us()
-        if not self._may(person):
+        if not self._may(person, roles):
             self._note_refusal(person, way, now_us)
             raise SignInRefused
         made = self._drawn(person, way, by, now_us, roles=roles)
@@ -233,15 +233,16 @@ class SigningIn:
         by_mail = [id_ for id_, rule in declared.items() if rule.email and rule.email.casefold() == wanted]
         return by_mail[0] if name not in declared and len(by_mail) == 1 else name
 
-    def _may(self, person: str) -> bool:
-        """Whether they have a role here, and nobody has closed their account."""
+    def _may(self, person: str, roles: Sequence[str] | None = None) -> bool:
+        """Whether they have a role here, of these if some are given, and nobody has closed their account."""
 
         def query(tx: Tx) -> bool:
             kept = account_rows.find(tx, person)
             if kept is not None and kept.disabled_us is not None:
                 return False
-            roles, agents = (kept.roles, kept.agents) if kept is not None else ((), ())
-            return person_of(person, self.people(), roles, agents) is not None
+            own, agents = (kept.roles, kept.agents) if kept is not None else ((), ())
+            caller = person_of(person, self.people(), own, agents)
+            return caller is not None and (roles is None or bool(caller.narrowed(roles).roles))
 
         return self.database.read_now(query)
 

@@ -25,7 +25,7 @@ def bounded(pattern: str) -> re.Pattern[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             compiled = re.compile(pattern)
-            tree: Any = re._parser.parse(pattern)  # type: ignore[attr-defined]  # the parser has no public name
+            tree: Any = getattr(re, "_parser").parse(pattern)  # noqa: B009  # the parser has no public name, nor types
     except (re.error, RecursionError, OverflowError, Warning) as error:
         raise Unbounded(f"it is no pattern: {error}") from error
     least, most = tree.getwidth()

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airworthy.core.outcome import Outcome, Reason
 from airworthy.recorder import Recorded
-from airworthy.recorder.traces.ours import FORK, LIVE, REHEARSAL
+from airworthy.recorder.traces.ours import FORK, LIVE, REHEARSAL, Closed
 from airworthy.review import items
 from airworthy.runtime import forked
 from airworthy.runtime.tasks import TaskRow
@@ -51,3 +52,14 @@ def words_of(tx: Tx, task: TaskRow, recorded: Sequence[Recorded]) -> tuple[str, 
     if not task.counted_from:
         return ()
     return (*forked.words(recorded), *items.words_of_task(tx, task.id))
+
+
+def closing(outcome: Outcome, reason: Reason, ended_us: int, worked_us: int, cost_nano: int | None) -> Closed:
+    """The end of a task for the index of traces."""
+    error = reason.error.type if reason.error is not None else ""
+    return Closed(outcome.value, reason.code, error, ended_us, worked_us, cost_nano, check_of(reason))
+
+
+def check_of(reason: Reason | None) -> str:
+    """The check that stopped the task; "" for none."""
+    return str(reason.evidence.get("check", "")) if reason is not None else ""

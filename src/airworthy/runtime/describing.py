@@ -8,14 +8,15 @@ from functools import partial
 from typing import Final
 
 from airworthy.core.errors import told
+from airworthy.core.outcome import Reason, ReasonCode
 from airworthy.recorder import Recorded, read_steps
-from airworthy.recorder.summary import summarise
 from airworthy.recorder.traces import ours, own_text
-from airworthy.recorder.traces.ours import Closed
 from airworthy.runtime import tasks
-from airworthy.runtime.claimed import mode_of
+from airworthy.runtime.claimed import closing, mode_of
+from airworthy.runtime.documents import sentence_of
 from airworthy.runtime.tasks import TaskRow
 from airworthy.store import Database, StoreError, Tx
+from airworthy.tools import outbox
 
 BATCH: Final = 20
 
@@ -55,11 +56,7 @@ def _describe(tx: Tx, *, task_id: str, what: str) -> None:
         _enter(tx, task, recorded)
     if task.outcome is None:
         return
-    why = task.why
-    sentence = summarise(
-        recorded, outcome=task.outcome, why=why.text if why is not None else "", cost_nano=task.cost_nano,
-        seconds=task.active_us / 1e6,
-    )  # fmt: skip
+    sentence = sentence_of(task, recorded, outbox.of_task(tx, task_id))
     tx.execute("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
     own_text.index(tx, task_id, task.created_us, recorded)
 
@@ -69,8 +66,7 @@ def _enter(tx: Tx, task: TaskRow, recorded: list[Recorded]) -> None:
     ours.opened(tx, task.opening(mode_of(task, recorded)))
     if task.outcome is None:
         return
-    error = task.why.error.type if task.why is not None and task.why.error is not None else ""
-    ended_us = task.closed_us or task.changed_us
-    end = Closed(task.outcome.value, task.reason_code or "", error, ended_us, task.active_us, task.cost_nano)
+    why = task.why if task.why is not None else Reason(code=ReasonCode.CRASHED, text="")
+    end = closing(task.outcome, why, task.closed_us or task.changed_us, task.active_us, task.cost_nano)
     ours.closed(tx, task.id, end)
     tx.execute("DELETE FROM index_due WHERE ref = ?", (task.id,))

@@ -12,12 +12,11 @@ from airworthy.policy import AdmissionRule
 from airworthy.recorder import Payloads, Recorded, StepState, outgoing, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.recorder.traces import ours
-from airworthy.recorder.traces.ours import Closed
 from airworthy.review import questions
 from airworthy.runtime import switches, tasks
 from airworthy.runtime.admission import bounds, queue
 from airworthy.runtime.admission.look import room
-from airworthy.runtime.claimed import Claimed, words_of
+from airworthy.runtime.claimed import Claimed, check_of, closing, words_of
 from airworthy.runtime.engine import Engine
 from airworthy.runtime.machine import ENDING, Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
@@ -205,7 +204,7 @@ class Lifecycle:
             if step.kind in ("outcome", "check") or (step.state is StepState.FAILED and step.seq > acted):
                 supersede(tx, task.id, step.seq)
         budget.begin_anew(tx, task.id)
-        ours.reopened(tx, task.id, task.reason_code or "")
+        ours.reopened(tx, task.id, task.reason_code or "", check_of(task.why))
         tasks.move(
             tx, task, event, now_us, closed_us=None, reason_code=None, reason=None, escalated_to="", attempts=0,
             failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
@@ -306,9 +305,8 @@ class Lifecycle:
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
         leases.forget(tx, task.id)
         self._place_free(tx, task, now_us)
-        error = self._clean(reason.error.type) if reason.error is not None else ""
-        ended = Closed(outcome.value, reason.code, error, now_us, active_us, cost_nano)
-        ours.closed(tx, task.id, ended)
+        kept = reason if clean == raw.encode() else Reason.model_validate_json(clean)
+        ours.closed(tx, task.id, closing(outcome, kept, now_us, active_us, cost_nano))
         outgoing.note(tx, task.id, totals[1] + 1)
 
     def _write_outcome(

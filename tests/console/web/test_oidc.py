@@ -234,9 +234,10 @@ async def test_groups_let_people_have_of_their_roles_those_that_they_stand_for(
         api, simulated, roles_claim="groups", roles={"ops": "operator", "rev": "reviewer", "adm": "admin"}
     )
     simulated.claims |= {"groups": groups}
-    browser, _ = await signed(api, simulated)
+    browser, answer = await signed(api, simulated)
     me = await browser.get("/api/v1/me")
 
+    assert answer.status_code == (303 if roles else 403)
     assert (me.json()["roles"] if me.status_code == 200 else []) == roles
 
 

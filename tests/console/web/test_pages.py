@@ -1,8 +1,12 @@
 """What holds for every page: nothing inline, nothing from elsewhere, text from outside is text, errors are pages."""
 
+import hashlib
+from importlib.resources import files
+
 import httpx
 import pytest
 
+from airworthy.console.api import application
 from airworthy.console.web import assets, shown
 from airworthy.console.web.pages import POLICY, environment
 from tests.console.kit import api
@@ -54,6 +58,17 @@ async def test_files_may_be_kept_for_ever_because_their_path_names_their_content
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert answer.headers["content-type"].startswith("text/css")
     assert other.status_code == 404
+
+
+def test_each_program_of_others_is_the_one_that_the_notice_names_and_has_its_licence_beside_it() -> None:
+    folder = files("airworthy.console.web") / "assets"
+    lines = [line.split("  ") for line in (folder / "NOTICE").read_text().splitlines() if ".min." in line]
+    told = {line[0].strip(): (line[-2].strip(), line[-1].strip()) for line in lines}
+
+    assert set(told) == {each.name for each in folder.iterdir() if ".min." in each.name}
+    for name, (licence, digest) in told.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+        assert (folder / licence).is_file()
 
 
 def test_scripts_and_styles_of_others_stay_under_150_kilobytes() -> None:
@@ -136,6 +151,24 @@ def test_a_small_share_is_not_none_and_nearly_all_is_not_all() -> None:
     assert shown.share(0.9996) == "> 99.9 %"
     assert shown.share(0) == "0 %"
     assert shown.share(0.042) == "4.2 %"
+
+
+async def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = api()
+    # Any fault that nobody foresaw; here the store, as it is asked who came.
+    monkeypatch.setattr(made.app.database, "read_now", _fails)
+    transport = httpx.ASGITransport(application(made.parts), raise_app_exceptions=False)
+    headers = {**BROWSER, "Cookie": "airworthy=aws_" + "a" * 40}
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+        answer = await client.get("/")
+
+    assert answer.status_code == 500
+    assert "This page could not be made." in read(answer.text).text
+    assert "secret of ours" not in answer.text
+
+
+def _fails(_: object) -> object:
+    raise RuntimeError("secret of ours")
 
 
 def test_times_have_a_form_for_machines_and_utc_for_people() -> None:

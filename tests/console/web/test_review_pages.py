@@ -43,24 +43,22 @@ async def test_the_queue_shows_mine_first_then_by_deadline() -> None:
     assert len([held for held in mine.all("a") if "data-item" in held]) == 1
 
 
-@pytest.mark.parametrize(
-    ("query", "count"),
-    [
+async def test_the_queue_is_filtered() -> None:
+    made = shop()
+    await made.done("refund 80")
+    await made.done("ask Is it?")
+    browser = made.browser()
+
+    for query, count in [
         ("", 2),
         ("kind=question", 1),
         ("kind=nonsense", 2),
         ("agent=nobody", 0),
         ("to=desk", 2),
         ("to=finance", 0),
-    ],
-)
-async def test_the_queue_is_filtered(query: str, count: int) -> None:
-    made = shop()
-    await made.done("refund 80")
-    await made.done("ask Is it?")
-
-    found = await page(made.browser(), f"/review?{query}")
-    assert len([held for held in found.all("a") if "data-item" in held]) == count
+    ]:
+        found = await page(browser, f"/review?{query}")
+        assert len([held for held in found.all("a") if "data-item" in held]) == count, query
 
 
 async def test_delayed_sends_stand_apart_and_can_be_stopped_until_they_are_sent() -> None:
@@ -297,16 +295,14 @@ async def test_an_item_is_passed_on() -> None:
     assert nobody.status_code in (400, 403)
 
 
-@pytest.mark.parametrize(
-    "back", ["//evil.example", "https://evil.example/", "/\\evil", "javascript:alert(1)", ""]
-)
-async def test_a_form_leads_nowhere_else(back: str) -> None:
+async def test_a_form_leads_nowhere_else() -> None:
     made = shop()
-    await made.done("refund 80")
-    _, id_, seal, browser = await item_page(made)
-    answer = await browser.post(f"/review/{id_}/approve", seen=seal, back=back)
-
-    assert answer.headers["location"] == f"/review/{id_}"
+    backs = ["//evil.example", "https://evil.example/", "/\\evil", "javascript:alert(1)", ""]
+    for back in backs:
+        await made.done("refund 80")
+        _, id_, seal, browser = await item_page(made)
+        answer = await browser.post(f"/review/{id_}/approve", seen=seal, back=back)
+        assert answer.headers["location"] == f"/review/{id_}", back
 
 
 async def test_an_act_that_is_none_and_a_form_of_others_change_nothing() -> None:

@@ -53,8 +53,8 @@ def as_protobuf(*spans: Any) -> bytes:
         (b"\xff\xff\xff", PROTOBUF, "", Malformed, "not OTLP as protobuf"),
         (b'{"resourceSpans":[]}', PROTOBUF, "", Malformed, "not OTLP as protobuf"),
         (b"not gzip", JSON, "gzip", Malformed, "not gzip"),
-        (gzip.compress(b"{}" * 1_000)[:-9], JSON, "gzip", Malformed, "ends too early"),
-        (gzip.compress(b"{}") + b"rest", JSON, "gzip", Malformed, "not gzip"),
+        (gzip.compress(b"{}" * 1_000, mtime=0)[:-9], JSON, "gzip", Malformed, "ends too early"),
+        (gzip.compress(b"{}", mtime=0) + b"rest", JSON, "gzip", Malformed, "not gzip"),
         (b"{}", JSON, "br", Unsupported, "'br' is not read here"),
         (b"{}", "text/plain", "", Unsupported, "'text/plain' is not read here"),
         (b"{}", "", "", Unsupported, "is not read here"),
@@ -82,7 +82,7 @@ def test_each_refusal_has_its_status() -> None:
         ("gzip", gzip.compress),
         ("GZIP", gzip.compress),
         ("deflate", zlib.compress),
-        ("gzip", lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:])),
+        ("gzip", lambda body: gzip.compress(body[:9], mtime=0) + gzip.compress(body[9:], mtime=0)),
     ],
 )
 def test_encodings_that_are_read(encoding: str, packed: Any) -> None:
@@ -90,7 +90,7 @@ def test_encodings_that_are_read(encoding: str, packed: Any) -> None:
 
 
 def test_a_small_body_cannot_fill_the_memory() -> None:
-    bomb = gzip.compress(b" " * 5_000_000)
+    bomb = gzip.compress(b" " * 5_000_000, mtime=0)
 
     with pytest.raises(TooLarge):
         decoded(bomb, JSON, "gzip", bounds=Bounds(request_bytes_max=100_000))
@@ -99,9 +99,9 @@ def test_a_small_body_cannot_fill_the_memory() -> None:
 def test_the_bound_of_a_request_is_reached_before_it_is_passed() -> None:
     body = request(span())
 
-    assert decoded(gzip.compress(body), JSON, "gzip", bounds=Bounds(request_bytes_max=len(body))).spans
+    assert decoded(gzip.compress(body, mtime=0), JSON, "gzip", bounds=Bounds(request_bytes_max=len(body))).spans
     with pytest.raises(TooLarge):
-        decoded(gzip.compress(body), JSON, "gzip", bounds=Bounds(request_bytes_max=len(body) - 1))
+        decoded(gzip.compress(body, mtime=0), JSON, "gzip", bounds=Bounds(request_bytes_max=len(body) - 1))
 
 
 def test_without_the_extra_protobuf_is_refused_by_the_name_of_the_extra(

@@ -24,7 +24,7 @@ from airworthy.recorder.traces.span import Span, SpanKind
 from airworthy.runtime import Run
 from airworthy.tools import tool
 from tests.gateway.kit import FIRST, completion, model, script
-from tests.recorder.otel.kit import Collector, payload_of, reading
+from tests.recorder.otel.kit import Collector, Sent, payload_of, reading
 from tests.runtime.kit import Bench, bench
 from tests.runtime.test_own_loop import proposes
 
@@ -142,6 +142,32 @@ async def test_a_closed_run_is_sent_once_and_again_only_under_the_same_ids() -> 
     assert first == second
     assert _standing(made).failures == 0
     assert made.app.database.read_now(outgoing.waiting) == 0
+
+
+async def test_a_crash_between_the_answer_and_the_mark_sends_the_same_spans_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def crash(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the worker died")
+
+    collector, made = Collector(), _bench()
+    with serving(collector) as url:
+        export = Export(made.app, _rule(url))
+        await _round(made, export)
+        await made.done()
+        with monkeypatch.context() as died:
+            died.setattr(outgoing, "settled", crash)  # where the process ends
+            with pytest.raises(RuntimeError):
+                await _round(made, export)
+        await _round(made, Export(made.app, _rule(url)))
+    first, second = collector.got
+
+    assert _ids(first, made) == _ids(second, made)
+    assert _standing(made).sent == len(_ids(second, made))
+
+
+def _ids(sent: Sent, made: Bench) -> set[str]:
+    return {span.span_id for span in sent.decoded(reading(), made.app.clock.now_us()).spans}
 
 
 async def test_a_run_that_was_opened_again_is_a_second_root_with_the_steps_since_then() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
 
 from airworthy.console.access import Caller
 from airworthy.console.parts import Given, Parts
@@ -18,7 +19,7 @@ from airworthy.console.web import review_page
 from airworthy.console.web.pages import render
 from airworthy.console.web.visitor import VisitDeciding, Visiting, Visitor
 from airworthy.core.errors import AirworthyError
-from airworthy.review import Act, ItemQuery, Kind, NoSuchItem, Status
+from airworthy.review import Act, ItemQuery, Kind, NoSuchItem, Status, items
 from airworthy.runtime.documents import evidence_of
 from airworthy.runtime.looking import Look
 from airworthy.runtime.review_documents import whole_document
@@ -29,38 +30,38 @@ SHOWN_MAX: Final = 200
 _Doing = Callable[[Reviews, Look, str, Mapping[str, str]], Whole]
 
 
+class Asked(BaseModel):
+    """What of the queue is shown. `over`: what was decided lately instead of what is open."""
+
+    kind: Annotated[str, Field(max_length=40)] = ""
+    to: Annotated[str, Field(max_length=200)] = ""
+    agent: Annotated[str, Field(max_length=200)] = ""
+    mine: Annotated[str, Field(max_length=5)] = ""
+    over: Annotated[str, Field(max_length=5)] = ""
+
+
 @router.get("/review")
-def queue(
-    request: Request,
-    given: Given,
-    who: Visiting,
-    kind: Annotated[str, Query(max_length=40)] = "",
-    to: Annotated[str, Query(max_length=200)] = "",
-    agent: Annotated[str, Query(max_length=200)] = "",
-    mine: Annotated[str, Query(max_length=5)] = "",
-    over: Annotated[str, Query(max_length=5)] = "",
-) -> HTMLResponse:
-    """Delayed calls stand apart: they wait for no decision. `over`: what was decided lately instead."""
-    kinds = (Kind(kind),) if kind in tuple(Kind) else tuple(Kind)
-    name = who.caller.name
+def queue(request: Request, given: Given, who: Visiting, asked: Annotated[Asked, Query()]) -> HTMLResponse:
+    """Delayed calls stand apart: they wait for no decision."""
+    name, agents = who.caller.name, tuple(sorted(who.caller.agents))
     query = ItemQuery(
-        kinds, to, name if mine else "", agent, limit=SHOWN_MAX,
-        statuses=(Status.DECIDED, Status.GONE) if over else (Status.OPEN,),
-        by_deadline_for=name, agents=tuple(sorted(who.caller.agents)),
+        (Kind(asked.kind),) if asked.kind in tuple(Kind) else tuple(Kind),
+        asked.to, name if asked.mine else "", asked.agent, limit=SHOWN_MAX,
+        statuses=(Status.DECIDED, Status.GONE) if asked.over else (Status.OPEN,),
+        by_deadline_for=name, agents=agents,
     )  # fmt: skip
     looks = given.reviews().listing(query, who.caller.person)
-    counts = given.reviews().counts()
+    counts = given.database.read_now(lambda tx: items.counts(tx, agents))
+    lines = [_line(given, who.caller, look) for look in looks]
+    leaving = [line for line in lines if line["due_us"] is not None and not asked.over]
     return render(
         request, "review.html", who=who, title="Review", twin="/api/v1/review",
-        entries=[_line(given, who.caller, look) for look in looks if over or look.item.kind is not Kind.DELAYED],
-        leaving=sorted(
-            (_line(given, who.caller, look) for look in looks if not over and look.item.kind is Kind.DELAYED),
-            key=lambda line: line["due_us"] or 0,
-        ),
+        entries=[line for line in lines if line not in leaving],
+        leaving=sorted(leaving, key=lambda line: int(line["due_us"])),
         full=len(looks) == SHOWN_MAX,
         kinds=[(each.value, review_page.KINDS[each], counts.get(each, 0)) for each in Kind],
-        chosen={"kind": kind, "to": to, "agent": agent, "mine": mine, "over": over},
-        teams=sorted(given.people().teams), agents=sorted(name for name in given.policies if who.caller.sees(name)),
+        chosen=asked,
+        teams=sorted(given.people().teams), agents=sorted(each for each in given.policies if who.caller.sees(each)),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import re
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -18,7 +18,7 @@ from airworthy.core.canonical import decode
 from airworthy.core.clock import utc_text
 from airworthy.core.errors import AirworthyError
 from airworthy.recorder.readable import readable
-from airworthy.recorder.traces.query import label
+from airworthy.recorder.traces.query import label, text_of_term
 from airworthy.recorder.traces.read import Place
 from airworthy.review import Act, Command
 from airworthy.runtime import documents
@@ -185,6 +185,8 @@ def _values(given: Parts, who: Caller, made: Told) -> dict[str, Any]:
         "may_resume": operates and state is State.PAUSED,
         "next_page": f"?after={made.more[0]}-{made.more[1]}" if made.more is not None else "",
         "live": made.is_open,
+        "export": "/api/v1/traces.jsonl?"
+        + urlencode({"q": text_of_term(label("id", made.id)), "steps": "true"}),
         "may_operate": operates and made.task is not None,
     }
 

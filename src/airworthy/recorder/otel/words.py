@@ -8,6 +8,7 @@ import orjson
 from airworthy.recorder.otel.bounds import DEPTH_MAX, Bounds
 
 TEXT_CHARS_MAX: Final = Bounds().text_chars_max
+_NUMBERS: Final = frozenset({int, float})
 _NO_WORDS: Final = frozenset({"type", "role", "id", "finish_reason", "mime_type", "tool_call_id", "index"})
 
 
@@ -47,9 +48,7 @@ def _gathered(value: Any, words: list[str], left: int, depth: int) -> int:
                 left -= len(inner) + 1
         elif kind is dict or kind is list:
             left = _gathered(inner, words, left, depth + 1)
-        elif (
-            kind is int or kind is float
-        ) and inner - inner == 0:  # Infinity and NaN are null in the payload.
+        elif kind in _NUMBERS and inner - inner == 0:  # Infinity and NaN are null in the payload.
             words.append(str(inner))
             left -= 12
     return left

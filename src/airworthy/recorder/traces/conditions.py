@@ -10,12 +10,10 @@ from typing import Any, Final, NamedTuple, Protocol, assert_never
 from airworthy.recorder.traces.facets import VALUE_CHARS_MAX
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Value, Words
 from airworthy.recorder.traces.text import PLACES
-from airworthy.recorder.traces.words import AT_US_MAX, matches, rowids
+from airworthy.recorder.traces.words import AT_US_MAX, after, matches, rowids
 from airworthy.store import Tx
 
 Place = tuple[int, str]
-_CODE_MAX: Final = 0x10FFFF
-_SURROGATES: Final = range(0xD800, 0xE000)
 # Labels that `traces_by_time` holds as well: there a test answers whatever was asked of them.
 _IN_ROW: Final = ("agent", "outcome", "origin")
 _COLUMNS: Final = {"release": "release", "session": "session", "user": "user_id", "feature": "feature"}
@@ -266,7 +264,7 @@ def one_of(column: str, exact: Sequence[str], beginnings: Sequence[str]) -> Sql:
         )
         params += exact
     for beginning in beginnings:
-        end = _after(beginning)
+        end = after(beginning)
         clauses.append(f"{column} >= ?" + (f" AND {column} < ?" if end is not None else ""))
         params += [beginning] if end is None else [beginning, end]
     text = clauses[0] if len(clauses) == 1 else " OR ".join(clauses)
@@ -348,7 +346,7 @@ def _row(key: str, values: Sequence[Value]) -> Sql | None:
 
 def _expanded(tx: Tx, key: str, beginning: str, at_most: int) -> tuple[str, ...] | None:
     """The values that begin so, from one to the next by the index; None when there are more than a few."""
-    end = _after(beginning)
+    end = after(beginning)
     below = "" if end is None else " AND value < ?"
     bounds = () if end is None else (end,)
     rows = tx.rows(
@@ -370,16 +368,6 @@ def _words(found: Conditions, term: Words) -> None:
         found.words += asked
     else:
         found.never = True
-
-
-def _after(beginning: str) -> str | None:
-    """The least text that is after all that begin so; None: there is none."""
-    while beginning:
-        code = ord(beginning[-1]) + 1
-        if code <= _CODE_MAX:
-            return beginning[:-1] + chr(_SURROGATES.stop if code in _SURROGATES else code)
-        beginning = beginning[:-1]
-    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How it ended. `worked_us`: without what it waited for times and people. `cost_nano`: None is unpriced."""
+    """How it ended. `check`: the one that stopped it. `worked_us`: without what it waited for times and people.
+    `cost_nano`: None is unpriced.
+    """
 
     outcome: str
     reason: str
@@ -64,6 +66,7 @@ class Closed:
     ended_us: int
     worked_us: int
     cost_nano: int | None
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +136,19 @@ def closed(tx: Tx, task_id: str, end: Closed) -> None:
     own_text.due(tx, task_id)
 
 
-def reopened(tx: Tx, task_id: str, reason: str) -> None:
-    """A person sent it back: it counts as open again, and its end is counted when it comes. `reason`: of that end."""
+def reopened(tx: Tx, task_id: str, reason: str, check: str) -> None:
+    """A person sent it back: it counts as open again, and its next end is counted when it comes. `reason`, `check`: as
+    `closed` was told.
+    """
     row = _row(tx, task_id)
     if row is None or row.outcome is None:
         return
     if row.mode == LIVE:
         _count(tx, task_id, row, times=-1)
     facets.forget(tx, task_id, row.at_us, "outcome", row.outcome)
-    facets.forget(tx, task_id, row.at_us, "reason", reason)
-    if row.error:
-        facets.forget(tx, task_id, row.at_us, "error", row.error)  # Noted again with the step that had it.
+    # An error that a step had as well is noted again with that.
+    for field, value in (("reason", reason), ("check", check), ("error", row.error or "")):
+        facets.forget(tx, task_id, row.at_us, field, value)
     tx.execute(_REOPEN, (task_id,))
 
 
@@ -170,13 +175,13 @@ def _summed(steps: Sequence[tuple[Any, ...]]) -> _Sums:
 
 
 def _values(steps: Sequence[tuple[Any, ...]], end: Closed) -> list[tuple[str, str]]:
-    values = [("outcome", end.outcome), ("reason", end.reason), ("error", end.error_type)]
+    values = [
+        ("outcome", end.outcome), ("reason", end.reason), ("error", end.error_type), ("check", end.check),
+    ]  # fmt: skip
     for kind, name, _state, model, error_type, *_ in steps:
         values += [("error", error_type or ""), ("model", model or "")]
         if kind in ("tool", "step"):
             values.append(("tool", name))
-        elif kind == "check":
-            values.append(("check", name))
     return values
 
 

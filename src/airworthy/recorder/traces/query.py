@@ -10,8 +10,8 @@ from airworthy.core.clock import US_PER_S
 from airworthy.core.money import NANO_PER_USD
 
 LABELS: Final = (
-    "agent", "release", "session", "user", "feature", "outcome", "error", "tool", "model", "check", "origin", "id",
-    "is",
+    "agent", "release", "session", "user", "feature", "outcome", "reason", "error", "tool", "model", "check",
+    "origin", "id", "is",
 )  # fmt: skip
 AMOUNTS: Final = ("cost", "duration", "steps")
 MOMENTS: Final = ("since", "until")
@@ -23,10 +23,11 @@ ABOUT: Final[dict[str, str]] = {
     "user": "the user it was for",
     "feature": "the feature it was part of",
     "outcome": "answered, declined, escalated, dead_lettered, cancelled, or what another program called it",
+    "reason": "why a task of ours ended so, as limit_steps or agent_declined",
     "error": "the type of an error in it",
     "tool": "a tool that was called",
     "model": "a model that was called",
-    "check": "a check that did not pass",
+    "check": "the check that stopped it",
     "origin": "task (ours), otlp (sent in) or import",
     "id": "its id",
     "is": "open (has not ended), error (something in it failed), unpriced (part of its cost is not known)",

@@ -14,6 +14,8 @@ from airworthy.recorder.traces.text import PLACES
 from airworthy.store import MemoryDatabase, Tx
 
 AT_US_MAX: Final = (1 << 63 - PLACES) - 1  # beyond the year 2110
+_CODE_MAX: Final = 0x10FFFF
+_SURROGATES: Final = range(0xD800, 0xE000)
 _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
 _OPTIONS: Final = "content='', tokenize='unicode61'"
 
@@ -62,3 +64,13 @@ def rowids(from_us: int, until_us: int) -> tuple[int, int]:
     """The first rowid of a time, and the first after another: [from, until)."""
     low, high = (max(0, min(at_us, AT_US_MAX)) for at_us in (from_us, until_us))
     return low << PLACES, high << PLACES
+
+
+def after(beginning: str) -> str | None:
+    """The least text that is after all that begin so; None: there is none."""
+    while beginning:
+        code = ord(beginning[-1]) + 1
+        if code <= _CODE_MAX:
+            return beginning[:-1] + chr(_SURROGATES.stop if code in _SURROGATES else code)
+        beginning = beginning[:-1]
+    return None

@@ -3,7 +3,7 @@
   "use strict";
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const utc = zone === "UTC" || zone === "Etc/UTC";
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+  const exact = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" }) /* year first, as beside it */;
   const units = [["d", 86400], ["h", 3600], ["min", 60]];
 
   const rough = (seconds) => {
