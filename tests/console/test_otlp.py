@@ -1,6 +1,8 @@
 """The OTLP endpoints over HTTP: who may send, what is answered, and that a 200 means stored."""
 
+import asyncio
 import gzip
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -265,3 +267,22 @@ async def test_ten_megabytes_of_attributes_are_taken_and_cut() -> None:
     assert answer.status_code == 200
     assert row.payload is not None
     assert len(row.payload) < 1 << 20
+
+
+async def test_a_server_that_ends_waits_for_no_body_and_says_when_to_send_it_again() -> None:
+    door = Door()
+    stuck = asyncio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield request(1)[:40]
+        door.door.stop()
+        await stuck.wait()
+
+    key = door.api.keys["submitter"]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(door.door), base_url="http://otlp") as client:
+        answer = await asyncio.wait_for(
+            client.post("/v1/traces", content=half(), headers={**JSON, "authorization": f"Bearer {key}"}), 5
+        )
+
+    assert (answer.status_code, door.stored()) == (503, 0)
+    assert int(answer.headers["retry-after"]) >= 1

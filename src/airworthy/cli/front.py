@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airworthy.app.gateway_config import GatewayConfig
     from airworthy.app.places import Places
     from airworthy.app.project import Project
+    from airworthy.console.otlp import OtlpDoor
     from airworthy.gateway.server import HttpServer
 
 
@@ -53,6 +54,7 @@ class FrontServing:
         self._as_json = as_json
         self._server: HttpServer | None = None
         self._rest: Served | None = None
+        self._traces: OtlpDoor | None = None
 
     @contextlib.asynccontextmanager
     async def opened(self, places: "Places | None" = None) -> AsyncIterator[None]:
@@ -64,7 +66,7 @@ class FrontServing:
         from airworthy.gateway.server import HttpServer
 
         async with contextlib.AsyncExitStack() as stack:
-            models = rest = traces = None
+            models = rest = None
             if "gateway" in self._wanted.roles:
                 models = await stack.enter_async_context(
                     gateway(
@@ -78,10 +80,10 @@ class FrontServing:
                 self._rest = await stack.enter_async_context(served_of(app, agents, folder, pages=pages))
                 rest = self._rest.application
             if "api" in self._wanted.roles:
-                traces = taking(self._project)
-                if traces is not None:
-                    stack.push_async_callback(traces.aclose)
-            self._server = HttpServer(Front(rest, models, traces), self._settings.drain_s)
+                self._traces = taking(self._project)
+                if self._traces is not None:
+                    stack.push_async_callback(self._traces.aclose)
+            self._server = HttpServer(Front(rest, models, self._traces), self._settings.drain_s)
             yield
 
     async def run(self) -> None:
@@ -93,6 +95,8 @@ class FrontServing:
         show.note(f"Letting calls end for up to {self._settings.drain_s:g} s. Ctrl-C ends them now.")
         if self._rest is not None:
             self._rest.stop()
+        if self._traces is not None:
+            self._traces.stop()
         self._server.stop()
 
     def hurry(self) -> None:

@@ -6,7 +6,7 @@ answered with 200 is stored.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -65,6 +65,8 @@ class OtlpDoor:
         self._clock = clock
         self._rules = rules if rules is not None else OtlpRules()
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="otlp-reader")
+        self._bodies: set[asyncio.Timeout] = set()
+        self._stopped = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,6 +85,13 @@ class OtlpDoor:
             ],
         })  # fmt: skip
         await send({"type": "http.response.body", "body": body})
+
+    def stop(self) -> None:
+        """Waits for no body any longer; what is whole is stored and answered. Call it in the loop that serves."""
+        self._stopped = True
+        now_s = asyncio.get_running_loop().time()
+        for waiting in self._bodies:
+            waiting.reschedule(now_s)
 
     async def aclose(self) -> None:
         """Counts what was not counted yet; a store that takes no more is no reason not to end."""
@@ -105,6 +114,8 @@ class OtlpDoor:
             more = [(b"allow", b"POST")] if error.answered == 405 else []
             if error.answered == 401:
                 more = [(b"www-authenticate", b"Bearer")]
+            if error.answered == 503:
+                return 503, answers.busy(kind, str(error)), [_retry(RETRY_S)]
             return error.answered, answers.refused(kind, error), more
         except OtlpError as error:
             self.intake.note("too_large" if error.status == 413 else "malformed")
@@ -152,7 +163,7 @@ class OtlpDoor:
             raise _too_large(bytes_max)
         parts, size = [], 0
         try:
-            async with asyncio.timeout(self._rules.body_s_max):
+            async with self._patience():
                 while True:
                     message = await receive()
                     if message["type"] != "http.request":
@@ -166,11 +177,23 @@ class OtlpDoor:
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:
+            if self._stopped:
+                raise Refused(503, "This server ends.", mend="Send it again.") from None
             raise Refused(
                 408,
                 f"The body was not there after {self._rules.body_s_max:g} s.",
                 mend="Send smaller requests.",
             ) from None
+
+    @contextlib.asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """Raises: TimeoutError; at once when the server ends."""
+        async with asyncio.timeout(0 if self._stopped else self._rules.body_s_max) as waiting:
+            self._bodies.add(waiting)
+            try:
+                yield
+            finally:
+                self._bodies.discard(waiting)
 
     def _read(self, body: bytes, kind: str, encoding: str, logs: bool) -> tuple[Batch, Decoded]:  # noqa: FBT001
         """In the reader's thread."""

@@ -21,7 +21,7 @@ from airworthy.recorder import Payloads, Recorded, StepState, audit, read_steps
 from airworthy.recorder.audit import Entry
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, copy_steps, insert_input
 from airworthy.recorder.traces.ours import FORK
-from airworthy.runtime import forked, handing, tasks
+from airworthy.runtime import forked, handing, kept, tasks
 from airworthy.runtime.admission.door import full
 from airworthy.runtime.admission.drain import QueueFull
 from airworthy.runtime.agent import Agent
@@ -100,15 +100,18 @@ class Forks:
         agent = self._agent(origin)
         self._check(agent.policy, changes)
         recorded = read_steps(tx, task_id)
+        lost = kept.why_not_whole(tx, origin, recorded)
+        if lost:
+            raise CannotFork(f"{origin.id} cannot be gone on from. {lost}", mend="Submit a new task.")
         step = _step(origin, recorded, at)
         if handing.at_the_door(tx, agent.policy) is not None:
             raise CannotFork(
                 f"People do the tasks of {agent.name} now, so no run of it would begin.",
                 mend=f"Let it go on first: airworthy resume --agent {agent.name}",
             )
-        kept = [each.seq for each in recorded if _is_kept(each, at, changes)]
+        copied = [each.seq for each in recorded if _is_kept(each, at, changes)]
         given = None if changes.result is NOT_GIVEN else self._given(agent, step, changes.result)
-        last = max([*kept, *([at] if given is not None else [])], default=0)
+        last = max([*copied, *([at] if given is not None else [])], default=0)
         row = self._row(origin, agent, at, last + 1, recorded, changes)
         rule = agent.policy.admission
         if rule is not None and (refused := full(tx, rule, row)) is not None:
@@ -119,7 +122,7 @@ class Forks:
         notes = ({"dry_run": True}, forked.note(overrides, words_of(tx, origin, recorded)))
         clean, _ = self._payloads.redactor.redact_bytes(encode(value))
         insert_input(tx, row.id, self._payloads.pack(body(clean, None, None, notes)), row.created_us)
-        copy_steps(tx, origin.id, row.id, kept)
+        copy_steps(tx, origin.id, row.id, copied)
         if given is not None:
             self._insert_given(tx, row, step, given)
         self._lifecycle.enqueue(tx, row, rule, row.created_us)

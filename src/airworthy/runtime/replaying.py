@@ -16,7 +16,7 @@ from airworthy.core.errors import AirworthyError, told
 from airworthy.core.halt import NeedsMending, Stop, TryLater
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.recorder import Payloads, Recorded, read_steps
-from airworthy.runtime import tasks, verdicts
+from airworthy.runtime import kept, tasks, verdicts
 from airworthy.runtime.agent import Agent
 from airworthy.runtime.claimed import words_of
 from airworthy.runtime.hasty import HastyLoop
@@ -157,7 +157,7 @@ class Replays:
             return cannot(task, *why_not)
         assert agent is not None
         try:
-            record = await self._database.read(lambda tx: record_of(tx, task))
+            record = await self._database.read(lambda tx: _whole_record(tx, task))
         except AirworthyError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever is damaged in one record
@@ -165,11 +165,15 @@ class Replays:
                 task, f"What is stored of it cannot be read: {type(error).__name__}: {told(error)}",
                 "Look at the database file: `PRAGMA integrity_check`, and a backup.",
             )  # fmt: skip
+        if isinstance(record, str):
+            return cannot(task, record, "Nothing brings it back; a replay needs the whole record.")
         if record is None:
             return cannot(task, "People did it; no run of its agent came to an end.")
         found = await self._replayed(record, agent)
         if record.settled:
             found = replace(found, text=f"{found.text} People ended it afterwards.")
+        if found.verdict is Verdict.DIFFERS and not found.mend:
+            found = replace(found, mend=kept.inexact(record.steps))
         return replace(found, other_policy=agent.policy_hash != task.policy_hash)
 
     async def _replayed(self, record: Record, agent: Agent) -> Replayed:
@@ -206,6 +210,11 @@ class Replays:
             return replace(record.ending, answer=answer)
         found = end_of(ran.halt, answer)
         return replace(found, text=redactor.redact_text(found.text))
+
+
+def _whole_record(tx: Tx, task: TaskRow) -> Record | str | None:
+    """Text: why there is none that a replay could go by."""
+    return kept.why_not_whole(tx, task, read_steps(tx, task.id)) or record_of(tx, task)
 
 
 def record_of(tx: Tx, task: TaskRow) -> Record | None:
