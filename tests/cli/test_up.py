@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,10 +63,10 @@ def test_a_port_in_use_is_told_before_anything_starts(airworthy: Airworthy, tmp_
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--roles", "worker,console"), "'console' is none of worker, gateway"),
-        (("--roles", ","), "Name worker or gateway"),
+        (("--roles", "worker,desk"), "'desk' is none of worker, gateway, api, console"),
+        (("--roles", ","), "Name one or more of worker"),
         (("--listen", "nowhere"), "no address"),
-        ((), "names no model"),
+        (("--roles", "worker,gateway"), "names no model"),
     ],
 )
 def test_what_cannot_be_started_is_told(words: tuple[str, ...], says: str, airworthy: Airworthy) -> None:
@@ -268,3 +269,38 @@ def test_the_gateway_alone_needs_no_agent(tmp_path: Path, provider: str) -> None
     assert first.startswith("Gateway for helper on ")
     assert "Working for" not in err
     assert (tmp_path / "own.db").exists()
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_to_serve_what_agents_elsewhere_do_takes_no_agent_here(tmp_path: Path) -> None:
+    """Starts the real command."""
+    with up(tmp_path, "--roles", "api,console", *ANY_PORT, "--json") as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(f"{line['url']}/readyz", timeout=20) as ready:
+            answer = json.load(ready)
+        with urllib.request.urlopen(line["first_sign_in"], timeout=20) as page:
+            text = page.read().decode()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+    assert line["console"] == line["url"]
+    assert answer == {"ok": True}
+    assert "password" in text
+    assert process.returncode == 0
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_an_agent_without_models_has_everything_but_a_gateway(folder: Path) -> None:
+    """Starts the real command."""
+    with up(folder, *ANY_PORT, "--json") as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+
+    assert "base_url" not in line
+    assert line["console"] == line["url"]
+    assert "Working for" in err

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from airworthy.app.chores import chores_of
 from airworthy.app.config import Config, person
 from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.people import load_people
@@ -129,6 +128,10 @@ def worker(
 
     Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
     """
+    from airworthy.app.chores import (
+        chores_of,  # They know half of the house, and most commands start no worker.
+    )
+
     for agent in agents:
         check_live(app, agent)
     resources = Resources()

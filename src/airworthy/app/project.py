@@ -56,10 +56,12 @@ def existing(config: Config, agents: Sequence[Agent] = ()) -> Iterator[App]:
 
 
 @contextlib.contextmanager
-def project(folder: Path, database: str | None = None, only: Sequence[str] = ()) -> Iterator[Project]:
+def project(
+    folder: Path, database: str | None = None, only: Sequence[str] = (), *, agents_needed: bool = True
+) -> Iterator[Project]:
     """With agents: all that the configuration names, or `only` these."""
     config = load_config(folder, database=database)
-    agents = agents_of(config)
+    agents = agents_of(config) if agents_needed else agents_if_any(config)
     chosen = tuple(named(agents, name) for name in dict.fromkeys(only)) if only else tuple(agents)
     with opened(config, agents) as app:
         yield Project(config, app, chosen)
@@ -91,6 +93,11 @@ def agents_of(config: Config) -> list[Agent]:
             f"The agents of {config.folder.resolve()} cannot be loaded: {type(error).__name__}: {error}",
             mend="Mend the code; `airworthy --debug ...` shows where it failed.",
         ) from error
+
+
+def agents_if_any(config: Config) -> list[Agent]:
+    """For what serves: to record what agents elsewhere do takes no agent here. Raises: ConfigError."""
+    return agents_of(config) if config.agents else []
 
 
 def named(agents: Sequence[Agent], name: str | None) -> Agent:

@@ -45,7 +45,7 @@ def api(
     from airworthy.cli.front import FrontServing, Wanted
     from airworthy.gateway.server import address, bound
 
-    with project(folder, database) as found, bound(address(listen)) as listener:
+    with project(folder, database, agents_needed=False) as found, bound(address(listen)) as listener:
         serving = FrontServing(found, load_gateway_config(folder), Wanted({"api"}), listener, as_json=as_json)
         raise typer.Exit(run_fast(_served(serving)))
 

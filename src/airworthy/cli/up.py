@@ -12,9 +12,11 @@ from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import Part, ran, run_fast
 
 if TYPE_CHECKING:
+    from airworthy.app.config import Config
     from airworthy.app.gateway_config import GatewayConfig
     from airworthy.app.project import Project
     from airworthy.cli.front import FrontServing
+    from airworthy.runtime import Agent
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -66,13 +68,12 @@ def up(
     from airworthy.app.build import opened
     from airworthy.app.gateway import charges_of
     from airworthy.app.gateway_config import database_config, load_gateway_config
-    from airworthy.app.project import Project, agents_of
+    from airworthy.app.project import Project
 
     wanted = _roles(roles)
     settings = load_gateway_config(folder)
     config = database_config(settings, database)
-    # A gateway with policies of its own needs no agent's code.
-    agents = agents_of(config) if set(wanted) - {"gateway"} or not settings.policies else []
+    agents = _agents(wanted, settings, config)
     if roles is None and not settings.policies and not any(agent.policy.models for agent in agents):
         wanted = [role for role in wanted if role != "gateway"]
     served = charges_of(settings, lambda: ()) if "gateway" in wanted and settings.policies else []
@@ -83,6 +84,15 @@ def up(
         if SERVING & set(wanted):
             serving = stack.enter_context(_bound(project, settings, listen, wanted, as_json=as_json))
         raise typer.Exit(run_fast(_up(project, tasks, serving, as_json=as_json)))
+
+
+def _agents(wanted: Sequence[str], settings: "GatewayConfig", config: "Config") -> "list[Agent]":
+    """Who only serves does without; a worker, or a gateway without policies of its own, cannot."""
+    from airworthy.app.project import agents_if_any, agents_of
+
+    if "worker" in wanted or ("gateway" in wanted and not settings.policies):
+        return agents_of(config)
+    return agents_if_any(config)
 
 
 @contextlib.contextmanager

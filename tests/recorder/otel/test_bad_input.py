@@ -99,7 +99,9 @@ def test_a_small_body_cannot_fill_the_memory() -> None:
 def test_the_bound_of_a_request_is_reached_before_it_is_passed() -> None:
     body = request(span())
 
-    assert decoded(gzip.compress(body, mtime=0), JSON, "gzip", bounds=Bounds(request_bytes_max=len(body))).spans
+    assert decoded(
+        gzip.compress(body, mtime=0), JSON, "gzip", bounds=Bounds(request_bytes_max=len(body))
+    ).spans
     with pytest.raises(TooLarge):
         decoded(gzip.compress(body, mtime=0), JSON, "gzip", bounds=Bounds(request_bytes_max=len(body) - 1))
 
