@@ -19,6 +19,7 @@ from airworthy.runtime.agent import AgentDefinitionError
 from airworthy.runtime.machine import State
 from airworthy.store import Database, SQLiteDatabase
 from airworthy.tools import ToolNotAuthorised, tool
+from tests.dump import dumped
 from tests.runtime.kit import Bench, bench
 from tests.tools.credentials.kit import FIRST_REFRESH, SECRET, Answer, Asked, Server, Tokens
 
@@ -130,7 +131,7 @@ def test_no_secret_and_no_token_is_in_the_database_in_logs_or_in_errors(
 
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        dump = "\n".join(connection.iterdump())
+        dump = dumped(connection)
     connection.close()
     stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     secrets = [SECRET, FIRST_REFRESH, *tokens.given, tokens.valid]

@@ -1,5 +1,6 @@
 """The index of traces catches up with tasks that ended: their sentence, their words, and tasks of before it existed."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from airworthy.policy import RuntimeRules
 from airworthy.recorder import StepState
 from airworthy.recorder.traces import gather, own_text, write
 from airworthy.recorder.traces.span import Span, SpanKind
-from airworthy.runtime import Run, State
+from airworthy.runtime import Run, State, describing
 from airworthy.runtime.describing import describe
 from airworthy.store import Tx
 from airworthy.tools import EffectState, Permanent, tool
@@ -184,3 +185,36 @@ async def test_spans_that_its_own_process_sent_hide_none_of_its_words() -> None:
 
     world.app.database.write_now(lambda tx: own_text.forget(tx, task.id, spans=False))
     assert (found(world, "heliotrope"), found(world, "vermilion")) == ([], [task.id])
+
+
+async def test_what_a_person_ended_counts_as_they_ended_it_and_once() -> None:
+    async def ask(run: Run) -> str:
+        run.escalate("too hard")
+        return ""
+
+    world = bench(ask, runtime=RuntimeRules())
+    task = await world.done("help")
+    assert task.state is State.ESCALATED
+    assert not differences(world, task.id)
+
+    look = world.waiting().look
+    world.app.reviews.answer(look.item.id, "dana", "done by hand", seen=look.seal)
+
+    assert world.task(task.id).state is State.ANSWERED
+    assert not differences(world, task.id)
+
+
+async def test_two_that_catch_up_at_once_count_a_task_once() -> None:
+    world = made()
+    task = await world.done("one")
+
+    def before_the_index(tx: Tx) -> None:
+        for table in (*INDEX, "index_due"):
+            tx.execute(f"DELETE FROM {table}")
+        tx.execute("INSERT INTO index_due (ref, what) VALUES (?, 'all')", (task.id,))
+
+    world.app.database.write_now(before_the_index)
+    for _ in range(2):  # Both have read that it is due.
+        world.app.database.write_now(partial(describing._describe, task_id=task.id, what="all"))
+
+    assert not differences(world, task.id)

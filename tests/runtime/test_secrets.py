@@ -13,6 +13,7 @@ from airworthy.recorder import Payloads
 from airworthy.runtime import Run
 from airworthy.store import MemoryDatabase, Tx
 from airworthy.tools import Permanent, Tool, Transient, tool
+from tests.dump import TABLES
 from tests.gateway.kit import FIRST, completion, model, script
 from tests.runtime.kit import Bench, bench
 
@@ -26,7 +27,7 @@ def stored(b: Bench) -> bytes:
 
     def dump(tx: Tx) -> bytes:
         cells = []
-        for (table,) in tx.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+        for (table,) in tx.rows(TABLES):
             for row in tx.rows(f"SELECT * FROM {table}"):  # names from the database itself
                 for cell in row:
                     raw = cell if isinstance(cell, bytes) else str(cell).encode()

@@ -160,6 +160,12 @@ MUTANTS = (
         "        _count(tx, task_id, row, times=-1)\n",
         "        pass\n",
     ),
+    mutant(
+        "what people end counts twice",
+        LIFECYCLE,
+        "        if task.outcome is not None:  # A person",
+        "        if False:  # A person",
+    ),
     mutant("a rehearsal is counted", OURS, "    if task.mode == LIVE:\n", "    if True:\n"),
     mutant(
         "a settled step keeps its old words",

@@ -47,7 +47,8 @@ def _unreadable(tx: Tx, *, task_id: str, why: str) -> None:
 
 
 def _describe(tx: Tx, *, task_id: str, what: str) -> None:
-    tx.execute("DELETE FROM index_due WHERE ref = ? AND what = ?", (task_id, what))
+    if not tx.execute("DELETE FROM index_due WHERE ref = ? AND what = ?", (task_id, what)):
+        return  # Another process was quicker.
     task = tasks.find(tx, task_id)
     if task is None:
         return

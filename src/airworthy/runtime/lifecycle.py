@@ -305,6 +305,8 @@ class Lifecycle:
             outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
         leases.forget(tx, task.id)
         self._place_free(tx, task, now_us)
+        if task.outcome is not None:  # A person ends what had ended in another way.
+            ours.reopened(tx, task.id, task.reason_code or "", check_of(task.why))
         kept = reason if clean == raw.encode() else Reason.model_validate_json(clean)
         ours.closed(tx, task.id, closing(outcome, kept, now_us, active_us, cost_nano))
         outgoing.note(tx, task.id, totals[1] + 1)

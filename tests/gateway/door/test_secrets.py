@@ -14,6 +14,7 @@ from airworthy.gateway.keys import NewKey
 from airworthy.gateway.server import GatewayApp, Metrics, ServerRules, Surroundings
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.recorder import Payloads
+from tests.dump import TABLES
 from tests.gateway.door.kit import (
     FIRST,
     SECOND,
@@ -45,7 +46,7 @@ def everything(made: House) -> str:
 
     found = []
     payloads = Payloads()
-    for (name,) in rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+    for (name,) in rows(TABLES):
         for row in rows(f'SELECT * FROM "{name}"'):
             for value in row:
                 if isinstance(value, bytes):
