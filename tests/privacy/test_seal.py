@@ -15,6 +15,7 @@ from airworthy.recorder.holdings import Kept
 from airworthy.recorder.retention import Keep, Retention
 from airworthy.recorder.seal import Sealer, day_of
 from airworthy.recorder.sealed_files import SealBroken, SealBusy
+from airworthy.recorder.traces import find
 from airworthy.recorder.traces.own_text import forget
 from airworthy.runtime.holdings import TASK_ROWS
 from tests.privacy.kit import DAY_US, filled, foreign, handler, look_up, mail
@@ -61,6 +62,8 @@ async def test_a_sealed_day_holds_each_task_and_trace_with_all_that_was_said(tmp
     assert (done.refs, done.open, [part.name for part in done.parts]) == (2, 0, [f"{today(made)}/0001"])
     traces = {row["user"]: row for row in table(tmp_path, "traces")}
     assert traces["ada"]["outcome"] == "answered"
+    row = made.app.database.read_now(lambda tx: find.get(tx, traces["ada"]["id"]))
+    assert traces["ada"]["release"] == row.release, "as every list names it"
     assert traces["ada"]["at"].tzinfo is not None
     assert traces["bob"]["origin"] == "otlp"
     steps = made.steps(traces["ada"]["id"])

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from airworthy.app.build import App, assembled, worker
 from airworthy.checks import Check
@@ -73,6 +74,10 @@ class Bench:
         return self.steps(task_id)[-1].result
 
 
+# Each bench on one database draws ids of its own, as processes do.
+_BENCHES: WeakKeyDictionary[Database, int] = WeakKeyDictionary()
+
+
 def bench(
     handler: Callable[[Any], Any],
     *tools: Tool,
@@ -88,11 +93,13 @@ def bench(
     made = Policy(**{"agent": "support", "purpose": "tests of the runtime", **policy})
     agent = Agent(made, tools=tools, checks=checks, clients=clients)
     agent.task(handler)
+    database = database if database is not None else MemoryDatabase()
+    _BENCHES[database] = seed = _BENCHES.get(database, 6) + 1
     app = assembled(
-        database if database is not None else MemoryDatabase(),
+        database,
         [agent],
         clock=clock if clock is not None else LoopClock(),
-        ids=Ids(random.Random(7)),
+        ids=Ids(random.Random(seed)),
         people=people,
     )
     return Bench(app, agent)

@@ -190,7 +190,6 @@ async def test_spans_that_its_own_process_sent_hide_none_of_its_words() -> None:
 async def test_what_a_person_ended_counts_as_they_ended_it_and_once() -> None:
     async def ask(run: Run) -> str:
         run.escalate("too hard")
-        return ""
 
     world = bench(ask, runtime=RuntimeRules())
     task = await world.done("help")

@@ -24,6 +24,7 @@ from airworthy.recorder.otel import emit, encode
 from airworthy.recorder.otel.emit import Closing
 from airworthy.recorder.otel.raw import RawSpan
 from airworthy.recorder.outgoing import Due
+from airworthy.recorder.traces.ours import release_of
 from airworthy.runtime import tasks
 from airworthy.runtime.chores import Chore
 
@@ -39,7 +40,6 @@ WAIT_S_MIN: Final = 2.0
 WAIT_S_MAX: Final = 300.0
 ASKED_WAIT_S_MAX: Final = 3_600.0
 TOLD_FROM: Final = 3  # failures in a row before people are told
-RELEASE_CHARS: Final = 12
 
 
 class ExportFails(AirworthyError):
@@ -194,7 +194,7 @@ class Export:
         if task is None or (self._rule.agents and task.agent not in self._rule.agents):
             return []
         closing = Closing(
-            task.id, task.trace_id, task.agent, task.policy_hash.removeprefix("sha256:")[:RELEASE_CHARS],
+            task.id, task.trace_id, task.agent, release_of(task.policy_hash),
             task.session, task.user_id, task.feature, task.created_us, due.seq, outgoing.mode_of(tx, task.id),
         )  # fmt: skip
         spans = emit.spans_of(closing, read_steps(tx, task.id), self._origin, self._rule.content)

@@ -12,8 +12,6 @@ from airworthy.store import Database
 if TYPE_CHECKING:
     from airworthy.review.people import People
 
-COOKIE_BYTES_MAX = 16_384
-
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -8,7 +8,6 @@ from airworthy.store import Tx
 
 PREFIX: Final = "awl_"
 KNOWN_MAX: Final = 50
-JOURNEYS_MAX: Final = 10_000
 
 Kind = Literal["link", "journey", "known"]
 

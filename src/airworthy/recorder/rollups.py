@@ -18,7 +18,6 @@ COUNTS: Final = (
     "model_calls", "tool_calls", "errors", "retries", "tokens_in", "tokens_out", "cost_nano", "priced", "unpriced",
     "duration_us",
 )  # fmt: skip
-MEASURES: Final = ("duration", "steps", "cost")  # in microseconds, steps and nano-USD
 
 _ADD: Final = (
     f"INSERT INTO rollups (width_s, bucket_us, series_id, {', '.join(COUNTS)})"
@@ -37,9 +36,8 @@ class Change:
     """What to add for one series at one moment. Counts may be negative: a closed task was opened again."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    values: list[tuple[str, int, int]] = field(
-        default_factory=list
-    )  # measure, value, how many times (-1: take back)
+    # Measure (duration in microseconds, steps, cost in nano-USD), value, how many times (-1: take back).
+    values: list[tuple[str, int, int]] = field(default_factory=list)
 
     def add(self, name: str, count: int = 1) -> None:
         if count:

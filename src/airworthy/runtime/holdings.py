@@ -65,6 +65,7 @@ TASK_ROWS: Final = TaskRows(
     " AND created_us < ? ORDER BY created_us, id LIMIT ?",
     settled="SELECT id, changed_us FROM tasks WHERE state = ? AND (changed_us > ? OR (changed_us = ? AND id > ?))"
     " AND changed_us < ? ORDER BY changed_us, id LIMIT ?",
-    sealed="SELECT id, 'task', trace_id, agent, substr(policy_hash, 1, 12), session, user_id, feature, agent,"
-    " created_us, closed_us, state, reason_code, steps, tokens, cost_nano FROM tasks WHERE id = ?",
+    sealed="SELECT id, 'task', trace_id, agent, substr(replace(policy_hash, 'sha256:', ''), 1, 12), session,"
+    " user_id, feature, agent, created_us, closed_us, state, reason_code, steps, tokens, cost_nano"
+    " FROM tasks WHERE id = ?",
 )

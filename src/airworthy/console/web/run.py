@@ -18,6 +18,7 @@ from airworthy.core.canonical import decode
 from airworthy.core.clock import utc_text
 from airworthy.core.errors import AirworthyError
 from airworthy.recorder.readable import readable
+from airworthy.recorder.traces.ours import release_of
 from airworthy.recorder.traces.query import label, text_of_term
 from airworthy.recorder.traces.read import Place
 from airworthy.review import Act, Command
@@ -194,13 +195,7 @@ def _values(given: Parts, who: Caller, made: Told) -> dict[str, Any]:
 def _facts(made: Told) -> list[tuple[str, str, str]]:
     """Name, value, and where to find others with the same; "" leads nowhere."""
     row, task = made.row, made.task
-    release = (
-        row.release
-        if row is not None
-        else task.policy_hash.removeprefix("sha256:")[:12]
-        if task is not None
-        else ""
-    )
+    release = row.release if row is not None else release_of(task.policy_hash) if task is not None else ""
     of_task = (task.session, task.user_id, task.feature) if task is not None else None
     session, user, feature = of_task or (
         (row.session, row.user_id, row.feature) if row is not None else ("", "", "")

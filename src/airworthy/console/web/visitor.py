@@ -84,5 +84,3 @@ Visiting = Annotated[Visitor, Depends(visits("look"))]
 # For what forms send, by what it does.
 VisitDeciding = Annotated[Visitor, Depends(visits("decide"))]
 VisitOperating = Annotated[Visitor, Depends(visits("operate"))]
-VisitSubmitting = Annotated[Visitor, Depends(visits("submit"))]
-VisitAdministering = Annotated[Visitor, Depends(visits("administer"))]

@@ -21,7 +21,6 @@ _ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_HEX: Final = re.compile(r"[0-9a-fA-F]+")
 _BASE64_LENGTHS: Final = {24: 16, 12: 8}  # of 16 and 8 bytes
 _DIGITS_MAX: Final = 40
 

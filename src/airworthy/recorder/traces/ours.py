@@ -35,6 +35,11 @@ _REOPEN: Final = (
 )
 
 
+def release_of(policy_hash: str) -> str:
+    """As every list names it."""
+    return policy_hash.removeprefix("sha256:")[:RELEASE_CHARS]
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A task as it begins. `mode`: live, rehearsal or fork."""
@@ -51,7 +56,7 @@ class Opened:
 
     @property
     def release(self) -> str:
-        return self.policy_hash.removeprefix("sha256:")[:RELEASE_CHARS]
+        return release_of(self.policy_hash)
 
 
 @dataclass(frozen=True, slots=True)
