@@ -61,9 +61,8 @@ def _describe(tx: Tx, *, task_id: str, what: str) -> None:
         return
     sentence = sentence_of(task, recorded, outbox.of_task(tx, task_id))
     tx.execute("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
-    known = tx.row("SELECT COUNT(*) FROM docs WHERE ref = ?", (task_id,))
-    assert known is not None
-    for words in words_of(recorded)[known[0] :]:
+    known = text.known(tx, task_id, task.created_us)
+    for words in words_of(recorded)[known:]:
         text.index(tx, task_id, task.created_us, words)
 
 

@@ -178,9 +178,9 @@ def _rollups(metadata: "MetaData") -> None:
 def _texts(dialect: str) -> Sequence[str]:
     # `chunk`: where the words of a trace from elsewhere come from. NULL: a task of ours, whose journal has them.
     docs = (
-        "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL, chunk BIGINT)"
+        "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL, at_us BIGINT NOT NULL, chunk BIGINT)"
         if dialect == "postgresql"
-        else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL, chunk BIGINT)"
+        else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL, at_us BIGINT NOT NULL, chunk BIGINT)"
     )
     due = "CREATE TABLE index_due (ref VARCHAR NOT NULL PRIMARY KEY, what VARCHAR NOT NULL)"
     if dialect == "postgresql":
