@@ -2,7 +2,8 @@
 
 `at_us` is where a trace stands in every list: when it began, as first heard, and never later than it was heard of.
 It does not change, so that a page's place stays a place. `facets` holds each value that can be asked for, in that
-order; `texts` is found by rowids that are in that order too. Names and labels come from outside.
+order; `texts` is found by rowids that are in that order but for an eighth of a second. Names and labels come from
+outside.
 """
 
 from collections.abc import Sequence

@@ -7,9 +7,9 @@ from airworthy.recorder.traces import chunk as chunks
 from airworthy.recorder.traces.cjk import spread
 from airworthy.store import Tx
 
-# An entry's rowid is the unit of time its trace began in, and then its number there; `docs` says the exact time. The index
-# writes each entry of a word as its distance from the one before, in as few bytes as that takes: a unit of an eighth of a
-# second instead of a microsecond saves two bytes of five.
+# An entry's rowid is the unit of time its trace began in, and then its number there; `docs` says the exact time. The
+# index writes each entry of a word as its distance from the one before, in as few bytes as that takes: a unit of an
+# eighth of a second instead of a microsecond saves two bytes of five.
 UNIT: Final = 17  # bits of a time in microseconds
 PLACES: Final = 11
 DOCS_MAX: Final = 1 << PLACES  # entries of one unit
@@ -27,8 +27,8 @@ class Doc(NamedTuple):
 
 
 def words_of(texts: Iterable[str]) -> str:
-    """What is indexed of these texts. To forget takes the very same words: what is indexed must never change with a
-    release, unless the index is made anew.
+    """What is indexed of these texts. To forget takes the very same words: what is indexed of a task of ours must never
+    change with a release, unless the index is made anew.
     """
     # Each line once, because the calls of one trace repeat a conversation as it grows. Each word once would cost more
     # than the index takes for it.
@@ -87,7 +87,7 @@ def forget(tx: Tx, ref: str, texts: Sequence[str] = ()) -> int:
             words = None if text is None else words_of([text])
         else:
             body = tx.row("SELECT body FROM chunks WHERE id = ?", (chunk,))
-            words = None if body is None else words_of(text for _, text in chunks.unpack(bytes(body[0])))
+            words = None if body is None else chunks.words_in(bytes(body[0]))
         if words is not None:
             gone.append((id_, words))
     tx.many("INSERT INTO texts (texts, rowid, words) VALUES ('delete', ?, ?)", gone)
