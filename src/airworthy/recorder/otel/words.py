@@ -31,8 +31,8 @@ def text_of_parts(payload: Mapping[str, Any], chars_max: int = TEXT_CHARS_MAX) -
     return text if "\x00" not in text else text.replace("\x00", " ")
 
 
-def _gather(value: dict[str, Any] | list[Any], words: list[str], depth: int) -> None:
-    """Appends what is text in it. The kinds are asked for in the order in which they are frequent."""
+def _gather(value: Any, words: list[str], depth: int) -> None:
+    """Appends what is text in a dict or a list. The kinds are asked for in the order in which they are frequent."""
     if depth > DEPTH_MAX:
         return
     if type(value) is dict:
