@@ -346,7 +346,9 @@ def pages() -> dict[Path, str]:
             export=key_table(ExportRule),
         ),
         REFERENCE / "import-format.md": import_page(),
-        REFERENCE / "console.md": CONSOLE.format(mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)),
+        REFERENCE / "console.md": CONSOLE.format(
+            mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)
+        ),
         REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
         REFERENCE / "privacy.md": privacy_page(),
     }
