@@ -13,7 +13,7 @@ from pathlib import Path
 from airworthy.recorder.tables import MIGRATIONS
 from airworthy.recorder.traces import facets
 from airworthy.recorder.traces.find import TraceRow
-from airworthy.recorder.traces.text import PLACES
+from airworthy.recorder.traces.text import Doc, index_all
 from airworthy.store import SQLiteDatabase, Tx, migrate
 
 SPANS_PER_TRACE = 8
@@ -90,8 +90,4 @@ def _insert(tx: Tx, made: list[tuple[TraceRow, list[tuple[str, str]]]], texts: l
     tx.many(_INSERT, [tuple(getattr(row, name) for name in _NAMES) for row, _ in made])
     for row, labels in made:
         facets.note(tx, row.id, row.at_us, labels)
-    tx.many("INSERT INTO docs (id, ref) VALUES (?, ?)", [(row.at_us << PLACES, row.id) for row, _ in made])
-    tx.many(
-        "INSERT INTO texts (rowid, words) VALUES (?, ?)",
-        [(row.at_us << PLACES, text) for (row, _), text in zip(made, texts, strict=True)],
-    )
+    index_all(tx, [Doc(row.id, row.at_us, text) for (row, _), text in zip(made, texts, strict=True)])

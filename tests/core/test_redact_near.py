@@ -1,5 +1,6 @@
 """Looking near long words alone finds what looking everywhere finds."""
 
+import json
 from unittest.mock import patch
 
 from hypothesis import example, given, settings
@@ -41,3 +42,18 @@ def test_what_is_found_near_long_words_is_all_there_is(pieces: list[str]) -> Non
         everywhere = redact.find(text)
 
     assert found == everywhere
+
+
+@given(st.lists(st.lists(PIECES, max_size=4), max_size=6), st.booleans())
+@settings(max_examples=150, deadline=None)
+@example([["plain"], ["password=hunter2-or-so"], ["plain"]], True)
+@example([["plain"], ["x" * 9_000], ["gpt-5-mini-2026-01-01"]], True)
+def test_documents_that_are_clean_together_are_clean_each(said: list[list[str]], as_keys: bool) -> None:
+    values = ["".join(pieces) for pieces in said]
+    documents = [
+        json.dumps({value: value, "api_key": value} if as_keys else [value]).encode() for value in values
+    ]
+    redactor = redact.Redactor(["known-value-1"])
+    secrets = [redactor.redact_bytes(document)[1] for document in documents]
+
+    assert redactor.is_clean(documents) == (not any(secrets))

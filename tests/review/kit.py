@@ -58,6 +58,7 @@ class Receiver:
     ok: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
     port: int = 0
     connections: int = 0
+    judge: Callable[[Seen], bytes | None] | None = None  # its word goes before the script
 
     @property
     def url(self) -> str:
@@ -71,7 +72,8 @@ class Receiver:
             headers = {name.lower(): value.strip() for name, _, value in (o.partition(":") for o in others)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.seen.append(Seen(first.split()[1], headers, body))
-            act = self.script.pop(0) if self.script else self.ok
+            judged = self.judge(self.seen[-1]) if self.judge is not None else None
+            act = judged or (self.script.pop(0) if self.script else self.ok)
             if act == "hang":
                 await reader.read()
             elif act == "close":

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.app.events import event_chores
 from airworthy.app.export import export_chores
 from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
@@ -38,6 +39,7 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
         ),
         *health_chores(app, agents),
         *notify_chores(app, agents),
+        *event_chores(app),
         *export_chores(app),
         *privacy_chores(app),
     ]

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("airworthy.cli.switch", "Show what is paused, waits and works."),
     "doctor": ("airworthy.cli.doctor", "Find what is wrong here, and how to mend it."),
     "alert": ("airworthy.cli.alert", "Look at alerts, and end those that were seen to."),
+    "event": ("airworthy.cli.event", "Look at what other programs are told; send again what failed."),
     "notice": ("airworthy.cli.notice", "Look at notifications; send again what failed; try a channel."),
     "up": ("airworthy.cli.up", "Work on tasks and serve over HTTP, in one process."),
     "gateway": ("airworthy.cli.gateway", "Serve models over HTTP, within the policies."),

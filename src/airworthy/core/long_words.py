@@ -9,7 +9,7 @@ BEFORE_CHARS: Final = 12  # "Bearer" and four spaces
 
 def near_long(folded: str, runs: str) -> str:
     """The words that hold a long run, each with a little before it: where the anchor of a secret with one can stand.
-    `runs`: `folded` with every letter, digit, - and _ as `a`, and the rest as spaces.
+    `runs`: `folded` with every letter, digit, - and _ as `a`, and the rest as spaces. In `folded` quotes are spaces.
 
     Names of models and ids of replies are such runs too, so nearly every payload has one, and searching all of it for
     each anchor would be most of the work.
@@ -18,7 +18,7 @@ def near_long(folded: str, runs: str) -> str:
     done, at = 0, runs.find(LONG)
     while at >= 0:
         low = max(done, at - WORD_CHARS_MAX)
-        start = max(folded.rfind(" ", low, at), folded.rfind('"', low, at))
+        start = folded.rfind(" ", low, at)
         if start < 0:
             if low > done:
                 return folded  # A word so long that its begin is not looked for.

@@ -32,6 +32,7 @@ def _fold_table() -> bytes:
     """
     table = bytearray(range(256))
     table[128:] = b"~" * 128
+    table[ord('"')] = ord(" ")  # It ends a word of JSON as a space does one of prose.
     for capital in range(ord("A"), ord("Z") + 1):
         table[capital] = capital + 32
     for letters, into in (("p", "s"), ("oru", "d"), ("y", "n")):
@@ -187,6 +188,13 @@ class Redactor:
             return data, 0
         spans = _merged(found)
         return _written(data, spans), len(spans)
+
+    def is_clean(self, documents: Iterable[bytes]) -> bool:
+        """Whether `redact_bytes` would change none of these JSON texts; cheaper than to ask it of each.
+
+        True is always so; False is so but where two of them, one after the other, look like a secret.
+        """
+        return not self.redact_bytes(b"\n".join(documents))[1]
 
     def redact_text(self, text: str) -> str:
         """For text that is not JSON: log lines, error messages, span attributes."""

@@ -268,6 +268,16 @@ RECORDER: Final = (
     Holding("sealed_parts", Kept.STATE, "Sealed parts, with their hashes."),
     Holding("exports", Kept.STATE, "How far each collector has been told."),
     Holding("export_due", Kept.STATE, "What is to be told to collectors yet.", of_task="task_id = ?task", names=DELETE),
+    Holding("event_wishes", Kept.STATE, "What other programs ask to be told of."),
+    Holding("event_subscriptions", Kept.STATE, "How far each of them has been told."),
+    Holding(
+        "event_due",
+        Kept.NOTICES,
+        "What they are to be told yet, or could not be: ids, codes and numbers.",
+        of_task="task_id = ?task",
+        ages="state = 'failed' AND ended_us < ?before",
+        key="number",
+    ),
     # The store's own.
     Holding("migrations", Kept.STATE, "Which steps brought the tables here."),
     Holding("owners", Kept.STATE, "Processes that are alive."),

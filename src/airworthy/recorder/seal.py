@@ -246,7 +246,7 @@ class Sealer:
 
 
 def _spans(tx: Tx, ref: str, trace: bytes, rows: dict[str, list[dict[str, Any]]]) -> int:
-    size, bodies = 0, dict[int, list[tuple[bytes, str]]]()
+    size, bodies = 0, dict[int, list[bytes]]()
     for row in tx.rows(f"SELECT {_SPAN} FROM spans WHERE trace = ? ORDER BY started_us, span", (trace,)):
         span, chunk, part = bytes(row[0]).hex(), row[11], row[12]
         parent = None if row[1] is None else bytes(row[1]).hex()
@@ -255,7 +255,7 @@ def _spans(tx: Tx, ref: str, trace: bytes, rows: dict[str, list[dict[str, Any]]]
             body = tx.row("SELECT body FROM chunks WHERE id = ?", (chunk,))
             bodies[chunk] = [] if body is None else chunks.unpack(bytes(body[0]))
         if part < len(bodies[chunk]):
-            text = bodies[chunk][part][0].decode("utf-8", "replace")
+            text = bodies[chunk][part].decode("utf-8", "replace")
             rows["payloads"].append({"ref": ref, "seq": None, "span": span, "body": text})
             size += len(text)
     return size

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from airworthy.recorder.event_tables import events
 from airworthy.recorder.outgoing_tables import exports
 from airworthy.recorder.privacy_tables import privacy
 from airworthy.recorder.traces.tables import traces
@@ -121,4 +122,5 @@ MIGRATIONS = (
     Migration("recorder", 6, "retention, erasure and sealed days", privacy),
     Migration("recorder", 7, "the audit log", _audit),
     Migration("recorder", 8, "what is sent to a collector", exports),
+    Migration("recorder", 9, "what other programs are told", events),
 )

@@ -64,7 +64,7 @@ def _value(table: str, name: str, value: Any) -> Any:
 
 def _unpacked(table: str, name: str, value: bytes) -> Any:
     if table == "chunks":
-        return [read(payload) for payload, _ in chunks.unpack(value)]
+        return [read(payload) for payload in chunks.unpack(value)]
     if name in {"span", "parent"}:
         return value.hex()
     if table == "kept_answers":

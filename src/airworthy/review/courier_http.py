@@ -1,7 +1,10 @@
 """Carries messages to webhooks, Slack, Microsoft Teams and PagerDuty, through the egress guard."""
 
 import asyncio
+import functools
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from airworthy.resilience import parse_retry_after
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 ANSWER_BYTES_MAX: Final = 2_000  # Enough to see why; the rest is not read.
 # The message itself is at fault, or the receiver says that it will never be there again.
 _NEVER: Final = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422})
+_GONE: Final = 410
 _NAMES: Final = {
     "slack": "Slack",
     "teams": "Microsoft Teams",
@@ -50,9 +54,16 @@ class HttpCourier:
         self._transport: httpx.AsyncHTTPTransport | None = None
 
     async def carry(self, message: Message, now_us: int) -> Result:
+        return await self._carried(partial(self._post, message), now_us)
+
+    async def carry_event(self, id_: str, body: str, now_us: int) -> Result:
+        """`body`: JSON. Only of a webhook."""
+        return await self._carried(partial(forms.signed, id_, body), now_us)
+
+    async def _carried(self, made: Callable[[Secrets, int], Post], now_us: int) -> Result:
         try:
             secrets = self._read()
-            post = self._post(message, secrets, now_us)
+            post = made(secrets, now_us)
             url = _checked(post.url, internal=self._rule.internal)
         except ChannelUnset as error:
             return Later(str(error))
@@ -116,23 +127,29 @@ class HttpCourier:
         if response.is_redirect:
             return Later(f"{self._where(url)} answered {response.status_code}: redirects are not followed.")
         if response.status_code in _NEVER:
-            return Refused(error)
+            return Refused(error, gone=response.status_code == _GONE)
         return Later(error, parse_retry_after(response.headers, now_us))
 
     def _opened(self) -> "httpx.AsyncHTTPTransport":
         if self._transport is None:
-            import httpx
-
-            # Reading the roots of trust takes tens of milliseconds, so it is done once.
-            self._ssl_context = self._ssl_context or httpx.create_ssl_context()
             self._transport = async_transport(
-                Egress(internal=self._rule.internal), ssl_context=self._ssl_context, resolve=self._resolve
+                Egress(internal=self._rule.internal),
+                ssl_context=self._ssl_context or _roots(),
+                resolve=self._resolve,
             )
         return self._transport
 
     def _where(self, url: "httpx.URL") -> str:
         """Kind and host: the rest of an address is a secret."""
         return f"{_NAMES[self._rule.kind]} at {url.raw_host.decode()}"
+
+
+@functools.cache
+def _roots() -> "ssl.SSLContext":
+    """The roots of trust: reading them takes tens of milliseconds, so it is done once for all couriers."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _checked(url: str, *, internal: bool) -> "httpx.URL":

@@ -30,9 +30,10 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """This message will never be taken as it is."""
+    """This message will never be taken as it is. `gone`: nor will any other, says the receiver."""
 
     error: str
+    gone: bool = False
 
 
 Result = Sent | Later | Refused

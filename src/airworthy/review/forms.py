@@ -114,13 +114,16 @@ def dedup_key(content: Content) -> str:
 
 def webhook(message: Message, secrets: Secrets, now_us: int) -> Post:
     """Standard Webhooks: the body never changes, the time and signatures are those of the attempt."""
-    body = json.dumps(webhook_document(message), ensure_ascii=True, separators=(",", ":"))
+    document = webhook_document(message)
+    return signed(message.id, json.dumps(document, ensure_ascii=True, separators=(",", ":")), secrets, now_us)
+
+
+def signed(id_: str, body: str, secrets: Secrets, now_us: int) -> Post:
+    """Any JSON by the same scheme. Raises: ChannelUnset, where the secret is none."""
     headers = {
-        "webhook-id": message.id,
+        "webhook-id": id_,
         "webhook-timestamp": str(now_us // US_PER_S),
-        "webhook-signature": " ".join(
-            _signature(secret, message.id, now_us, body) for secret in _signing(secrets)
-        ),
+        "webhook-signature": " ".join(_signature(each, id_, now_us, body) for each in _signing(secrets)),
     }
     return Post(secrets.address, {**_JSON, **headers}, body.encode())
 

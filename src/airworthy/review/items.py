@@ -6,6 +6,7 @@ from typing import Any
 
 from airworthy.core.canonical import digest
 from airworthy.core.errors import InputError
+from airworthy.recorder import events
 from airworthy.review import notices
 from airworthy.review.item import Act, Item, Kind, Record, Status
 from airworthy.store import Tx, ids_alike
@@ -58,6 +59,12 @@ def insert(tx: Tx, item: Item) -> Item:
     made = replace(item, id=id_of(item.kind, item.subject, row[0] if row is not None else 0))
     values = tuple(_plain(getattr(made, name)) for name in _FIELDS)
     tx.execute(f"INSERT INTO review_items ({_COLUMNS}) VALUES ({_MARKS})", values)
+    if made.kind is not Kind.DELAYED and made.status is Status.OPEN:  # A delayed call waits for its time.
+        facts = {"kind": made.kind.value}
+        events.note(
+            tx,
+            events.Event("review.waiting", made.task_id, made.agent, made.id, made.created_us, facts=facts),
+        )
     return made
 
 
@@ -70,7 +77,15 @@ def update(tx: Tx, item_id: str, **sets: Any) -> bool:
     )
     if changed == 1 and sets.get("status", Status.OPEN) is not Status.OPEN:
         notices.over(tx, item_id, sets["decided_us"])
+        _tell_decided(tx, item_id, sets)
     return changed == 1
+
+
+def _tell_decided(tx: Tx, item_id: str, sets: dict[str, Any]) -> None:
+    row = tx.row("SELECT task_id, agent, kind FROM review_items WHERE id = ?", (item_id,))
+    assert row is not None
+    facts = {"kind": row[2], "status": _plain(sets["status"])}
+    events.note(tx, events.Event("review.decided", row[0], row[1], item_id, sets["decided_us"], facts=facts))
 
 
 def find(tx: Tx, item_id: str) -> Item | None:

@@ -9,6 +9,7 @@ from airworthy.policy.dependency_rule import DAYS, Day, TimeOfDay, ZoneName, is_
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import ENTRIES_MAX, Place, Seconds, Section, Sentence, Word
 from airworthy.review.channel_rule import CHANNELS_MAX, ChannelRule, Mailbox
+from airworthy.review.event_rule import EVENTS_MAX, EventRule, event_flaws
 
 Role = Literal["viewer", "reviewer", "operator", "admin"]
 
@@ -92,12 +93,13 @@ class People(Section):
     channels: Annotated[Mapping[Word, ChannelRule], Field(max_length=CHANNELS_MAX)] = Field(
         default_factory=dict
     )
+    events: Annotated[Mapping[Word, EventRule], Field(max_length=EVENTS_MAX)] = Field(default_factory=dict)
     alerts: Place | None = Field(
         default=None, description="The team that is told of alerts which concern no single agent."
     )
 
     def contradictions(self) -> list[Flaw]:
-        flaws = []
+        flaws = event_flaws(self.events, self.channels)
         for team, rule in self.teams.items():
             if rule.stand_in and rule.stand_in not in self.teams:
                 says = f"names {rule.stand_in!r}, which is no team."

@@ -9,7 +9,7 @@ from airworthy.core.halt import Suspend
 from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.gateway import budget
 from airworthy.policy import AdmissionRule
-from airworthy.recorder import Payloads, Recorded, StepState, outgoing, read_steps
+from airworthy.recorder import Payloads, Recorded, StepState, events, outgoing, read_steps
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body, doubt_started, supersede
 from airworthy.recorder.traces import ours
 from airworthy.review import questions
@@ -310,6 +310,12 @@ class Lifecycle:
         kept = reason if clean == raw.encode() else Reason.model_validate_json(clean)
         ours.closed(tx, task.id, closing(outcome, kept, now_us, active_us, cost_nano))
         outgoing.note(tx, task.id, totals[1] + 1)
+        facts = {
+            "outcome": outcome.value, "reason": reason.code.value, "to": reason.to, "steps": totals[0] - 1,
+            "tokens": totals[2] or 0, "cost_nano": cost_nano, "active_us": active_us,
+        }  # fmt: skip
+        seq = str(totals[1] + 1)
+        events.note(tx, events.Event("task.closed", task.id, task.agent, seq, now_us, outcome.value, facts))
 
     def _write_outcome(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import AirworthyError
 from airworthy.policy import ToolRule
+from airworthy.recorder import events
 from airworthy.recorder.touched import touch
 from airworthy.store import Tx, ids_alike
 
@@ -205,6 +206,15 @@ def move(tx: Tx, effect_id: str, to: EffectState, *, sets: Sequence[tuple[str, A
     assert changed == 1, "a transaction saw two states of one row"
     if row.state in FOR_PEOPLE or to in FOR_PEOPLE:
         touch(tx, row.task_id)
+    kind = events.effect_kind(to)
+    if kind is not None:
+        # Whoever moves it says when, under one name or another; few moves have no time of their own.
+        times = [
+            value for column, value in sets if column in ("ended_us", "decided_us") and value is not None
+        ]
+        at_us = max(times, default=row.started_us or row.created_us)
+        facts = {"tool": row.tool, "effect": row.effect}
+        events.note(tx, events.Event(kind, row.task_id, row.agent, row.id, at_us, facts=facts))
     if to is EffectState.DONE and row.undo_of is not None:
         move(tx, row.undo_of, EffectState.UNDONE)  # Here, so that the two can never say different things.
     return row

@@ -211,7 +211,7 @@ def keep_trace(tx: Tx, *spans: SpanRow, **fields: Any) -> None:
 def keep_spans(tx: Tx, trace_id: str, *spans: SpanRow) -> None:
     row = tx.row("SELECT COUNT(*) FROM chunks")
     number = row[0] + 1 if row is not None else 1
-    body = chunk.pack([(each.payload or b"{}", "") for each in spans])
+    body = chunk.pack([each.payload or b"{}" for each in spans], "")
     tx.execute("INSERT INTO chunks (id, body) VALUES (?, ?)", (number, body))
     tx.many(
         "INSERT INTO spans (trace, span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in,"

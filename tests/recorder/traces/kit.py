@@ -124,7 +124,7 @@ def words(database: Database, query: str) -> list[str]:
         for (ref,) in database.read_now(
             lambda tx: tx.rows(
                 "SELECT ref FROM texts JOIN docs ON docs.id = texts.rowid WHERE texts MATCH ?"
-                " ORDER BY texts.rowid DESC",
+                " ORDER BY docs.at_us DESC, docs.id DESC",
                 (query,),
             )
         )

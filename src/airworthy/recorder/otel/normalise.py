@@ -15,7 +15,7 @@ from airworthy.core.redact import Redactor
 from airworthy.recorder.otel import messages, names, times
 from airworthy.recorder.otel.bounds import ERROR_CHARS_MAX, LABEL_CHARS_MAX, NAME_CHARS_MAX, Bounds
 from airworthy.recorder.otel.nesting import Nesting
-from airworthy.recorder.otel.payload import About, written
+from airworthy.recorder.otel.payload import About, Written, finished, written
 from airworthy.recorder.otel.raw import Attributes, RawSpan
 from airworthy.recorder.traces.span import Span, SpanKind
 
@@ -52,7 +52,21 @@ class Refused(ValueError):
     """A span that cannot stand among others: its ids are none."""
 
 
-def span_of(raw: RawSpan, about: About, reading: Reading, now_us: int) -> Span:
+@dataclass(slots=True)
+class Draft:
+    """A span that is read but for what the redactor has to say."""
+
+    raw: RawSpan
+    about: About
+    parent_id: str
+    kind: SpanKind
+    found: _Found
+    error: tuple[str, str]
+    times_us: tuple[int, int]
+    written: Written
+
+
+def draft_of(raw: RawSpan, about: About, reading: Reading, now_us: int) -> Draft:
     """`about`: of `raw.origin`. Takes what it moves out of `raw.attributes`. Raises: Refused."""
     parent_id = _checked_ids(raw)
     found, families = _places(raw.attributes)
@@ -61,22 +75,36 @@ def span_of(raw: RawSpan, about: About, reading: Reading, now_us: int) -> Span:
     kind = _kind(found, raw)
     payload: dict[str, Any] = {"name": raw.name}
     taken = _add_content(payload, raw, found, families, is_tool=kind is SpanKind.TOOL)
-    error_type, error_text = _error(raw, found)
-    if error_type:
-        payload["error"] = {"type": error_type, "text": error_text}
+    error = _error(raw, found)
+    if error[0]:
+        payload["error"] = {"type": error[0], "text": error[1]}
     if times.plain(raw.start, raw.end, now_us):
-        started_us, ended_us = int(raw.start) // 1_000, int(raw.end) // 1_000
+        times_us = int(raw.start) // 1_000, int(raw.end) // 1_000
     else:
         mended = times.mended(raw.start, raw.end, now_us, reading.bounds.ahead_us_max)
-        started_us, ended_us = mended.started_us, mended.ended_us
+        times_us = mended.started_us, mended.ended_us
         if mended.notes:
             payload["notes"] = mended.notes
-    body, text, is_clean = written(payload, raw, taken, about, reading.redactor, reading.bounds)
+    made = written(payload, raw, taken, reading.bounds)
+    return Draft(raw, about, parent_id, kind, found, error, times_us, made)
+
+
+def span_of(raw: RawSpan, about: About, reading: Reading, now_us: int) -> Span:
+    """Both steps for a span alone. Raises: Refused."""
+    return finish(draft_of(raw, about, reading, now_us), reading, is_clean=False)
+
+
+def finish(draft: Draft, reading: Reading, *, is_clean: bool) -> Span:
+    """`is_clean`: it is known that no secret is in what was written of it."""
+    raw, about, kind, found = draft.raw, draft.about, draft.kind, draft.found
+    body, text, is_clean = finished(draft.written, about, reading.redactor, reading.bounds, is_clean=is_clean)
     label = label_of if is_clean else _redacting(reading.redactor)
+    error_type, error_text = draft.error
     span = Span(
-        raw.trace_id, raw.span_id, parent_id, kind, label(raw.name, NAME_CHARS_MAX) or kind.value,
-        started_us, ended_us,
-        label(error_type, LABEL_CHARS_MAX), label(error_text, ERROR_CHARS_MAX),
+        raw.trace_id, raw.span_id, draft.parent_id, kind, label(raw.name, NAME_CHARS_MAX) or kind.value,
+        *draft.times_us,
+        label(error_type, LABEL_CHARS_MAX) if error_type else "",
+        label(error_text, ERROR_CHARS_MAX) if error_text else "",
         payload=body, text=text,
     )  # fmt: skip
     _add_labels(span, found, about, label)

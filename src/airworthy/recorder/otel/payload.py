@@ -28,6 +28,19 @@ class About:
     tail: bytes
 
 
+@dataclass(slots=True)
+class Written:
+    """A payload as JSON, not past the redactor yet: without `numbers`, which need not go there, and without a tail.
+
+    `is_whole`: nothing of it was cut.
+    """
+
+    payload: dict[str, Any]
+    head: bytes
+    numbers: Attributes
+    is_whole: bool
+
+
 def tail_of(origin: Origin, redactor: Redactor, bounds: Bounds) -> tuple[bytes, Attributes]:
     """The end of each payload, and the resource with its secrets written over."""
     scope: Attributes = {"name": origin.scope, "version": origin.scope_version}
@@ -44,15 +57,8 @@ def tail_of(origin: Origin, redactor: Redactor, bounds: Bounds) -> tuple[bytes, 
     return body[1:-1], orjson.loads(body).get("resource", {})
 
 
-def written(
-    payload: dict[str, Any],
-    raw: RawSpan,
-    taken: dict[str, str],
-    about: About,
-    redactor: Redactor,
-    bounds: Bounds,
-) -> tuple[bytes, str, bool]:
-    """The payload, its text for search, and whether no secret was met in it."""
+def written(payload: dict[str, Any], raw: RawSpan, taken: dict[str, str], bounds: Bounds) -> Written:
+    """Completes the payload: `taken` is where its `input` and `output` come from."""
     if taken:
         payload["moved"] = taken
     if raw.events:
@@ -81,10 +87,17 @@ def written(
     is_whole = bool(head) and len(head) <= bounds.value_chars_max
     if not is_whole:
         head = shrink.fitting(payload, bounds)
-    head, secrets = redactor.redact_bytes(head)
-    more = orjson.dumps(numbers)[1:-1]
+    return Written(payload, head, numbers, is_whole)
+
+
+def finished(
+    made: Written, about: About, redactor: Redactor, bounds: Bounds, *, is_clean: bool
+) -> tuple[bytes, str, bool]:
+    """The payload, its text for search, and whether no secret was met in it. `is_clean`: it is known that none is."""
+    head, secrets = (made.head, 0) if is_clean else redactor.redact_bytes(made.head)
+    more = orjson.dumps(made.numbers)[1:-1] if made.numbers else b""
     comma = b"," if more and not head.endswith(b"{}}") else b""
     body = b"".join((head[:-2], comma, more, b"},", about.tail, b"}"))
-    if secrets or not is_whole:
+    if secrets or not made.is_whole:
         return body, text_of(body, bounds.text_chars_max), not secrets
-    return body, text_of_parts(payload, bounds.text_chars_max), True
+    return body, text_of_parts(made.payload, bounds.text_chars_max), True

@@ -18,37 +18,39 @@ def text_of(payload: bytes, chars_max: int = TEXT_CHARS_MAX) -> str:
 
 
 def text_of_parts(payload: Mapping[str, Any], chars_max: int = TEXT_CHARS_MAX) -> str:
-    """Name, error, input, output, in this order: what is beyond `chars_max` is not found."""
+    """Name, error, output, input, in this order: what is beyond `chars_max` is not found."""
     words: list[str] = []
-    left = chars_max
     for part in ("name", "error", "output", "input"):
         value = payload.get(part)
-        if value and left > 0:
-            left = _gathered(value, words, left, 0)
-    text = "\n".join(words)  # Apart, so that what a conversation says again is known as the same line.
+        if type(value) is str:
+            words.append(value)
+        elif value is not None:
+            _gather(value if type(value) is dict or type(value) is list else [value], words, 0)
+    # A line each, so that what a conversation says again is known as the same line.
+    text = "\n".join(words)[:chars_max]
     return text if "\x00" not in text else text.replace("\x00", " ")
 
 
-def _gathered(value: Any, words: list[str], left: int, depth: int) -> int:
-    """Appends what is text in it; how many characters are left of the bound after it."""
+def _gather(value: Any, words: list[str], depth: int) -> None:
+    """Appends what is text in a dict or a list. The kinds are asked for in the order in which they are frequent."""
     if depth > DEPTH_MAX:
-        return left
-    kind = type(value)
-    if kind is dict:
-        entries = [inner for key, inner in value.items() if key not in _NO_WORDS]
-    else:
-        entries = value if kind is list else [value]
-    for inner in entries:
-        if left <= 0:
-            break
+        return
+    if type(value) is dict:
+        for key, inner in value.items():
+            kind = type(inner)
+            if kind is str:
+                if key not in _NO_WORDS:
+                    words.append(inner)
+            elif (kind is list or kind is dict) and key not in _NO_WORDS:
+                _gather(inner, words, depth + 1)
+            elif kind in _NUMBERS and key not in _NO_WORDS and inner - inner == 0:
+                words.append(str(inner))
+        return
+    for inner in value:
         kind = type(inner)
-        if kind is str:
-            if inner:
-                words.append(inner if len(inner) <= left else inner[:left])
-                left -= len(inner) + 1
-        elif kind is dict or kind is list:
-            left = _gathered(inner, words, left, depth + 1)
+        if kind is dict or kind is list:
+            _gather(inner, words, depth + 1)
+        elif kind is str:
+            words.append(inner)
         elif kind in _NUMBERS and inner - inner == 0:  # Infinity and NaN are null in the payload.
             words.append(str(inner))
-            left -= 12
-    return left

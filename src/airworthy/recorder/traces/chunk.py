@@ -17,14 +17,11 @@ _SMALL_BYTES: Final = 64
 _local = threading.local()
 
 
-def pack(parts: Sequence[tuple[bytes, str]]) -> bytes:
-    """`parts`: payload and text of each span."""
-    texts = [text.encode("utf-8", "replace") for _, text in parts]
-    sizes = [
-        size for (payload, _), text in zip(parts, texts, strict=True) for size in (len(payload), len(text))
-    ]
-    head = struct.pack(f"<I{len(sizes)}I", len(parts), *sizes)
-    body = b"".join((head, *(payload for payload, _ in parts), *texts))
+def pack(payloads: Sequence[bytes], words: str) -> bytes:
+    """`words`: what is indexed of all of them together, as the index must be told it again to forget it."""
+    said = words.encode("utf-8", "replace")
+    head = struct.pack(f"<I{len(payloads)}I", len(payloads), *map(len, payloads))
+    body = b"".join((head, *payloads, said))
     if len(body) < _SMALL_BYTES:
         return _PLAIN + body
     compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
@@ -33,19 +30,23 @@ def pack(parts: Sequence[tuple[bytes, str]]) -> bytes:
     return _ZSTD + compressor.compress(body)
 
 
-def unpack(body: bytes) -> list[tuple[bytes, str]]:
-    """What `pack` was given."""
+def unpack(body: bytes) -> list[bytes]:
+    """The payloads."""
+    return _parts(body)[0]
+
+
+def words_in(body: bytes) -> str:
+    return _parts(body)[1].decode()
+
+
+def _parts(body: bytes) -> tuple[list[bytes], bytes]:
     raw = body[1:]
     if body[:1] == _ZSTD:
         raw = zstandard.ZstdDecompressor().decompress(raw, max_output_size=_UNPACKED_BYTES_MAX)
     (count,) = struct.unpack_from("<I", raw)
-    sizes = struct.unpack_from(f"<{2 * count}I", raw, 4)
-    at = 4 + 8 * count
-    payloads, texts = [], []
-    for size in sizes[::2]:
+    at = 4 + 4 * count
+    payloads = []
+    for size in struct.unpack_from(f"<{count}I", raw, 4):
         payloads.append(raw[at : at + size])
         at += size
-    for size in sizes[1::2]:
-        texts.append(raw[at : at + size].decode())
-        at += size
-    return list(zip(payloads, texts, strict=True))
+    return payloads, raw[at:]

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol, assert_never
 
 from airworthy.recorder.traces.facets import VALUE_CHARS_MAX
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Value, Words
-from airworthy.recorder.traces.text import PLACES
+from airworthy.recorder.traces.text import PLACES, UNIT
 from airworthy.recorder.traces.words import AT_US_MAX, after, matches, rowids
 from airworthy.store import Tx
 
@@ -148,19 +148,21 @@ class Word:
 
     @property
     def place(self) -> Named:
-        return Named(f"(k.id >> {PLACES})", "k.ref")
+        return Named("k.at_us", "k.ref")
 
     def listed(self, span: Span, tests: Iterable[Sql] = ()) -> Sql:
         first, end = span.rowids
-        within = Sql("k.id IN (SELECT rowid FROM texts WHERE texts MATCH ? AND rowid >= ? AND rowid < ?)",
-                     (self.match, first, end))  # fmt: skip
+        within = Sql(
+            "k.id IN (SELECT rowid FROM texts WHERE texts MATCH ? AND rowid >= ? AND rowid < ?)",
+            (self.match, first, end),
+        )
         where = joined([within, span.holds(self.place), *tests])
         return Sql(f"SELECT DISTINCT {self.place.at}, k.ref FROM docs k WHERE {where.text}", where.params)
 
     def test(self, place: Named, span: Span, *, singly: bool) -> Sql:
         entries = (
-            f"SELECT 1 FROM docs d WHERE d.id >= ({place.at} << {PLACES}) AND d.id < (({place.at} + 1) << {PLACES})"
-            f" AND d.ref = {place.id}"
+            f"SELECT 1 FROM docs d WHERE d.id >= ({place.at} >> {UNIT} << {PLACES})"
+            f" AND d.id < (({place.at} >> {UNIT}) + 1 << {PLACES}) AND d.ref = {place.id}"
         )
         if singly:
             return Sql(

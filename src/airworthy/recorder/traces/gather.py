@@ -88,8 +88,8 @@ def packed(spans: Sequence[Span]) -> list[Packed]:
 
 
 def _pack(spans: list[Span]) -> Packed:
-    body = chunk.pack([(span.payload, span.text) for span in spans])
-    return Packed(spans, body, words_of(span.text for span in spans))
+    words = words_of(span.text for span in spans)
+    return Packed(spans, chunk.pack([span.payload for span in spans], words), words)
 
 
 def _timed(span: Span, received_us: int) -> Span:

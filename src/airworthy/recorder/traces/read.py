@@ -85,7 +85,7 @@ def span_of(tx: Tx, trace_id: str, span_id: str) -> SpanRow | None:
     if row is None:
         return None
     body = tx.row("SELECT body FROM chunks WHERE id = ?", (row[11],))
-    return _span(trace_id, row, None if body is None else chunks.unpack(bytes(body[0]))[row[12]][0])
+    return _span(trace_id, row, None if body is None else chunks.unpack(bytes(body[0]))[row[12]])
 
 
 def arranged(spans: Sequence[SpanRow]) -> list[tuple[int, SpanRow]]:
@@ -155,7 +155,7 @@ def _payloads(tx: Tx, rows: Sequence[Row]) -> dict[tuple[int, int], bytes]:
         body = tx.row("SELECT body FROM chunks WHERE id = ?", (chunk,))
         if body is None:
             continue
-        for part, (payload, _) in enumerate(chunks.unpack(bytes(body[0]))):
+        for part, payload in enumerate(chunks.unpack(bytes(body[0]))):
             if part in parts:
                 found[chunk, part] = payload
                 size += len(payload)

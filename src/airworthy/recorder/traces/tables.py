@@ -2,7 +2,8 @@
 
 `at_us` is where a trace stands in every list: when it began, as first heard, and never later than it was heard of.
 It does not change, so that a page's place stays a place. `facets` holds each value that can be asked for, in that
-order; `texts` is found by rowids that are in that order too. Names and labels come from outside.
+order; `texts` is found by rowids that are in that order but for an eighth of a second. Names and labels come from
+outside.
 """
 
 from collections.abc import Sequence
@@ -178,9 +179,9 @@ def _rollups(metadata: "MetaData") -> None:
 def _texts(dialect: str) -> Sequence[str]:
     # `chunk`: where the words of a trace from elsewhere come from. NULL: a task of ours, whose journal has them.
     docs = (
-        "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL, chunk BIGINT)"
+        "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL, at_us BIGINT NOT NULL, chunk BIGINT)"
         if dialect == "postgresql"
-        else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL, chunk BIGINT)"
+        else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL, at_us BIGINT NOT NULL, chunk BIGINT)"
     )
     due = "CREATE TABLE index_due (ref VARCHAR NOT NULL PRIMARY KEY, what VARCHAR NOT NULL)"
     if dialect == "postgresql":

@@ -10,10 +10,10 @@ from typing import Final
 
 from airworthy.recorder.traces import cjk
 from airworthy.recorder.traces.query import Words
-from airworthy.recorder.traces.text import PLACES
+from airworthy.recorder.traces.text import DOCS_MAX, first_of
 from airworthy.store import MemoryDatabase, Tx
 
-AT_US_MAX: Final = (1 << 63 - PLACES) - 1  # beyond the year 2110
+AT_US_MAX: Final = (1 << 62) - 1  # beyond any clock
 _CODE_MAX: Final = 0x10FFFF
 _SURROGATES: Final = range(0xD800, 0xE000)
 _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
@@ -61,9 +61,9 @@ def matches(words: Words) -> list[str]:
 
 
 def rowids(from_us: int, until_us: int) -> tuple[int, int]:
-    """The first rowid of a time, and the first after another: [from, until)."""
+    """All that begins within [from, until) has its rowid in [first, end); there is more in it at both ends."""
     low, high = (max(0, min(at_us, AT_US_MAX)) for at_us in (from_us, until_us))
-    return low << PLACES, high << PLACES
+    return first_of(low), first_of(high) + DOCS_MAX
 
 
 def after(beginning: str) -> str | None:
