@@ -387,7 +387,7 @@ MUTANTS = (
     ),
     mutant(
         "a fork is a rehearsal by its input alone",
-        LIFECYCLE,
+        "runtime/claimed.py",
         "    if task.fork_of is not None:\n        return True\n",
         "",
     ),
