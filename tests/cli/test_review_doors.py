@@ -60,7 +60,7 @@ def test_an_item_says_in_words_what_happened_what_is_asked_and_what_follows(held
     assert held["kind"] == "approval"
     assert held["happened"] == "shop asked for pay, which sends something. Nothing was sent."
     assert held["stopped"] == "It was held: amount is above 50."
-    assert held["asked"] == "Shall this call be made, with exactly the arguments below?"
+    assert held["asked"] == "Shall this call be made, with exactly these arguments?"
     assert [answer["act"] for answer in held["answers"]] == ["approve", "edit", "reject"]
     assert held["call"]["arguments"] == {"to": "ann", "amount": 80.0}
     assert held["origin"]["input"] == "pay ann"

@@ -1,5 +1,7 @@
 """Going round in circles, getting nowhere, losing the track: seen with evidence, and not seen where there is none."""
 
+import time
+
 import pytest
 
 from airworthy.core.outcome import ReasonCode
@@ -69,6 +71,15 @@ def test_a_run_that_goes_round_is_seen_with_its_evidence(
 @pytest.mark.parametrize(("made", "why"), NOT_SEEN)
 def test_a_run_that_gets_on_is_left_alone(made: list[Made], why: str) -> None:
     assert circling(LIMITS, made) is None, why
+
+
+@pytest.mark.parametrize("text", ["W", "W-", "a@", "1", "1 ", "a.b", "_", "-1"])
+def test_a_call_with_a_long_text_holds_nobody_up(text: str) -> None:
+    """It is looked at in the loop of the worker: the square of the length of a text would stop all its tasks."""
+    began = time.process_time()
+    traceable((text * 100_000).encode(), b"nothing of it" * 10_000)
+
+    assert time.process_time() - began < 5  # It takes some hundredths of it; before, minutes.
 
 
 def test_only_cycles_up_to_a_length_are_looked_for() -> None:

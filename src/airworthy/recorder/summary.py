@@ -114,6 +114,8 @@ def gap_of(notes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 def span_text(seconds: float) -> str:
     """A time as long as a person would say it: "4.2 s", "2 min 5 s", "3 h 10 min", "2 d 4 h"."""
+    if 0 < seconds < 0.1:
+        return "< 0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -135,7 +137,8 @@ def _sentence(acts: list[str], ending: str, took: Took) -> str:
     done = _joined(acts)
     if not ending:
         return f"{done or 'Answered'}; {_taken(took)}."
-    return f"{f'{done}. ' if done else ''}{ending}. {_capital(_taken(took))}."
+    stop = "" if ending.endswith(("?", "!")) else "."
+    return f"{f'{done}. ' if done else ''}{ending}{stop} {_capital(_taken(took))}."
 
 
 def _ended(outcome: Outcome | None, why: str) -> str:

@@ -99,7 +99,7 @@ def _approval(look: Look) -> tuple[str, str, str]:
     )
     if look.item.edited_by:
         stopped += f" {look.item.edited_by} has changed its arguments since."
-    return happened, stopped, "Shall this call be made, with exactly the arguments below?"
+    return happened, stopped, "Shall this call be made, with exactly these arguments?"
 
 
 def _delayed(look: Look) -> tuple[str, str, str]:

@@ -46,6 +46,8 @@ def page(request: Request, given: Given, who: Visiting) -> HTMLResponse:
                 "waiting": waiting,
             }
         )
+    # Those that somebody here can do something about come first.
+    rows.sort(key=lambda row: row["state"].elsewhere)
     off = next((row for row in given.operations.switches() if row.scope == ALL), None)
     may = who.caller.may("operate")
     return pages.render(

@@ -25,9 +25,9 @@ class Turn:
     name: str = ""
 
 
-def turns(value: Any) -> list[Turn]:
-    """The last TURNS_MAX of them: what led to the reply stands at the end."""
-    return list(_turns(value, "", 0))[-TURNS_MAX:]
+def turns(value: Any, role: str = "") -> list[Turn]:
+    """The last TURNS_MAX of them: what led to the reply stands at the end. `role`: of whoever is not named."""
+    return list(_turns(value, role, 0))[-TURNS_MAX:]
 
 
 def tools_of(value: Any) -> list[str]:

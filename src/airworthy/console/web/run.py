@@ -235,7 +235,7 @@ def _payload(shown: Opened) -> dict[str, Any]:
         "shown": shown,
         "entry": shown.entry,
         "asked_turns": chat.turns(shown.asked) if is_model else [],
-        "came_turns": chat.turns(shown.came) if is_model else [],
+        "came_turns": chat.turns(shown.came, "assistant") if is_model else [],
         "offered": chat.tools_of(shown.asked),
         "asked": pretty(shown.asked),
         "came": pretty(shown.came),

@@ -27,8 +27,8 @@
     if (time.dataset.time === "both") {
       const beside = document.createElement("span");
       beside.className = "local";
-      beside.textContent = ` ${local} your time`;
-      time.append(beside);
+      beside.textContent = `${local} your time`;
+      time.append(" ", beside);
     }
   };
   const tellAll = (root) => root.querySelectorAll("time[data-time]").forEach(tell);

@@ -49,7 +49,9 @@
   }, REFRESH_MS);
 
   const fragment = () => {
-    const details = document.getElementById(decodeURIComponent(location.hash.slice(1)))?.querySelector(":scope > details");
+    let id;
+    try { id = decodeURIComponent(location.hash.slice(1)); } catch { return; }
+    const details = document.getElementById(id)?.querySelector(":scope > details");
     if (details) details.open = true;
   };
   window.addEventListener("hashchange", fragment);
