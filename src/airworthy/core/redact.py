@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import AnyStr, NamedTuple
 
 from airworthy.core.errors import ConfigError
+from airworthy.core.json_place import is_escaped, is_in_string
 from airworthy.core.long_words import LONG, near_long
 
 KNOWN_CHARS_MIN = 8  # shorter values of the environment ("true", "8080") occur in any text
@@ -357,21 +358,10 @@ def _known_in_json(data: bytes, needle: bytes) -> Iterator[Found]:
     for at in _places(data, needle):
         # A match that begins inside an escape is another text, and cutting there would break the JSON.
         escape = _SPLIT_ESCAPE.search(data, max(0, at - 5), at)
-        if _is_escaped(data, at) or (escape is not None and not _is_escaped(data, escape.start())):
+        if is_escaped(data, at) or (escape is not None and not is_escaped(data, escape.start())):
             continue
-        if not may_be_structure or _is_in_string(data, at):
+        if not may_be_structure or is_in_string(data, at):
             yield Found("known", at, at + len(needle))
-
-
-def _is_escaped(data: bytes, at: int) -> bool:
-    before = at
-    while before > 0 and data[before - 1] == 92:  # 92 is a backslash
-        before -= 1
-    return (at - before) % 2 == 1
-
-
-def _is_in_string(data: bytes, at: int) -> bool:
-    return sum(1 for quote in _QUOTE.finditer(data, 0, at) if len(quote[0]) % 2) % 2 == 1
 
 
 def _places(text: AnyStr, part: AnyStr) -> Iterator[int]:
