@@ -1,6 +1,6 @@
 """The page of agents: how each stands, and the switches for who may use them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -24,7 +24,7 @@ Agent = Annotated[str, Form(max_length=200)]
 def page(request: Request, given: Given, who: Visiting) -> HTMLResponse:
     found, whole = agents.states(given, who.caller)
     stands = whole.standing
-    rows = []
+    rows = list[dict[str, Any]]()
     for state in found:
         open_ = [
             (tasks.count, word)
