@@ -12,7 +12,12 @@ from tests.review.event_kit import ALL_CLOSED, CHANNEL, people_of
 @pytest.mark.parametrize(
     ("why", "declared", "says", "mend"),
     [
-        ("no such channel", '[events.a]\nchannel = "nowhere"\non = ["task.closed"]\n', "names 'nowhere'", "[channels.nowhere]"),
+        (
+            "no such channel",
+            '[events.a]\nchannel = "nowhere"\non = ["task.closed"]\n',
+            "names 'nowhere'",
+            "[channels.nowhere]",
+        ),
         (
             "a channel for people",
             '[channels.chat]\nkind = "slack"\nurl_env = "CHAT"\n[events.a]\nchannel = "chat"\non = ["task.closed"]\n',
