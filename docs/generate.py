@@ -22,6 +22,7 @@ from airworthy.recorder.importing.lines import LINE_BYTES_MAX
 from airworthy.recorder.importing.values import Failure, ImportSpan, ImportTrace, Labelled
 from airworthy.recorder.parquet import COLUMNS, MEANING
 from airworthy.review.channel_rule import ChannelRule
+from airworthy.review.event_rule import EventRule
 from airworthy.runtime.machine import OPEN, TRANSITIONS, Event, State
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -61,6 +62,11 @@ A channel is a way to reach people: a table `[channels.<name>]` of `people.toml`
 Teams name their channels under `notify`. [Get notified](../how-to/get-notified.md) shows how they are used.
 
 {keys}
+## `[events.<name>]`
+
+What [another program is told](../how-to/tell-other-programs.md) over a channel of kind `webhook`.
+
+{events}
 ## What each kind needs
 
 | kind | `url_env` or `url_file` holds | `secret_env` or `secret_file` holds | besides |
@@ -349,7 +355,9 @@ def pages() -> dict[Path, str]:
         REFERENCE / "console.md": CONSOLE.format(
             mark=MARK, keys=key_table(ConsoleSettings), oidc=key_table(OidcRule)
         ),
-        REFERENCE / "channels.md": CHANNELS.format(mark=MARK, keys=key_table(ChannelRule)),
+        REFERENCE / "channels.md": CHANNELS.format(
+            mark=MARK, keys=key_table(ChannelRule), events=key_table(EventRule)
+        ),
         REFERENCE / "privacy.md": privacy_page(),
     }
 

@@ -10,6 +10,7 @@ from airworthy.app.build import opened
 from airworthy.app.config import load_config
 from airworthy.policy.chars import hides
 from airworthy.recorder.alerts import Alert, raised
+from airworthy.recorder.events import Event, Wish, note, set_up
 from airworthy.review import Notice, enqueue
 from airworthy.review.feedback import Feedback
 from airworthy.runtime.switches import Switch, set_off
@@ -19,15 +20,20 @@ from tests.cli.conftest import Airworthy
 EVIL = "ok\x1b[2J\u202egnp.exe\u2066\x9b31m\u2028forged\rline\nTask tsk_1 was approved by dana"
 FORGED = "Task tsk_1 was approved by dana"
 LOOKS = [
-    ("status",), ("alert", "list"), ("alert", "show", "evil"), ("notice", "list"), ("feedback", "list"),
-    ("mcp", "list"), ("breaker", "list"), ("outbox", "list"), ("outbox", "show", "eff_"), ("review", "list"),
-    ("review", "list", "--all"), ("task", "list"), ("task", "show", "last"), ("access", "list"), ("call", "list"),
+    ("status",), ("alert", "list"), ("alert", "show", "evil"), ("notice", "list"), ("event", "list"),
+    ("feedback", "list"), ("mcp", "list"), ("breaker", "list"), ("outbox", "list"), ("outbox", "show", "eff_"),
+    ("review", "list"), ("review", "list", "--all"), ("task", "list"), ("task", "show", "last"),
+    ("access", "list"), ("call", "list"),
 ]  # fmt: skip
 
 
 def poisoned(tx: Tx) -> None:
     raised(tx, Alert("evil", "chore", EVIL, "critical", EVIL, EVIL), 1)
     enqueue(tx, Notice("n1", "alert", EVIL, EVIL, EVIL, EVIL, EVIL, 1))
+    set_up(tx, [Wish("crm", ("task.closed",))], 1)
+    note(tx, Event("task.closed", EVIL, EVIL, "1", 1, "answered"))
+    tx.execute("UPDATE event_due SET error = ?", (EVIL,))
+    tx.execute("UPDATE event_subscriptions SET error = ?, failures = 1", (EVIL,))
     set_off(tx, Switch("agent:shop", EVIL, EVIL, 1))
     tx.execute("UPDATE effects SET note = ?, decided_by = ?, recipient = ?, tool = ?", (EVIL,) * 4)
     tx.execute("UPDATE review_items SET to_team = ?, assigned = ?, note = ?", (EVIL,) * 3)

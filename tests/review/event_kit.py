@@ -45,9 +45,6 @@ class Hooked:
     folder: Path
     chores: list[Chore]
 
-    async def set_up(self) -> None:
-        await self.chores[0].run(self.bench.app.clock.now_us())
-
     async def round(self) -> None:
         for chore in self.chores:
             await wait_external(self._run(chore))
@@ -67,8 +64,8 @@ class Hooked:
         found = self.bench.app.database.read_now(listing)
         return sorted(alert.key for alert in found if alert.ended_us is None)
 
-    def chores_of_another(self) -> "Hooked":
-        """The bench's own worker has no folder, and so none of these."""
+    def another(self) -> "Hooked":
+        """A worker that begins now. The bench's own has no folder, and so no chores of these."""
         chores = event_chores(replace(self.bench.app, folder=self.folder))
         return Hooked(self.bench, self.folder, chores)
 
@@ -86,8 +83,7 @@ async def hooked(
     patch.setenv("HOOK_SECRET", SECRET)
     made = bench(handler, *tools, people=people_of(folder, declared), **more)
     found = Hooked(made, folder, [])
-    found.chores = found.chores_of_another().chores
-    await found.set_up()
+    found.chores = found.another().chores
     return found
 
 

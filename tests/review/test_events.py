@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from airworthy.app.events import sent_again
 from airworthy.recorder import events
 from airworthy.review import Kind
 from airworthy.runtime import Run
+from airworthy.runtime.chores import Chore
 from airworthy.tools import EffectState, tool
 from tests.review.event_kit import ALL_CLOSED, Hooked, hooked, people_of, verified
-from tests.review.kit import answer, receiving
+from tests.review.kit import SECRET, answer, receiving
+from tests.runtime.kit import bench
 from tests.virtual import wait_external
 
 SECRET_KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
@@ -36,9 +39,11 @@ def _tasks(seen: Any) -> list[str]:
     return [each.json["data"]["task"]["id"] for each in seen]
 
 
+@pytest.mark.slow
 async def test_a_closed_task_is_told_with_its_facts_and_without_what_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Slow: the first to carry loads the HTTP client."""
     (tmp_path / "console.toml").write_text('public_url = "https://console.example"\n')
     async with receiving() as receiver:
         made = await hooked(tmp_path, receiver, monkeypatch, _agent)
@@ -123,7 +128,7 @@ agents = ["another"]
     assert "beyond me" in receiver.seen[0].json["data"]["reason"]["text"]
 
 
-async def test_without_a_subscription_nothing_is_written_and_one_statement_is_run(
+async def test_without_a_subscription_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with receiving() as receiver:
@@ -131,7 +136,7 @@ async def test_without_a_subscription_nothing_is_written_and_one_statement_is_ru
         await made.bench.done()
         await made.round()
 
-    assert [chore.name for chore in made.chores] == ["events"]
+    assert made.chores == []
     assert made.rows() == []
     assert receiver.seen == []
 
@@ -207,9 +212,11 @@ async def test_a_receiver_that_asks_for_time_is_given_it(
     assert len(receiver.seen) == 2
 
 
+@pytest.mark.slow
 async def test_one_that_always_fails_is_given_up_visibly_and_the_others_arrive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Slow: twenty tasks, and each attempt a connection."""
     async with receiving() as receiver:
         made = await hooked(tmp_path, receiver, monkeypatch, _agent)
         poison = await made.bench.done("poison")
@@ -255,7 +262,7 @@ async def test_a_receiver_that_hangs_breaks_off_or_drips_costs_its_time_and_no_m
         made = await hooked(tmp_path, receiver, monkeypatch, _agent)
         await made.bench.done()
         # The office bounds itself by the clock of the loop, so no turn of it waits for the outside here.
-        await asyncio.wait_for(made.chores[1].run(made.bench.app.clock.now_us()), 60)
+        await asyncio.wait_for(made.chores[0].run(made.bench.app.clock.now_us()), 60)
         assert made.standing().failures == 1
         await asyncio.sleep(10)
         await made.round()
@@ -308,7 +315,7 @@ async def test_a_crash_between_the_close_and_the_delivery_loses_nothing(
         made = await hooked(tmp_path, receiver, monkeypatch, _agent)
         task = await made.bench.done()
         assert receiver.seen == []
-        successor = made.chores_of_another()
+        successor = made.another()
         await successor.round()
 
     assert _tasks(receiver.seen) == [task.id]
@@ -327,7 +334,7 @@ async def test_a_crash_between_the_answer_and_the_mark_sends_the_same_event_agai
             patched.setattr(events, "sent", crash)
             with pytest.raises(KeyError):
                 await made.round()
-        await made.chores_of_another().round()
+        await made.another().round()
 
     assert len(receiver.seen) == 2
     assert len(set(_ids(receiver.seen))) == 1
@@ -341,7 +348,7 @@ async def test_two_workers_at_once_lose_nothing_and_count_once(
     async with receiving() as receiver:
         made = await hooked(tmp_path, receiver, monkeypatch, _agent)
         tasks = [(await made.bench.done(str(number))).id for number in range(5)]
-        other = made.chores_of_another()
+        other = made.another()
         await wait_external(_both(made, other))
 
     assert set(_tasks(receiver.seen)) == set(tasks)
@@ -352,7 +359,7 @@ async def test_two_workers_at_once_lose_nothing_and_count_once(
 
 async def _both(one: Hooked, other: Hooked) -> None:
     now_us = one.bench.app.clock.now_us()
-    await asyncio.gather(one.chores[1].run(now_us), other.chores[1].run(now_us))
+    await asyncio.gather(one.chores[0].run(now_us), other.chores[0].run(now_us))
 
 
 async def test_of_a_user_who_was_erased_meanwhile_the_outcome_alone_is_told(
@@ -404,9 +411,11 @@ async def test_what_is_damaged_fails_alone(tmp_path: Path, monkeypatch: pytest.M
     assert [(row.task_id, row.state) for row in made.rows()] == [(first.id, "failed")]
 
 
+@pytest.mark.slow
 async def test_the_backlog_is_bounded_the_oldest_go_and_people_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Slow: several workers, one after the other."""
     monkeypatch.setattr(events, "WAITING_MAX", 3)
     async with receiving() as receiver:
         made = await hooked(tmp_path, receiver, monkeypatch, _agent)
@@ -427,7 +436,7 @@ async def test_what_is_asked_for_no_more_is_let_go(tmp_path: Path, monkeypatch: 
         await made.round()
         assert made.alerts() == ["events:closed:stopped"]
         made.bench.app.reviews.people = people_of(tmp_path, "")
-        await made.chores_of_another().set_up()
+        made.another()
         await made.bench.done("nobody asks")
 
     assert made.rows() == []
@@ -474,3 +483,28 @@ on = ["task.closed", "review.waiting", "review.decided", "effect.done", "effect.
     assert made.bench.effect(task).state is EffectState.DONE
     assert "arguments" not in json.dumps(done)
     assert made.standing("all").sent == 4
+
+
+@pytest.mark.slow
+async def test_a_worker_writes_down_its_first_task_already_and_tells_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker itself, with all its chores: what is asked for is set up before it claims anything. Slow: two
+    workers' starts."""
+    async with receiving() as receiver:
+        monkeypatch.setenv("HOOK_URL", receiver.url)
+        monkeypatch.setenv("HOOK_SECRET", SECRET)
+        made = bench(_agent, people=people_of(tmp_path, ALL_CLOSED))
+        made.app = replace(made.app, folder=tmp_path)
+        task = made.submit()
+        worker = made.worker()
+        await worker.run(until_idle=True)
+        chores = [chore for chore in worker.chores if chore.name == "events:closed"]
+        for chore in chores:
+            await wait_external(_once(chore))
+
+    assert _tasks(receiver.seen) == [task]
+
+
+async def _once(chore: Chore) -> None:
+    await chore.run(0)

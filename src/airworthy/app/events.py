@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from airworthy.store import Database, Tx
 
 EVERY_S: Final = 2.0
-SET_UP_EVERY_S: Final = 60.0
 CONTENT_BYTES_MAX: Final = 128 << 10  # of one thing that was said; receivers refuse what is much longer
 _SAID: Final = ("reason", "input", "answer", "arguments", "recipient", "result", "note")
 
@@ -39,19 +38,22 @@ Document = dict[str, Any]
 
 
 def event_chores(app: "App") -> list[Chore]:
-    """One that sets up what people.toml asks for, and one for each subscription, so that none waits for another.
+    """One for each subscription, so that none waits for another.
+
+    From here on what people.toml asks for is written down, and nothing else: before a worker's first task. The worker
+    that began last says what.
 
     Raises: PolicyError.
     """
     if app.folder is None:
         return []  # Nobody says what is set up.
     people = app.reviews.people
-    wanted = [rule.wish(name) for name, rule in people.events.items()]
-    chores = [Chore("events", SET_UP_EVERY_S, partial(_set_up, app, wanted))]
+    _set_up(app, [rule.wish(name) for name, rule in people.events.items()])
     if not people.events:
-        return chores
+        return []
     personal = personal_of(load_recorder_settings(app.folder).redact, app.database)
     base = load_console_settings(app.folder).public_url or ""
+    chores = []
     for name, rule in people.events.items():
         channel = people.channels[rule.channel]
         office = EventOffice(
@@ -62,10 +64,10 @@ def event_chores(app: "App") -> list[Chore]:
     return chores
 
 
-async def _set_up(app: "App", wanted: Sequence[Wish], now_us: int) -> None:
-    known = await app.database.read(events.wishes)
-    if known != {row for wish in wanted for row in wish.rows()}:
-        await app.database.write(lambda tx: _changed(tx, wanted, now_us))
+def _set_up(app: "App", wanted: Sequence[Wish]) -> None:
+    if app.database.read_now(events.wishes) != {row for wish in wanted for row in wish.rows()}:
+        now_us = app.clock.now_us()
+        app.database.write_now(lambda tx: _changed(tx, wanted, now_us))
 
 
 def _changed(tx: "Tx", wanted: Sequence[Wish], now_us: int) -> None:

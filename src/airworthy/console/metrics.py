@@ -11,6 +11,7 @@ from airworthy.console.parts import Given, Identified, Parts, allowed
 from airworthy.console.problems import NoKey
 from airworthy.core.clock import US_PER_S
 from airworthy.core.money import NANO_PER_USD
+from airworthy.recorder import events
 from airworthy.store import Tx
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ class _Stored:
         agents = self._agents
 
         def read(tx: Tx) -> "list[Metric]":
-            # What other programs send is of no agent until it is read.
-            return [*_tasks(tx, agents), *_waiting(tx, agents, now_us), *(() if agents else _intake(tx))]
+            # What other programs send is of no agent until it is read, and what they are told is of several.
+            of_all = () if agents else (*_intake(tx), *_events(tx))
+            return [*_tasks(tx, agents), *_waiting(tx, agents, now_us), *of_all]
 
         return self._given.database.read_now(read)
 
@@ -155,6 +157,25 @@ def _intake(tx: Tx) -> "Iterable[Metric]":
     for what, count in tx.rows("SELECT what, SUM(count) FROM intake GROUP BY what ORDER BY what LIMIT 100"):
         family.add_metric((what,), count)
     return [family]
+
+
+def _events(tx: Tx) -> "Iterable[Metric]":
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    told = CounterMetricFamily(
+        "airworthy_events", "Events for other programs, by [events.<name>].", labels=("events", "what")
+    )
+    left = GaugeMetricFamily(
+        "airworthy_events_left",
+        "Of them those that wait, or failed and stay listed.",
+        labels=("events", "state"),
+    )
+    for standing in events.standings(tx):
+        told.add_metric([standing.name, "sent"], standing.sent)
+        told.add_metric([standing.name, "dropped"], standing.dropped)
+        left.add_metric([standing.name, "pending"], standing.waiting)
+        left.add_metric([standing.name, "failed"], standing.failed)
+    return [told, left]
 
 
 def _bounded(by_agent: Mapping[str, list[int]]) -> dict[str, list[int]]:
