@@ -1,0 +1,1 @@
+"""The console end to end: the real command, a real browser."""
