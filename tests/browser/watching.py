@@ -36,6 +36,18 @@ class Watched:
         self.page.goto(self.house.url + path)
         return self.page
 
+    def opened(self, path: str) -> "Page":
+        """With all that can be opened, and with what is fetched for it; looked at once more then."""
+        page = self.go(path)
+        for _ in range(2):  # What was fetched can be opened, too.
+            page.evaluate(
+                "document.querySelectorAll('main details').forEach((each) => { each.open = true; })"
+            )
+            page.locator("details.entry:not(:has(.whole))").first.wait_for(state="detached")
+        for wrong in page.evaluate("window.airworthyAudit()"):
+            self.told(f"opened: {wrong}")
+        return page
+
     def text(self) -> str:
         return self.page.inner_text("main")
 
