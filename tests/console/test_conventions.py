@@ -182,7 +182,7 @@ async def test_metrics_are_what_the_store_says() -> None:
     for line in (
         'airworthy_tasks_total{agent="support",outcome="answered"} 2.0',
         'airworthy_tasks_total{agent="billing",outcome="escalated"} 1.0',
-        'airworthy_tasks_opened_total{agent="support"} 3.0',
+        'airworthy_tasks_opened_total{agent="support"} 4.0',  # one of them was handed in
         'airworthy_cost_usd_total{agent="support"} 2.5',
         'airworthy_queue_tasks{agent="support"} 1.0',
         'airworthy_alerts{severity="warning"} 1.0',
