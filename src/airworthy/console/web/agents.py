@@ -25,7 +25,8 @@ def page(request: Request, given: Given, who: Visiting) -> HTMLResponse:
     found, whole = agents.states(given, who.caller)
     stands = whole.standing
     rows = []
-    for state in found:
+    # Those that somebody here can do something about come first.
+    for state in sorted(found, key=lambda each: each.elsewhere):
         open_ = [
             (tasks.count, word)
             for kind, word in (
@@ -46,8 +47,6 @@ def page(request: Request, given: Given, who: Visiting) -> HTMLResponse:
                 "waiting": waiting,
             }
         )
-    # Those that somebody here can do something about come first.
-    rows.sort(key=lambda row: row["state"].elsewhere)
     off = next((row for row in given.operations.switches() if row.scope == ALL), None)
     may = who.caller.may("operate")
     return pages.render(
