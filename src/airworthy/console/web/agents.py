@@ -24,8 +24,14 @@ Agent = Annotated[str, Form(max_length=200)]
 def page(request: Request, given: Given, who: Visiting) -> HTMLResponse:
     found, whole = agents.states(given, who.caller)
     stands = whole.standing
+<<<<<<< HEAD
     rows = list[dict[str, Any]]()
     for state in found:
+=======
+    rows = []
+    # Those that somebody here can do something about come first.
+    for state in sorted(found, key=lambda each: each.elsewhere):
+>>>>>>> w-browser
         open_ = [
             (tasks.count, word)
             for kind, word in (
@@ -46,8 +52,6 @@ def page(request: Request, given: Given, who: Visiting) -> HTMLResponse:
                 "waiting": waiting,
             }
         )
-    # Those that somebody here can do something about come first.
-    rows.sort(key=lambda row: row["state"].elsewhere)
     off = next((row for row in given.operations.switches() if row.scope == ALL), None)
     may = who.caller.may("operate")
     return pages.render(
