@@ -1,6 +1,6 @@
 """The page of agents: how each stands, and the switches for who may use them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -24,14 +24,9 @@ Agent = Annotated[str, Form(max_length=200)]
 def page(request: Request, given: Given, who: Visiting) -> HTMLResponse:
     found, whole = agents.states(given, who.caller)
     stands = whole.standing
-<<<<<<< HEAD
-    rows = list[dict[str, Any]]()
-    for state in found:
-=======
     rows = []
     # Those that somebody here can do something about come first.
     for state in sorted(found, key=lambda each: each.elsewhere):
->>>>>>> w-browser
         open_ = [
             (tasks.count, word)
             for kind, word in (
