@@ -148,7 +148,9 @@ def _started(folder: Path, names: list[str], stack: ExitStack, findings: Finding
             side = make[name](own)
             server = stack.enter_context(Server(name, side.command, own, side.environment, ANYWHERE))
             server.ready(
-                side.port, f"GET {side.ready} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+                side.port,
+                f"GET {side.ready} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode(),
+                READY_S_MAX,
             )
             server.settle()
             running[name] = Running(side, server, own, side.bytes())
