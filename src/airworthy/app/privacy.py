@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airworthy.app.holdings import HOLDINGS
 from airworthy.app.recorder_settings import RecorderSettings, load_recorder_settings
 from airworthy.app.redact_settings import RedactRule
+from airworthy.app.retention_settings import RetentionRule
 from airworthy.core.clock import US_PER_S
 from airworthy.core.ids import drawn_bytes
 from airworthy.core.personal import BUILT_IN, Personal, PersonalRule, Writing, own_rule
@@ -201,9 +202,14 @@ def privacy_chores(app: "App") -> list[Chore]:
     check_extras(settings)
 
     async def keep(now_us: int) -> None:
-        await asyncio.to_thread(kept_once, app, now_us)
+        if _bounds_something(settings_of(app)):
+            await asyncio.to_thread(kept_once, app, now_us)
 
     return [Chore("retention", EVERY_S, keep)]
+
+
+def _bounds_something(settings: RecorderSettings) -> bool:
+    return settings.retention != RetentionRule() or settings.redact.closed_after_hours is not None
 
 
 def check_extras(settings: RecorderSettings) -> None:
