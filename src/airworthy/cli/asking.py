@@ -19,7 +19,7 @@ Terms, all of which must hold:
   since:24h until:2026-11-20                  m, h, d, w ago; a day or a moment in UTC
   is:open is:error is:unpriced
   refund "late parcel"                        words of any text
-Keys: agent, release, session, user, feature, outcome, error, tool, model,
+Keys: agent, release, session, user, feature, outcome, reason, error, tool, model,
 check, origin, id. Put a query that holds > or quotes in single quotes."""
 
 
