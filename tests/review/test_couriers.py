@@ -30,7 +30,7 @@ HIDDEN = (PATH, "XXXXSECRETXXXX", SECRET, SECRET.removeprefix("whsec_"))
         (answer(401, "no"), Later("The webhook at 127.0.0.1 answered 401: no")),
         (answer(404, "no_service"), Later("The webhook at 127.0.0.1 answered 404: no_service")),
         (answer(400, "bad"), Refused("The webhook at 127.0.0.1 answered 400: bad")),
-        (answer(410), Refused("The webhook at 127.0.0.1 answered 410.")),
+        (answer(410), Refused("The webhook at 127.0.0.1 answered 410.", gone=True)),
         (answer(500, f"you posted to {PATH}\r\n\x1b[31m with {SECRET}"), Later(
             "The webhook at 127.0.0.1 answered 500: you posted to [redacted] \\x1b[31m with [redacted]")),
         ("hang", Later("The webhook at 127.0.0.1 did not answer within 10 s.")),

@@ -48,7 +48,10 @@ async def test_the_first_page_of_ten_thousand_comes_at_once() -> None:
     def copied(tx: Tx) -> None:
         for number in range(1, MANY):
             task_id = f"tsk_{number:032d}"
-            tasks.insert(tx, replace(first, id=task_id, created_us=first.created_us + number))
+            tasks.insert(
+                tx,
+                replace(first, id=task_id, trace_id=f"{number:032x}", created_us=first.created_us + number),
+            )
             outbox.insert(tx, replace(effect, id=f"eff_{number:032d}", task_id=task_id, created_us=number))
 
     made.app.database.write_now(copied)
