@@ -1,16 +1,12 @@
 """`api`: the door for people's tools and other programs: tasks, reviews, feedback, over HTTP."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from airworthy.cli import options
-from airworthy.cli.interrupts import ran, run_fast
-
-if TYPE_CHECKING:
-    from airworthy.cli.exits import Exit
-    from airworthy.cli.front import FrontServing
+from airworthy.cli.interrupts import run_fast
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 LISTEN = "127.0.0.1:8091"
@@ -42,14 +38,9 @@ def api(
     """
     from airworthy.app.gateway_config import load_gateway_config
     from airworthy.app.project import project
-    from airworthy.cli.front import FrontServing, Wanted
+    from airworthy.cli.front import FrontServing, Wanted, alone
     from airworthy.gateway.server import address, bound
 
     with project(folder, database, agents_needed=False) as found, bound(address(listen)) as listener:
         serving = FrontServing(found, load_gateway_config(folder), Wanted({"api"}), listener, as_json=as_json)
-        raise typer.Exit(run_fast(_served(serving)))
-
-
-async def _served(serving: "FrontServing") -> "Exit":
-    async with serving.opened():
-        return await ran([serving])
+        raise typer.Exit(run_fast(alone(serving)))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airworthy.cli import show
+from airworthy.cli.exits import Exit
+from airworthy.cli.interrupts import ran
 from airworthy.cli.serving import note_others, served
 
 if TYPE_CHECKING:
@@ -139,3 +141,9 @@ class FrontServing:
     def _say(self, text: str) -> None:
         if not self._as_json:
             show.say(text)
+
+
+async def alone(serving: FrontServing) -> Exit:
+    """The whole of a command that serves and does nothing else."""
+    async with serving.opened():
+        return await ran([serving])
