@@ -128,9 +128,8 @@ def worker(
 
     Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
     """
-    from airworthy.app.chores import (
-        chores_of,  # They know half of the house, and most commands start no worker.
-    )
+    # Late: chores know half of the house, and most commands start no worker.
+    from airworthy.app.chores import chores_of
 
     for agent in agents:
         check_live(app, agent)

@@ -238,9 +238,7 @@ class Operations:
     def effect(self, effect_id: str) -> EffectRow:
         row = self.database.read_now(lambda tx: outbox.find(tx, effect_id))
         if row is None:
-            raise InputError(
-                f"There is no effect {effect_id!r}.", mend="List them with `airworthy outbox list --all`."
-            )
+            raise no_such_effect(effect_id)
         return row
 
     def decide(
@@ -364,6 +362,13 @@ class Operations:
             return Accepted(tasks.get(tx, row.id), repeated=False)
         self._lifecycle.enqueue(tx, row, rule, now_us)
         return Accepted(row, repeated=False)
+
+
+def no_such_effect(effect_id: str) -> InputError:
+    """Also of one that somebody may not see: in the very same words."""
+    return InputError(
+        f"There is no effect {effect_id!r}.", mend="List them with `airworthy outbox list --all`."
+    )
 
 
 def _accepted(answer: Accepted | QueueFull) -> Accepted:

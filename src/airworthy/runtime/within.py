@@ -23,7 +23,7 @@ from airworthy.runtime.deciding import Wish
 from airworthy.runtime.forking import Changes, Forks
 from airworthy.runtime.looking import Look
 from airworthy.runtime.machine import State
-from airworthy.runtime.operations import Accepted, Operations, Submission
+from airworthy.runtime.operations import Accepted, Operations, Submission, no_such_effect
 from airworthy.runtime.replayed import Replayed
 from airworthy.runtime.replaying import Replays
 from airworthy.runtime.reviews import Reviews, Whole
@@ -139,10 +139,7 @@ class OperationsWithin(Operations):
     def effect(self, effect_id: str) -> EffectRow:
         row = super().effect(effect_id)
         if row.agent not in self._agents:
-            # In the very words for one that is not there.
-            raise InputError(
-                f"There is no effect {effect_id!r}.", mend="List them with `airworthy outbox list --all`."
-            )
+            raise no_such_effect(effect_id)
         return row
 
     def decide(
