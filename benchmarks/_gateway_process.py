@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -11,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from benchmarks._environment import ROOT, NotTaken, last_lines
 
 READY_S_MAX = 120.0
 END_S_MAX = 15.0
+POLL_S = 0.05
 SETTLE_S, SETTLE_S_MAX = 0.25, 10.0
 IDLE_SHARE = 0.1  # Of a processor.
 SERVER_CPU, LOAD_CPU = 0, 1
@@ -45,6 +45,7 @@ class Server:
         self.name = name
         self._command = list(command)
         self._log = folder / f"{name}.log"
+        self._said = folder / f"{name}.out"  # A file: a pipe that nobody reads stops who writes to it.
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **environment}
         self._processor = processor
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,11 +56,11 @@ class Server:
         return self._process.pid
 
     def __enter__(self) -> Self:
-        with on_processor(self._processor), self._log.open("wb") as log:
+        with on_processor(self._processor), self._log.open("wb") as log, self._said.open("wb") as said:
             try:
                 self._process = subprocess.Popen(
                     self._command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                    stdout=said, stderr=log, start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
                 raise NotTaken(f"{self.name} could not be started: {error}") from error
@@ -78,14 +79,10 @@ class Server:
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGKILL)
             process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
     def said(self) -> dict[str, Any]:
         """Its first line, a JSON object. Raises: NotTaken."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = _line(self._process.stdout, READY_S_MAX)
+        line = self._first_line()
         try:
             found = json.loads(line)
         except ValueError:
@@ -93,6 +90,17 @@ class Server:
         if not isinstance(found, dict):
             raise NotTaken(f"{self.name} did not come up: {self.complaint()}")
         return found
+
+    def _first_line(self) -> bytes:
+        assert self._process is not None
+        end = time.monotonic() + READY_S_MAX
+        while time.monotonic() < end:
+            ended = self._process.poll() is not None
+            line, newline, _ = self._said.read_bytes().partition(b"\n")
+            if newline or ended:
+                return line
+            time.sleep(POLL_S)
+        return b""
 
     def ready(self, port: int, request: bytes, seconds_max: float = READY_S_MAX) -> None:
         """Waits until it answers `request` with status 200. Raises: NotTaken."""
@@ -192,11 +200,6 @@ def _status_kb(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
-
-
-def _line(stream: IO[bytes], seconds_max: float) -> bytes:
-    ready, _, _ = select.select([stream], [], [], seconds_max)
-    return stream.readline() if ready else b""
 
 
 def _exchange(port: int, request: bytes) -> bytes:

@@ -1,0 +1,25 @@
+"""What a trial leaves behind: its steps as they stand in the journal, and what its world said."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from airworthy.recorder import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave for these arguments, as JSON data; `error`: the type of what it raised instead."""
+
+    tool: str
+    arguments: Any
+    result: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """`steps` as `read_steps` gives them, step 0 the input. `results` in the order in which they came."""
+
+    case: str
+    steps: tuple[Recorded, ...]
+    results: tuple[ToolResult, ...] = ()
