@@ -51,7 +51,7 @@ def plan(ctx: Context) -> list[Cell]:
     return cells
 
 
-async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResult:
+async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResult:  # noqa: ARG001  # as every part
     """Asks no model: a judge's score says nothing about what happens at once."""
     assert isinstance(cell.about, Crowd)
     about = cell.about
@@ -86,7 +86,7 @@ def section(ctx: Context, results: Sequence[CellResult]) -> Section:
         "runs": runs,
         "at_once_max": max((result.runs for result in tried), default=0),
         "gave_way": sum(int(result.evidence.get("gave_way", 0)) for result in tried),
-        **{kind: number for kind, number in sorted(kinds.items())},
+        **dict(sorted(kinds.items())),
     }
     if failed:
         worst = next(finding.text for result in failed for finding in result.findings)
@@ -113,7 +113,9 @@ def _mixed(ctx: Context, runs: int) -> Cell:
     words = [canary(ctx.seed, number) for number in range(len(chosen))]
     cases = [
         with_canary(
-            crowd.taking_part(each, each.case, ctx.settings), word, f"{each.case.session or each.case.id}-{word}"
+            crowd.taking_part(each, each.case, ctx.settings),
+            word,
+            f"{each.case.session or each.case.id}-{word}",
         )
         for each, word in zip(chosen, words, strict=True)
     ]
@@ -158,9 +160,7 @@ def _shared(each: Golden) -> list[str]:
 def _sessions(about: Crowd, played: Sequence[Played]) -> list[Session]:
     return [
         Session(label, each.case.user, word, run, each.played)
-        for label, each, word, run in zip(
-            about.labels, about.golden, about.canaries, played, strict=True
-        )
+        for label, each, word, run in zip(about.labels, about.golden, about.canaries, played, strict=True)
     ]
 
 
@@ -171,7 +171,9 @@ def _resources(ops: Sequence[Operation]) -> list[dict[str, Any]]:
             "resource": name,
             "looked_at": sum(op.resource == name and not op.acts for op in ops),
             "changed": sum(op.resource == name and op.acts for op in ops),
-            "ordered_by": "version" if any(op.version is not None for op in ops if op.resource == name) else "time",
+            "ordered_by": "version"
+            if any(op.version is not None for op in ops if op.resource == name)
+            else "time",
         }
         for name in names[:RESOURCES_SHOWN_MAX]
     ]

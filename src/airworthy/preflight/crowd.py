@@ -1,4 +1,4 @@
-"""Many runs at once, made of golden cases: who takes part, with what each begins, and what is expected of each. Pure."""
+"""Many runs at once, made of golden cases: who takes part, with what each begins, what is expected of it. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -45,9 +45,7 @@ def taking_part(each: Golden, case: Case, settings: Any) -> Case:
     expect = case.expect.model_copy(
         update={"steps": Number(), "seconds": Number(), "cost_usd": Number(), "judge": None, "rubric": ""}
     )
-    return case.model_copy(
-        update={"expect": expect, "results": (*case.results, *results[:RESULTS_MAX])}
-    )
+    return case.model_copy(update={"expect": expect, "results": (*case.results, *results[:RESULTS_MAX])})
 
 
 def scripts(cases: Sequence[Case], cell: str, seed: int) -> tuple[Script, ...]:

@@ -24,7 +24,9 @@ NO_VOLUME: Final = (
     "Nobody has declared how many tasks are expected. Say `per_hour = ...` under [load] in preflight.toml, or "
     "`rate` under [admission] in the policy."
 )
-COST_TIMES_MAX: Final = 1.5  # What a task may cost under load, as a multiple of alone: more is retries in a crowd.
+COST_TIMES_MAX: Final = (
+    1.5  # What a task may cost under load, as a multiple of alone: more is retries in a crowd.
+)
 WORTH_WAITING_S: Final = 0.05  # A call that took less when it was recorded is not slowed down.
 CALLS_MAX: Final = 50
 HOURS_A_DAY: Final = 24
@@ -251,4 +253,3 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     if not ordered:
         return 0.0
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
-
