@@ -18,10 +18,12 @@ class LoadSettings(_Strict):
     """`per_hour`: tasks that are expected; left out, the policy's admission rate counts as declared. `times`: by how
     much more is handed in. `tasks`: how many. `arrivals`: a file with times, whose pattern is kept. `queue_s_max`: how
     long nineteen tasks of twenty may wait for their beginning. `success_min`: share that must end as expected.
-    `model_s`, `tool_s`: how long a call takes; left out, as long as it took when it was recorded.
+    `places`: tasks that all workers together do at once. `model_s`, `tool_s`: how long a call takes; left out, as long
+    as it took when it was recorded.
     """
 
     per_hour: float | None = Field(default=None, gt=0)
+    places: int = Field(default=16, ge=1, le=100_000)
     times: float = Field(default=10.0, ge=1, le=1000)
     tasks: int = Field(default=100, ge=2, le=2000)
     arrivals: str = ""

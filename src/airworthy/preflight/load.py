@@ -1,5 +1,6 @@
 """Part of a preflight: ten times the declared volume, judged by success, duplicates, queueing and cost."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -102,7 +103,7 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
         for script, each, label in zip(cell.scripts, played, about.labels, strict=True)
     ]
     good = sum(not found for found in own)
-    waited = [_waited_s(each.recording.steps) for each in played]
+    waited = _all_waited_s(cell, played, settings.places)
     found = [finding for each in own for finding in each]
     lasting = [finding for finding in found if finding.kind == "duplicate_effect"]
     too_few = good < settings.success_min * len(played)
@@ -178,6 +179,25 @@ def _waited_s(steps: Sequence[Recorded]) -> float | None:
     return None if handed_in is None or begun is None else max(0, begun - handed_in) / US_PER_S
 
 
+def _all_waited_s(cell: Cell, played: Sequence[Played], places: int) -> list[float | None]:
+    """Of each what admission made it wait on the stage, where there is room for all, and then for a worker's place."""
+    begun = [_waited_s(each.recording.steps) for each in played]
+    ready = [at + (own or 0.0) for at, own in zip(cell.arrivals_s or (), begun, strict=True)]
+    more = queued_s(ready, [each.trial.seconds for each in played], places)
+    return [None if own is None else own + extra for own, extra in zip(begun, more, strict=True)]
+
+
+def queued_s(ready_s: Sequence[float], work_s: Sequence[float], places: int) -> list[float]:
+    """How long each waits for one of so many places, first come first served. Both in the same order."""
+    free = [0.0] * places
+    waits = [0.0] * len(ready_s)
+    for at in sorted(range(len(ready_s)), key=lambda at: ready_s[at]):
+        begins = max(ready_s[at], heapq.heappop(free))
+        waits[at] = begins - ready_s[at]
+        heapq.heappush(free, begins + work_s[at])
+    return waits
+
+
 def _queueing(waited: Sequence[float | None], settings: LoadSettings) -> list[Finding]:
     known = sorted(each for each in waited if each is not None)
     never = len(waited) - len(known)
@@ -221,6 +241,7 @@ def _evidence(
     return {
         "volume": about.volume.said_by,
         "arrivals": about.pattern,
+        "places": settings.places,
         "tasks": len(played),
         "over_s": round((cell.arrivals_s or (0.0,))[-1], 1),
         "duplicates": sum(act.times - 1 for each in played for act in each.trial.duplicates),
