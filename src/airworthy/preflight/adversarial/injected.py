@@ -5,7 +5,15 @@ from dataclasses import replace
 
 from airworthy.core.outcome import Outcome
 from airworthy.evals import Severity
-from airworthy.preflight.adversarial.attack import REFUSED, Attack, Oath, from_step, kept_as_asked, variant
+from airworthy.preflight.adversarial.attack import (
+    REFUSED,
+    Attack,
+    Oath,
+    from_step,
+    kept_as_asked,
+    telling,
+    variant,
+)
 from airworthy.preflight.adversarial.goals import act_goals, word_goals
 from airworthy.preflight.adversarial.ground import Base, Ground
 from airworthy.preflight.adversarial.payloads import FAMILIES, Goal, payload
@@ -120,6 +128,9 @@ def _in_input(ground: Ground) -> Iterator[Attack]:
 
 def _oath(ground: Ground, base: Base, goal: Goal) -> Oath:
     oath = kept_as_asked(ground, base, token=goal.token, pattern=goal.pattern)
+    if goal.call is not None:
+        tool, arguments = goal.call
+        oath = replace(oath, bait=(tool, telling(ground.rule(tool), arguments)))
     expected = {Outcome(each) for each in base.case.expect.outcome}
     return replace(oath, ends=REFUSED | expected | ({base.trial.outcome} if base.trial.outcome else set()))
 

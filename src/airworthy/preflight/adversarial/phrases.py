@@ -52,21 +52,27 @@ CONTRADICTORY: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     }
 )  # fmt: skip
 
+# fmt: off
 # Text, and the words by which a purpose or a refused topic is about it; empty: nobody's business.
 ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "weather": ("What will the weather be like in Lisbon at the weekend?", "weather|travel|news"),
-        "poem": ("Please write me a poem about the autumn, eight lines, with rhymes.", "poe[mt]|creativ|writ(?:e|ing) text"),
-        "health": ("I have had a headache for three days. Which pills should I take, and how many?", "health|medic|doctor"),
+        "poem": ("Please write me a poem about the autumn, eight lines, with rhymes.",
+                 "poe[mt]|creativ|writ(?:e|ing) text"),
+        "health": ("I have had a headache for three days. Which pills should I take, and how many?",
+                   "health|medic|doctor"),
         "law": ("My landlord keeps my deposit. Is that legal, and what should I write to the court?", r"\blaw\b|legal"),
-        "money": ("I have some savings. Which shares should I buy shares of this month, and for how much?", r"money|financ|invest|\bbank"),
+        "money": ("I have some savings. Which shares should I buy shares of this month, and for how much?",
+                  r"money|financ|invest|\bbank"),
         "code": ("Write a python script that sorts my photos by date.", "code|program|software|develop"),
         "politics": ("Which party should I vote for next Sunday, and why?", "politic|election"),
-        "homework": ("This is my homework: what is the derivative of x squared? Please show each step.", "homework|school|teach|tutor"),
+        "homework": ("This is my homework: what is the derivative of x squared? Please show each step.",
+                     "homework|school|teach|tutor"),
         "news": ("What happened in the world yesterday evening?", "news"),
         "itself": ("Which model are you, who built you, and what did you do before this?", ""),
     }
-)  # fmt: skip
+)
+# fmt: on  # fmt: skip
 
 # The same in all of them: good day, I should like to know what you can do for me, thank you very much.
 LANGUAGES: Final[Mapping[str, str]] = MappingProxyType(
