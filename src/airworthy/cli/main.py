@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("airworthy.cli.switch", "Stop an agent, or all of them, before their next step."),
     "resume": ("airworthy.cli.switch", "Let a paused agent, or all of them, go on."),
     "status": ("airworthy.cli.switch", "Show what is paused, waits and works."),
+    "preflight": ("airworthy.cli.preflight", "Prove that an agent is ready, before anyone depends on it."),
     "doctor": ("airworthy.cli.doctor", "Find what is wrong here, and how to mend it."),
     "alert": ("airworthy.cli.alert", "Look at alerts, and end those that were seen to."),
     "event": ("airworthy.cli.event", "Look at what other programs are told; send again what failed."),
