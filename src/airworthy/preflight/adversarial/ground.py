@@ -1,4 +1,4 @@
-"""What adversarial cases are made from: the agent's policy and tools, and what its golden cases did when they passed."""
+"""What adversarial cases are made from: the agent's policy and tools, and what its golden cases did."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

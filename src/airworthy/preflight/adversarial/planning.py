@@ -1,4 +1,4 @@
-"""Which adversarial cells are played, and in which order: every kind of input, each family of planted text somewhere."""
+"""Which adversarial cells are played, and when: every kind of input, each family of planted text."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
