@@ -13,7 +13,7 @@ from airworthy.preflight.stage.part import Now, Part, now
 from airworthy.preflight.stage.world import World
 from airworthy.resilience.chaos import Fault
 from airworthy.runtime import Run
-from airworthy.tools import Transient, tool
+from airworthy.tools import tool
 from tests.preflight.kit import LeftTheHouse, agent_of, case, played, refund, send_mail, stage_of
 
 
@@ -25,9 +25,6 @@ def takes_back(arguments: Any, result: Any, *, idempotency_key: str) -> str:
 def book(seat: str, *, idempotency_key: str) -> dict[str, str]:
     """Books a seat."""
     raise LeftTheHouse("book")
-
-
-DEEDS: list[str] = []
 
 
 def pretends(to: str, body: str, world: dict[str, Any]) -> str:
@@ -54,8 +51,6 @@ def test_an_undo_is_a_stand_in_as_well() -> None:
 
 
 def test_the_same_key_is_done_once_and_a_call_without_one_each_time() -> None:
-    tries: list[str] = []
-
     async def handle(run: Run) -> str:
         await run.tool("refund", order_id=1, cents=5)
         await run.tool("send_mail", to="a@example.com", body="x")
@@ -77,7 +72,6 @@ def test_the_same_key_is_done_once_and_a_call_without_one_each_time() -> None:
             assert [act.times for act in part.world.acts("tsk_1")] == [2]
 
     played(work())
-    assert not tries
 
 
 def test_a_declared_function_pretends_in_the_world_of_its_trial() -> None:
@@ -159,4 +153,53 @@ def test_refund_and_mail_of_the_kit_raise_when_they_are_really_called() -> None:
         asyncio.run(send_mail.function(to="", body=""))
 
 
-_ = (Placed, Fault, Outcome, Transient)
+def test_a_lost_answer_of_a_keyed_act_is_tried_again_and_done_once() -> None:
+    async def handle(run: Run) -> str:
+        await run.tool("refund", order_id=1, cents=5)
+        return "done"
+
+    async def work() -> None:
+        async with stage_of(agent_of(handle)) as stage:
+            fault = Placed("tool", "refund", 1, Fault("timeout"))
+            trial = (await stage.play(Script(case(), faults=(fault,)))).trial
+            assert trial.outcome is Outcome.ANSWERED, trial
+            assert [(act.tool, act.times) for act in trial.acts] == [("refund", 1)]
+            assert trial.tools[0].attempts == 2
+
+    played(work())
+
+
+def test_a_fault_always_meets_every_try_of_its_call_also_those_of_later_runs_of_the_task() -> None:
+    async def handle(run: Run) -> str:
+        await run.tool("find_order", order_id=1)
+        return "done"
+
+    async def work() -> None:
+        async with stage_of(agent_of(handle)) as stage:
+            fault = Placed("tool", "find_order", 1, Fault("http_503", "always"))
+            trial = (await stage.play(Script(case(), faults=(fault,)))).trial
+            assert trial.outcome is not None
+            assert trial.outcome is not Outcome.ANSWERED
+            assert trial.reason == "tool_failure"
+            once = Placed("tool", "find_order", 1, Fault("http_503", "once"))
+            assert (await stage.play(Script(case(), faults=(once,)))).trial.outcome is Outcome.ANSWERED
+            other = Placed("tool", "find_order", 2, Fault("http_503", "always"))
+            assert (await stage.play(Script(case(), faults=(other,)))).trial.outcome is Outcome.ANSWERED
+
+    played(work())
+
+
+def test_a_fault_of_the_model_counts_from_where_the_trial_goes_live() -> None:
+    async def work() -> None:
+        async with stage_of() as stage:
+            whole = await stage.play(Script(case()))
+            for nth, when, outcome in ((1, "once", Outcome.ANSWERED), (1, "always", Outcome.DEAD_LETTERED)):
+                fault = Placed("model", "", nth, Fault("http_500", when))  # type: ignore[arg-type]
+                live = whole.trial.tools[0].seq
+                trial = (
+                    await stage.play(Script(case(), prefix=whole.recording, at=live, faults=(fault,)))
+                ).trial
+                assert trial.outcome is outcome, trial
+                assert trial.reason == ("done" if outcome is Outcome.ANSWERED else "model_failure")
+
+    played(work())

@@ -58,9 +58,9 @@ def test_the_cap_is_never_passed_and_ends_the_trial_whatever_its_agent_catches()
     provider = Provider()
 
     async def handle(run: Run) -> str:
-        for _ in range(100):
+        for number in range(100):
             try:
-                await run.model([{"role": "user", "content": "hello"}])
+                await run.model([{"role": "user", "content": f"hello {number}"}])
             except Exception:
                 continue
         return "done"
