@@ -69,6 +69,7 @@ class Playhouse:
             Toolbox(agent.policy, agent.tools, setting.clock, credentials=setting.credentials)
         )
         stand_ins = StandIns(tools, settings.tools, checked(tools, settings.tools), self._live, home)
+        self.stand_ins = stand_ins
         self._troupe = Troupe(
             agent, stand_ins, setting.models, setting.purse if setting.models.kept else None,
             setting.answers if setting.models.kept else None, setting.payloads, home, setting.at_once,
