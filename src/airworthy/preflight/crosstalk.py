@@ -56,7 +56,7 @@ def with_canary(case: Case, word: str, session: str) -> Case:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """`places`: of what a session did and was told, in small letters; `whole`: the same as one text, to look quickly."""
+    """`places`: of what a session did and was told, in small letters; `whole`: all of it, to look quickly."""
 
     places: tuple[tuple[str, int, str], ...]
     whole: str
