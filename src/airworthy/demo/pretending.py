@@ -13,13 +13,16 @@ from airworthy.demo import shop
 from airworthy.demo.faults import NO_FAULTS
 from airworthy.demo.service import ShopService
 from airworthy.gateway.simulator.serving import PortInUse, serving
+from airworthy.tools import Permanent
 
 SEED: Final = 7  # The demo's own, unless it was asked for another: cases and shop must know the same orders.
 _NUMBER_FIRST: Final = 1
 
 
 def refund(order_id: int, amount_cents: int, reason: str, world: dict[str, Any]) -> dict[str, Any]:
-    """As the shop answers a refund that it makes."""
+    """As the shop answers a refund that it makes; like it, it makes none of nothing. Raises: Permanent."""
+    if amount_cents <= 0:
+        raise Permanent(f"HTTP 422: amount_not_positive: {amount_cents} cents were asked for.")
     number = world["refunds"] = world.get("refunds", 0) + _NUMBER_FIRST
     amount = shop.euros(amount_cents)
     return {
