@@ -41,10 +41,12 @@ def golden_facts(
 
 
 def do_nothing(cases: Sequence[Case]) -> dict[str, Any]:
-    from airworthy.evals.baselines import baselines, best
+    from airworthy.evals.baselines import baselines, best, sentence
 
-    it = best(baselines(cases))
-    return {"passed": it.passed, "cases": it.cases, "text": it.text}
+    found = baselines(cases)
+    it = best(found)
+    assert it is not None
+    return {"passed": it.passed, "cases": it.cases, "text": sentence(found)}
 
 
 def how_it_fails(cells: Sequence[CellResult]) -> tuple[str, ...]:
