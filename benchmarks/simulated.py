@@ -224,12 +224,16 @@ def tool_counts(rng: random.Random, habits: Sequence[float]) -> dict[str, int]:
     return counts
 
 
-def chi_square_p(before: Iterable[Mapping[str, int]], after: Iterable[Mapping[str, int]]) -> float:
-    """The usual test on sums of tool calls, which takes each call for independent."""
+def chi_square_of(before: Iterable[Mapping[str, int]], after: Iterable[Mapping[str, int]]) -> float:
+    """The usual test on sums of tool calls, which takes each call for independent: its p-value."""
     from scipy.stats import chi2_contingency
 
-    rows = [[sum(run.get(tool, 0) for run in side) for tool in TOOLS] for side in (list(before), list(after))]
-    kept = [column for column in zip(*rows, strict=True) if sum(column)]
+    sides = [list(before), list(after)]
+    tools = sorted({tool for side in sides for run in side for tool in run})
+    columns = [[sum(run.get(tool, 0) for run in side) for side in sides] for tool in tools]
+    kept = [column for column in columns if sum(column)]
+    if len(kept) < 2:
+        return 1.0
     return float(chi2_contingency([list(row) for row in zip(*kept, strict=True)]).pvalue)
 
 
@@ -249,7 +253,7 @@ def tools_false_alarms(seed: int, pairs: int, cases: int = 30, level: float = 0.
         found = compare(sides[0], sides[1], seed + number, permutations=99, alpha=level)
         ours += found.changed
         flat = [[run.tools for runs in side.values() for run in runs] for side in sides]
-        theirs += chi_square_p(*flat) <= level
+        theirs += chi_square_of(*flat) <= level
     return ours / pairs, theirs / pairs
 
 
