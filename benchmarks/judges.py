@@ -42,15 +42,15 @@ def _winner(said: Any) -> Any:
 
 def of_grader(data: Path, system: str) -> list[Label]:
     """An easy grader, the gold answer found in the text, against people."""
-    return [
-        Label(
-            row["id"], human="good" if row["human_correct"] else "bad",
-            judge="good" if any(g and g in str(row["answer"]).lower() for g in str(row["gold"]).lower().split("/")) else "bad",
-            length=len(str(row["answer"])),
-        )
-        for row in rows(data, "qa_correctness")
-        if row["system"] == system
-    ]  # fmt: skip
+    labels = []
+    for row in rows(data, "qa_correctness"):
+        if row["system"] != system:
+            continue
+        text, golds = str(row["answer"]).lower(), str(row["gold"]).lower().split("/")
+        found = any(gold and gold in text for gold in golds)
+        human = "good" if row["human_correct"] else "bad"
+        labels.append(Label(row["id"], human=human, judge="good" if found else "bad", length=len(text)))
+    return labels
 
 
 def of_systems(data: Path) -> list[Label]:
