@@ -1,0 +1,18 @@
+"""What the tables of preflights hold of people, and what becomes of it."""
+
+from typing import Final
+
+from airworthy.recorder.holdings import DELETE, Holding, Kept
+
+PREFLIGHT: Final = (
+    Holding(
+        "preflight_cells",
+        Kept.TRACES,
+        "What came of each cell of a preflight; cases taken from tasks run in the name of a user.",
+        of_user="user_id = ?user",
+        words=DELETE,
+        ages="at_us < ?before",
+        told=("preflight", "cell", "state", "result"),
+    ),
+    Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
+)
