@@ -2,9 +2,12 @@
 
 from airworthy.evals.case import Case, Expect, Number, Severity, ToolExpect
 from airworthy.evals.finding import Finding
+from airworthy.evals.scoring import KINDS, UNDECIDED_KINDS, Standing, passed, score, standing
 from airworthy.evals.trial import Act, Asked, ToolUse, Trial
 
 __all__ = [
+    "KINDS",
+    "UNDECIDED_KINDS",
     "Act",
     "Asked",
     "Case",
@@ -12,7 +15,11 @@ __all__ = [
     "Finding",
     "Number",
     "Severity",
+    "Standing",
     "ToolExpect",
     "ToolUse",
     "Trial",
+    "passed",
+    "score",
+    "standing",
 ]

@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar, cast
 
@@ -143,9 +144,12 @@ async def bounded_in_thread(
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is left to tell.
             loop.call_soon_threadsafe(deliver, ended)
 
+    # A loop whose time may jump has to know of work that it cannot see.
+    outside: Callable[[], AbstractContextManager[None]] = getattr(loop, "outside", contextlib.nullcontext)
     threading.Thread(target=work, name=f"airworthy: {name}", daemon=True).start()
     try:
-        await asyncio.wait({answer}, timeout=timeout_s)
+        with outside():
+            await asyncio.wait({answer}, timeout=timeout_s)
         if answer.done():
             return answer.result().unwrap()
     except asyncio.CancelledError:

@@ -21,18 +21,27 @@ Ts = TypeVarTuple("Ts")
 
 
 class HastyLoop(asyncio.SelectorEventLoop):
-    """`busy`: asked before each jump whether work outside the loop is under way, for which time goes on as usual."""
+    """`busy`: asked before each jump whether work outside the loop is under way, for which time goes on as usual.
 
-    def __init__(self) -> None:
+    `grace_s`: what is waited before each jump all the same, for those of whom nobody knows.
+    """
+
+    def __init__(self, grace_s: float = GRACE_S) -> None:
+        self.grace_s = grace_s
         self.jumped_s = 0.0
         self.busy: Callable[[], bool] = lambda: False
         self._in_threads = 0
-        super().__init__(_Hasty(self))
+        self._hasty = _Hasty(self)
+        super().__init__(self._hasty)
         # Of an agent's tasks that it does not wait for, nobody wants to hear how they were ended.
         self.set_exception_handler(lambda _loop, _about: None)
 
     def time(self) -> float:
         return super().time() + self.jumped_s
+
+    def watched(self) -> Mapping["FileDescriptorLike", selectors.SelectorKey]:
+        """What may wake it from outside, its own pipe included."""
+        return self._hasty.get_map()
 
     @property
     def waits(self) -> bool:
@@ -72,7 +81,7 @@ class _Hasty(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0 or self._loop.waits:
             return self._real.select(timeout)
-        found = self._real.select(min(timeout, GRACE_S))
+        found = self._real.select(min(timeout, self._loop.grace_s))
         if not found:
             self._loop.jumped_s += timeout
         return found

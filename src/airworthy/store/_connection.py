@@ -99,6 +99,13 @@ class Connection:
             raise translated(error, self.path, self.busy_s) from error
         return found
 
+    def image(self) -> bytes:
+        return self._raw.serialize()
+
+    def load(self, image: bytes) -> None:
+        """In place of all that is in it; only for a database in memory."""
+        self._raw.deserialize(image)
+
     def close(self) -> None:
         self._raw.close()
 
