@@ -27,7 +27,7 @@ from airworthy.core.money import NANO_PER_USD
 from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
-from airworthy.preflight.cell import CellResult, Part
+from airworthy.preflight.cell import Part
 from airworthy.preflight.course import CAPPED, Course, Wishes
 from airworthy.preflight.golden import HowOften
 from airworthy.preflight.plan import Context
@@ -139,7 +139,7 @@ class Preflight:
         async with staged(self.app, self.agent, self.settings, models, purse) as stage:
             wishes = Wishes(options.parts, options.jobs, often, options.cell)
             course = self._course = Course(
-                stage, context, wishes, parts(), keeper, facts,
+                stage, context, wishes, parts(options.parts), keeper, facts,
                 lambda progress: self.watch(progress, purse.spent_nano),
             )  # fmt: skip
             if self._stopped:

@@ -19,7 +19,7 @@ class PreflightSettings(StageSettings):
     """All of preflight.toml; without the file all is as by default."""
 
     cases: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=100)
+        tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(strict=False, max_length=100)
     ] = Field(
         default=(CASES,),
         description="Suites: files (YAML, JSON, CSV), folders, and functions as module:function, from this folder on.",
