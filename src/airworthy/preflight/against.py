@@ -12,7 +12,9 @@ _ROWS_MAX: Final = 200
 Trials = Mapping[str, Sequence[Observed]]
 
 
-def against(before: Stored, then: Trials, now: Trials, cases: Sequence[Case], *, seed: int, first: int) -> dict[str, Any]:
+def against(
+    before: Stored, then: Trials, now: Trials, cases: Sequence[Case], *, seed: int, first: int
+) -> dict[str, Any]:
     """The fact `comparison` of the golden section. Trials by case id; `first`: the runs that both made of every case,
     whatever they showed (see `compare`).
     """
@@ -60,7 +62,11 @@ def _moved(signal: str, ratio: float | None, most: Sequence[tuple[str, float, fl
     if most:
         calls = ", ".join(f"{name} {was:.2g} to {now:.2g}" for name, was, now in most)
         return f"Calls of tools for each run: {calls}."
-    return f"{signal.capitalize()} is {ratio:.2f} times what it was." if ratio is not None else f"{signal} moved."
+    return (
+        f"{signal.capitalize()} is {ratio:.2f} times what it was."
+        if ratio is not None
+        else f"{signal} moved."
+    )
 
 
 def _rows(then: Trials, now: Trials, first: int) -> list[dict[str, Any]]:

@@ -140,7 +140,9 @@ def section(
             "rate": rate.value, "interval": [rate.low, rate.high],
         }  # fmt: skip
     if len(results) < CASES_ADVISED:
-        told["advice"] = f"{len(results)} cases are few; {CASES_ADVISED} or more of the commonest inputs say more."
+        told["advice"] = (
+            f"{len(results)} cases are few; {CASES_ADVISED} or more of the commonest inputs say more."
+        )
     return Section(Part.GOLDEN, verdict, sentence, tuple(results), missing, told | dict(facts or {}))
 
 
@@ -164,7 +166,9 @@ def _verdict(
         return Verdict.NO_GO, ()
     missing = []
     if not results:
-        missing.append("There is no case. Write some under cases/, or make them of tasks: airworthy case from-task.")
+        missing.append(
+            "There is no case. Write some under cases/, or make them of tasks: airworthy case from-task."
+        )
     elif len(results) == 1:
         missing.append(f"One case says next to nothing of an agent; write {CASES_ADVISED} or more.")
     open_ = [each for each in results if each.state in (State.UNDECIDED, State.BROKEN)]
@@ -198,7 +202,10 @@ def evidence_of(case: Case, played: Played) -> dict[str, Any]:
             {"tool": act.tool, "arguments": _cut(act.arguments), "times": act.times}
             for act in trial.acts[:_SHOWN_MAX]
         ],
-        "asked": [{"tool": each.tool, "text": _cut(each.text), "said": each.said} for each in trial.asked[:_SHOWN_MAX]],
+        "asked": [
+            {"tool": each.tool, "text": _cut(each.text), "said": each.said}
+            for each in trial.asked[:_SHOWN_MAX]
+        ],
         "outcome": trial.outcome.value if trial.outcome is not None else "none",
         "made_up": list(trial.made_up),
     }

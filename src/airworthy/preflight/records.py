@@ -18,7 +18,9 @@ from airworthy.store import lease as leases
 from airworthy.store.database import Fence
 from airworthy.store.lease import Owner
 
-_COLUMNS: Final = 'id, agent, "release", state, verdict, began_us, ended_us, seed, same, spent_nano, worked_us'
+_COLUMNS: Final = (
+    'id, agent, "release", state, verdict, began_us, ended_us, seed, same, spent_nano, worked_us'
+)
 LISTED_MAX: Final = 1_000
 
 
@@ -133,7 +135,15 @@ def ended(tx: Tx, report: Report, state: RunState, *, at_us: int, worked_us: int
     tx.execute(
         "UPDATE preflights SET state = ?, verdict = ?, ended_us = ?, worked_us = ?, spent_nano = ?, report = ?"
         " WHERE id = ?",
-        (state.value, report.verdict.value, at_us, worked_us, spent_nano, json_text(report).encode(), report.id),
+        (
+            state.value,
+            report.verdict.value,
+            at_us,
+            worked_us,
+            spent_nano,
+            json_text(report).encode(),
+            report.id,
+        ),
     )
 
 

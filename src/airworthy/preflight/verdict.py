@@ -25,7 +25,10 @@ def concluded(
     failing = [section for section in sections if section.verdict is Verdict.NO_GO]
     missing = [*([cut] if cut else []), *(f"{part.value} was left out." for part in left_out)]
     for section in sections:
-        missing += [said if section.part is Part.GOLDEN else f"{section.part.value}: {said}" for said in section.missing]
+        missing += [
+            said if section.part is Part.GOLDEN else f"{section.part.value}: {said}"
+            for said in section.missing
+        ]
         if section.verdict is Verdict.INCONCLUSIVE and not section.missing:
             missing.append(f"{section.part.value}: {section.sentence}")
     open_ = [item for item in checklist if item.state == "unanswered"]
@@ -37,7 +40,11 @@ def concluded(
         return Verdict.INCONCLUSIVE, _inconclusive(missing), tuple(missing)
     said = "Ready: every part passed"
     if open_:
-        return Verdict.GO, f"{said}; {len(open_)} items of the checklist are open, and must be answered to go live.", ()
+        return (
+            Verdict.GO,
+            f"{said}; {len(open_)} items of the checklist are open, and must be answered to go live.",
+            (),
+        )
     return Verdict.GO, f"{said}, and every item of the checklist is answered.", ()
 
 
@@ -47,7 +54,12 @@ def overruled(section: Section, untried: Sequence[CellResult]) -> Section:
         return section
     why = f"{len(untried)} of {len(section.cells)} cells were not run: {untried[0].why.rstrip('.')}."
     return Section(
-        section.part, Verdict.INCONCLUSIVE, section.sentence, section.cells, (*section.missing, why), section.facts
+        section.part,
+        Verdict.INCONCLUSIVE,
+        section.sentence,
+        section.cells,
+        (*section.missing, why),
+        section.facts,
     )
 
 
