@@ -41,7 +41,7 @@ class TrialLoop(HastyLoop):
         self._agents: WeakSet[asyncio.Task[Any]] = WeakSet()
         super().__init__(grace_s=0.0)
         self.busy = self._is_busy
-        self.set_task_factory(_noted)
+        self.set_task_factory(_noted)  # type: ignore[arg-type]  # as its caller calls it
 
     @contextlib.contextmanager
     def outside(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What answers for the models of a trial: chaos, then recorded answers, then meter and cap, then a real or simulated one."""
+"""What answers for the models of a trial: faults, then recorded answers, then meter and cap, then the model."""
 
 import asyncio
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from airworthy.gateway import Upstream
 from airworthy.gateway.upstream import Reply, Sent, WholeReply
@@ -10,9 +10,6 @@ from airworthy.preflight.stage.loop import outside_of
 from airworthy.resilience import bounded_in_thread
 from airworthy.tools import Tool, Toolbox
 from airworthy.tools.exchange import Exchange, exchanging
-
-if TYPE_CHECKING:
-    import httpx
 
 T = TypeVar("T")
 REPLY_BYTES_MAX = 32 * 1024 * 1024
@@ -31,11 +28,10 @@ async def at_home(home: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[
 
 
 class LiveTools:
-    """The agent's own functions, as its real toolbox would call them: for reads alone, and only where that is allowed."""
+    """The agent's own functions, as its real toolbox would call them: for reads alone, where that is allowed."""
 
-    def __init__(self, box: Toolbox, credentials: "Mapping[str, httpx.Auth] | None" = None) -> None:
+    def __init__(self, box: Toolbox) -> None:
         self._box = box
-        self._credentials = credentials
 
     async def call(self, home: asyncio.AbstractEventLoop, tool: Tool, values: Mapping[str, Any]) -> Any:
         assert not tool.effect.acts, f"{tool.name} acts: a preflight never calls it"
