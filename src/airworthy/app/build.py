@@ -30,6 +30,7 @@ from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.review import People
 from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Agent, Desk, Operations, Worker
+from airworthy.runtime.releases import noted, release_of
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
@@ -133,6 +134,8 @@ def worker(
 
     for agent in agents:
         check_live(app, agent)
+        if app.folder is not None:
+            noted(app.database, release_of(agent, app.folder), app.clock.now_us())
     resources = Resources()
     desks = [desk(app, agent, resources, places) for agent in agents]
     made = Worker(

@@ -58,6 +58,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tools": ("airworthy.cli.tools", "Show tools; compare and accept the shape of results."),
     "dependency": ("airworthy.cli.dependency", "Look at and check the systems that tools talk to."),
     "breaker": ("airworthy.cli.breaker", "Look at circuit breakers; open and close them."),
+    "release": ("airworthy.cli.release", "Look at the versions of an agent, and compare two."),
+    "readiness": (
+        "airworthy.cli.readiness",
+        "Show what is missing before an agent may go live; waive an item.",
+    ),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
 }
 HELP = """Run AI agents as durable tasks with limits, guarded tools and one explicit outcome each.
