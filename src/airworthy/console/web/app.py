@@ -15,12 +15,27 @@ from airworthy.console.web import (
     login,
     oidc,
     overview,
+    preflights,
     review,
     run,
     traces,
 )  # fmt: skip
 
-PAGES: Final = (assets, login, oidc, account, overview, traces, run, diff, again, review, alerts, agents)
+PAGES: Final = (
+    assets,
+    login,
+    oidc,
+    account,
+    overview,
+    traces,
+    run,
+    diff,
+    again,
+    review,
+    alerts,
+    agents,
+    preflights,
+)
 
 
 def install(api: FastAPI) -> None:
