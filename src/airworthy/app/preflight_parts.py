@@ -2,10 +2,11 @@
 
 import contextlib
 import importlib
+import importlib.util
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from airworthy.app.build import MIGRATIONS, App
 from airworthy.app.credentials import credentials_of
@@ -30,12 +31,15 @@ _PARTS: Final = {
     Part.CONCURRENCY: "airworthy.preflight.concurrency",
     Part.LOAD: "airworthy.preflight.load",
 }
-_ANTHROPIC_OR_OPENAI: Final = "real"
 
 
-def parts() -> dict[Part, PartOf | None]:
-    """Late: each knows a good part of the house."""
-    return {part: importlib.import_module(module) for part, module in _PARTS.items()}  # type: ignore[misc]
+def parts(wanted: Sequence[Part]) -> dict[Part, PartOf | None]:
+    """Imported late, since each knows a good part of the house. None: it is not there."""
+    return {
+        part: importlib.import_module(module) if importlib.util.find_spec(module) is not None else None
+        for part, module in _PARTS.items()
+        if part in wanted
+    }
 
 
 def suite_of(folder: Path, settings: PreflightSettings, named: Sequence[str]) -> Suite:
@@ -63,13 +67,13 @@ def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[
         if own is None:
             upstreams[place_of(rule)] = upstream_of(rule)
         elif hasattr(own, "send"):
-            upstreams[rule.name] = own
+            upstreams[rule.name] = cast("Upstream", own)
         else:
             raise ConfigError(
                 f"The agent's own client for {rule.name} cannot be played with.",
                 mend="Give the model a base_url in the policy, or a simulator in preflight.toml.",
             )
-    return RealModels(upstreams), _ANTHROPIC_OR_OPENAI
+    return RealModels(upstreams), "real"
 
 
 @contextlib.asynccontextmanager

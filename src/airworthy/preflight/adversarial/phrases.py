@@ -134,7 +134,7 @@ def _mixed_direction(words: str, _: random.Random) -> str:
 
 
 def _controls(words: str, chance: random.Random) -> str:
-    return _sprinkled(words, ("\x00", "\x1b[2J", "\x08", "\u2028", "\x85"), chance)
+    return _sprinkled(words, ("\x00", "\x1b[m", "\x08", "\u2028", "\x85"), chance)
 
 
 def _emoji(words: str, chance: random.Random) -> str:

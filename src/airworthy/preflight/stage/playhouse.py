@@ -33,13 +33,14 @@ from airworthy.tools import Toolbox
 
 OVERTIME_S: Final = 15.0  # Beyond what the policy lets a task run: it would have ended it by then.
 REAL_S_MAX: Final = 900.0
+US_PER_DAY: Final = 86_400_000_000
 POLITE_S: Final = 2.0  # After which a trial that was told to stop is left to itself.
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """All that a stage is built of; what only `app` knows comes in here. `clock`: each trial begins when the stage was
-    opened. `credentials`: of dependencies that live reads talk to. `purse`, `answers`: for models that are real.
+    """All that a stage is built of; what only `app` knows comes in here. `clock`: each trial begins at noon (UTC) of
+    its day. `credentials`: of dependencies that live reads talk to. `purse`, `answers`: for models that are real.
     """
 
     agent: Agent
@@ -69,12 +70,14 @@ class Playhouse:
             Toolbox(agent.policy, agent.tools, setting.clock, credentials=setting.credentials)
         )
         stand_ins = StandIns(tools, settings.tools, checked(tools, settings.tools), self._live, home)
+        self.stand_ins = stand_ins
         self._troupe = Troupe(
             agent, stand_ins, setting.models, setting.purse if setting.models.kept else None,
             setting.answers if setting.models.kept else None, setting.payloads, home, setting.at_once,
         )  # fmt: skip
         self._image = _image(tuple(setting.migrations))
-        self._start_us = setting.clock.now_us()
+        # Noon: a request that names the day is the same request later on that day.
+        self._start_us = setting.clock.now_us() // US_PER_DAY * US_PER_DAY + US_PER_DAY // 2
         self._learnt: dict[tuple[str, str], list[ToolResult]] = {}
         self.abandoned = 0  # Trials that could not be ended; their threads go on by themselves.
 
