@@ -137,7 +137,7 @@ def test_an_agent_that_answers_from_memory_is_found_out_and_told_in_words() -> N
             sentences = section.facts["how_it_fails"]
             assert len(sentences) == 1
             assert sentences[0].startswith(
-                "When find_order answers 404 or answers 500 every time, it answers all the same"
+                "When find_order answers 500 every time or answers 404, it answers all the same"
             )
             assert "12.00 EUR" in sentences[0]
             assert "airworthy preflight --cell failures/case-0/find_order.1/http_" in sentences[0]

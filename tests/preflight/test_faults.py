@@ -30,7 +30,7 @@ SCHEMA = {
 
 
 def _chance(seed: int = 0) -> random.Random:
-    return random.Random(seed)  # noqa: S311
+    return random.Random(seed)
 
 
 class World:
@@ -128,7 +128,7 @@ def test_the_page_the_field_and_the_old_data_are_as_they_say() -> None:
     [("missing_field", 17, False), ("extra_field", [], False), ("null", 17, True), ("stale", "hello", False),
      ("truncated", "", False), ("wrong_type", {"a": None}, True)],
 )  # fmt: skip
-def test_a_fault_that_would_change_nothing_is_told(kind: str, result: Any, fits: bool) -> None:  # noqa: FBT001
+def test_a_fault_that_would_change_nothing_is_told(kind: str, result: Any, fits: bool) -> None:
     assert applies(kind, result, None, 0) is fits
 
 
@@ -143,8 +143,10 @@ MESSAGE = {
     "content": [{"type": "text", "text": "It is shipped."}], "usage": {"input_tokens": 5, "output_tokens": 4},
 }  # fmt: skip
 RESPONSE = {
-    "id": "1", "object": "response", "model": "m", "status": "completed", "usage": {"input_tokens": 5, "output_tokens": 4},
-    "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "It is shipped."}]}],
+    "id": "1", "object": "response", "model": "m", "status": "completed",
+    "usage": {"input_tokens": 5, "output_tokens": 4},
+    "output": [{"type": "message", "role": "assistant", "content": [
+        {"type": "output_text", "text": "It is shipped."}]}],
 }  # fmt: skip
 ANSWERS = {"/chat/completions": CHAT, "/messages": MESSAGE, "/responses": RESPONSE}
 
@@ -214,7 +216,7 @@ class Streaming(Provider):
             b"".join(b"data: " + orjson.dumps(event) + b"\n\n" for event in events) + b"data: [DONE]\n\n"
         )
 
-    async def send(self, sent: Sent) -> Reply:  # noqa: ARG002
+    async def send(self, sent: Sent) -> Reply:
         return WholeReply(self.raw, 200, {"content-type": "text/event-stream"})
 
 

@@ -71,6 +71,8 @@ ESCALATED = replace(
     ), acts=(), heard=("get_order: HTTP 500",),
 )  # fmt: skip
 
+ANSWERED = replace(ESCALATED, outcome=Outcome.ANSWERED, reason="done", text="Answered.", answer="I am sorry.")
+
 
 def _recording(trial: Trial) -> Recording:
     asked = {
@@ -113,9 +115,9 @@ def _found(
         (ESCALATED, "a person was asked"),
         (replace(ESCALATED, outcome=Outcome.DEAD_LETTERED), "it was given up with a reason"),
         (replace(ESCALATED, outcome=Outcome.DECLINED, reason="agent_declined", text="Not now."), "it was declined"),
-        (replace(ESCALATED, outcome=Outcome.ANSWERED, reason="done", answer="I cannot look it up now."), "it says so"),
-        (replace(ESCALATED, outcome=Outcome.ANSWERED, reason="done", answer="Returns take 30 days."), "its instructions"),
-        (replace(ESCALATED, outcome=Outcome.ANSWERED, reason="done", answer="Order 1001 is noted."), "the letter says it"),
+        (replace(ANSWERED, answer="I cannot look it up now."), "it says so"),
+        (replace(ANSWERED, answer="Returns take 30 days."), "its instructions say it"),
+        (replace(ANSWERED, answer="Order 1001 is noted."), "the letter says it"),
         (replace(ESCALATED, acts=(Act("open_ticket", {"text": "Look into order 1001."}),)), "a colleague was asked"),
     ],
 )  # fmt: skip
@@ -132,9 +134,9 @@ def test_what_is_sound_when_a_tool_keeps_failing(trial: Trial, why: str) -> None
         (replace(USUAL, acts=(Act("refund", REFUND, times=2), Act("send_mail", MAIL))), "duplicate_effect"),
         (replace(USUAL, acts=(*USUAL.acts, Act("send_mail", {**MAIL, "body": "Sorry again."}))), "duplicate_effect"),
         (replace(USUAL, acts=(Act("refund", {**REFUND, "cents": 1001}), Act("send_mail", MAIL))), "wrong_effect"),
-        (replace(ESCALATED, acts=(Act("send_mail", {**MAIL, "to": "eve@x.example", "body": "Hello."}),)), "wrong_effect"),
+        (replace(ESCALATED, acts=(Act("send_mail", {"to": "eve@x.example", "body": "Hello."}),)), "wrong_effect"),
         (replace(ESCALATED, acts=(Act("close_account", {"customer": "ada@x.example"}),)), "wrong_effect"),
-        (replace(ESCALATED, outcome=Outcome.ANSWERED, reason="done", answer="12.50 EUR are refunded."), "ungrounded"),
+        (replace(ANSWERED, answer="12.50 EUR are refunded."), "ungrounded"),
         (replace(ESCALATED, acts=(Act("send_mail", MAIL),)), "ungrounded"),
         (replace(USUAL, steps=21), "limit"),
         (replace(USUAL, cost_nano=600_000_000), "limit"),
@@ -178,8 +180,12 @@ def test_an_effect_that_failed_is_not_told_as_answered() -> None:
 
 def test_what_nobody_could_know_is_nobodys_fault() -> None:
     reported = replace(USUAL, acts=(Act("send_mail", MAIL),))
+    expect = Expect(acts=(ToolExpect(name="refund"), ToolExpect(name="send_mail")), facts=("12.50",))
+    case = CASE.model_copy(update={"expect": expect})
 
     assert _found(reported, "not_done", "once", "refund") == []
+    assert _found(reported, "not_done", "once", "refund", case=case) == []
+    assert _found(replace(reported, answer="Done."), "not_done", "once", "refund", case=case) == ["facts"]
 
 
 def test_one_fault_that_passes_must_not_cost_the_answer() -> None:
