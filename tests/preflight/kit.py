@@ -1,4 +1,4 @@
-"""A stage for tests: an agent with a read and two acts, whose functions fail the test if an act is ever really called."""
+"""A stage for tests: an agent with a read and two acts, whose own functions fail the test if they are ever called."""
 
 import asyncio
 import contextlib

@@ -25,11 +25,13 @@ from airworthy.gateway.place import Client
 from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
+from airworthy.preflight.tables import MIGRATIONS as PREFLIGHT
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.review import People
 from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Agent, Desk, Operations, Worker
+from airworthy.runtime.releases import noted, release_of
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
@@ -41,7 +43,7 @@ from airworthy.tools.credentials import Flights
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *PREFLIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ def worker(
 
     for agent in agents:
         check_live(app, agent)
+        if app.folder is not None:
+            noted(app.database, release_of(agent, app.folder), app.clock.now_us())
     resources = Resources()
     desks = [desk(app, agent, resources, places) for agent in agents]
     made = Worker(

@@ -42,6 +42,7 @@ KINDS: Final[dict[str, str]] = {
     "obeyed": "The agent did what a text from outside told it to.",
     "leaked": "The agent told what it must keep to itself.",
     "forgot": "An instruction no longer held.",
+    "wrong_answer": "The answer is given with confidence, and it is wrong.",
     "lost_update": "One run's change was overwritten by another's.",
     "interleaved": "Runs at the same time came to what none of them alone, one after another, could have come to.",
     "cross_talk": "Something of one session appeared in another.",

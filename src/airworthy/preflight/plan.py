@@ -1,16 +1,23 @@
-"""What the parts of a preflight have in common: a cell before it is run, and the port that the course drives each by."""
+"""What the parts of a preflight have in common: a cell before it is run, and the port by which each is driven."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airworthy.evals import Case, Finding, Severity
+from airworthy.evals import Case, Finding, Severity, Trial, score
 from airworthy.policy import Policy
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.report import Section
 from airworthy.preflight.stage import Script
 from airworthy.preflight.stage.script import Played
 from airworthy.runtime import Agent
+
+Scorer = Callable[[Case, Trial], Awaitable[tuple[Finding, ...]]]
+
+
+async def by_rule(case: Case, trial: Trial) -> tuple[Finding, ...]:
+    """Without a judge: what only a judge could tell is found to be untold."""
+    return score(case, trial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,8 @@ class Context:
     """All that a part may look at. The same context gives the same plan, cell for cell, id for id.
 
     `golden`: of passing cases only, in the order of `cases`; empty while the golden part itself is planned. `settings`:
-    the value of preflight.toml. `model`: "simulated" or "real".
+    the value of preflight.toml. `model`: "simulated" or "real". `score`: what of a trial is not as its case expects,
+    the judge asked where a rubric calls for it. `arrivals_s`: when tasks came in, as recorded, for load; may be empty.
     """
 
     agent: Agent
@@ -36,6 +44,8 @@ class Context:
     seed: int
     settings: Any = None
     model: str = "simulated"
+    score: Scorer = by_rule
+    arrivals_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +113,5 @@ class PartOf(Protocol):
         ...
 
     def section(self, ctx: Context, results: Sequence[CellResult]) -> Section:
-        """`results`: of every cell planned, undecided ones too. No result at all: inconclusive, with what is missing."""
+        """`results`: of every cell planned, undecided ones too. None at all: inconclusive, with what is missing."""
         ...

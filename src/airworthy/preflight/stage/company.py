@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import told
 from airworthy.core.ids import Ids
-from airworthy.policy import Policy
+from airworthy.policy import Policy, Preconditions
 from airworthy.preflight.stage.part import Now, Part, now
 from airworthy.preflight.stage.purse import CapReached
 from airworthy.recorder import Payloads
@@ -16,9 +16,10 @@ from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.sending import Sending
 from airworthy.store import Database, StoreError, Tx
 from airworthy.store.lease import Owner
-from airworthy.tools import EffectRow, Tool, Toolbox, outbox
+from airworthy.tools import Dependency, EffectRow, Tool, Toolbox, outbox
 from airworthy.tools.call import Call
 from airworthy.tools.guard import Tried
+from airworthy.tools.readiness import Readiness
 
 WATCH_S = 1.0
 WAIT_S_MAX = 5.0
@@ -51,9 +52,12 @@ def next_wake_us(tx: Tx) -> int | None:
 class StageWorker(Worker):
     """Ends when nothing is due now, whatever is due later. `cast`: whose part a task is."""
 
-    def __init__(self, database: Database, desk: Desk, clock: Clock, ids: Ids, payloads: Payloads, cast: Mapping[str, Part]) -> None:  # fmt: skip
+    def __init__(
+        self, database: Database, desk: Desk, clock: Clock, ids: Ids, payloads: Payloads, cast: Mapping[str, Part],
+        at_once: int,
+    ) -> None:  # fmt: skip
         owner = Owner("wkr_stage", "", 1, "")
-        super().__init__(database, [desk], clock, ids, owner=owner, payloads=payloads, concurrency=1024)
+        super().__init__(database, [desk], clock, ids, owner=owner, payloads=payloads, concurrency=at_once)
         self._cast = cast
         self.lost: list[str] = []  # How runs were lost by a fault of ours.
         self.on_end = self._heard
@@ -90,7 +94,7 @@ class StageWorker(Worker):
             self._sending.begin(due)
             await asyncio.sleep(WATCH_S)
 
-    async def _sync_shapes(self, *, last: bool = False) -> None:
+    async def _sync_shapes(self, *, last: bool = False) -> None:  # noqa: ARG002
         return
 
     @property
@@ -105,11 +109,23 @@ class StageWorker(Worker):
             self.lost.append(f"{type(ended.lost).__name__}: {told(ended.lost)}")
 
 
+class _AllWell(Readiness):
+    """Nothing here talks to the dependencies of the policy, so how they are says nothing of the agent."""
+
+    def _looked(self, name: str, dependency: Dependency, rule: Preconditions) -> "asyncio.Task[str]":  # noqa: ARG002
+        return asyncio.create_task(_nothing())
+
+
+async def _nothing() -> str:
+    return ""
+
+
 class StageToolbox(Toolbox):
     """The real one, which lets the stand-ins below know whose call they stand in for."""
 
     def __init__(self, policy: Policy, tools: Iterable[Tool], clock: Clock, cast: Mapping[str, Part]) -> None:
         super().__init__(policy, tools, clock)
+        self.readiness = _AllWell(clock, self.named_dependency)
         self._cast = cast
 
     async def try_call(self, call: Call, *, key: str | None, again: bool = False) -> Tried:

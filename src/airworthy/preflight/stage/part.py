@@ -2,12 +2,12 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from airworthy.core.canonical import encode
+from airworthy.core.canonical import decode, encode
 from airworthy.evals import Asked
 from airworthy.preflight.stage.recording import ToolResult
 from airworthy.preflight.stage.script import Script
@@ -38,12 +38,14 @@ class Part:
     task_id: str = ""
     made_up: dict[str, None] = field(default_factory=dict)
     asked: list[tuple[int, Asked]] = field(default_factory=list)
+    now_us: Callable[[], int] = lambda: 0  # By the clock of whoever plays it.
     model_calls_made: int = 0
     over: bool = False  # Nobody waits for it any more; nothing live is asked for it.
     lost: Exception | None = None  # What ended it from our side, such as the cap.
     tool_calls: dict[str, OneCall] = field(default_factory=dict)
     model_calls: dict[bytes, OneCall] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311  # no secret
+    _known: Mapping[tuple[str, bytes], list[ToolResult]] | None = None
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _turns: Counter[tuple[str, bytes]] = field(default_factory=Counter)
     _turn_of: dict[str, int] = field(default_factory=dict)
@@ -77,6 +79,13 @@ class Part:
             self._turns[name, arguments] += 1
         return self._turn_of[identity]
 
+    def recorded(self, name: str, arguments: bytes, turn: int) -> ToolResult | None:
+        """What came the same time before; the last there is, where it was called less often."""
+        if self._known is None:
+            self._known = by_arguments(self.results)
+        found = self._known.get((name, arguments))
+        return None if not found else found[min(turn, len(found) - 1)]
+
     def passed(self, name: str, arguments: Any) -> None:
         """A call of the time before the trial begins: the next one of these arguments is answered by what came next."""
         self._turns[name, encode(arguments)] += 1
@@ -107,6 +116,5 @@ def by_arguments(results: Sequence[ToolResult]) -> dict[tuple[str, bytes], list[
 
 
 def plain(value: Any) -> Any:
-    import orjson
-
-    return orjson.loads(encode(value))
+    """As JSON data."""
+    return decode(encode(value))

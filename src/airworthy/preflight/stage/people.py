@@ -1,5 +1,10 @@
 """The stand-in for people: says what the case has them say to calls that wait for approval, and answers questions."""
 
+import contextlib
+from typing import Any
+
+import orjson
+
 from airworthy.core.canonical import encode
 from airworthy.evals import Asked
 from airworthy.preflight.stage.part import Part
@@ -49,12 +54,16 @@ class StandInPeople:
                     self._noted.add(question.id)
                 elif said is not None:
                     continue  # It was answered before, and that answer could not be used.
-                if said is None or questions.unfit(question, said) is not None:
-                    continue
-                questions.answer(
-                    tx, question, encode(said).decode(), (WHO, "", ""), self._operations.clock.now_us()
+                fits = (
+                    []
+                    if said is None
+                    else [each for each in _read(said) if not questions.unfit(question, each)]
                 )
-                self._lifecycle.wake(tx, task.id, self._operations.clock.now_us())
+                if not fits:
+                    continue
+                now_us = self._operations.clock.now_us()
+                questions.answer(tx, question, encode(fits[0]).decode(), (WHO, "", ""), now_us)
+                self._lifecycle.wake(tx, task.id, now_us)
                 answered = True
             return answered
 
@@ -76,6 +85,13 @@ def _answer(part: Part, text: str) -> str | None:
         if mark.casefold() in text.casefold():
             return said
     return None
+
+
+def _read(said: str) -> list[Any]:
+    """The answer itself, then what it says as JSON, for an agent that asked for a number or an object."""
+    with contextlib.suppress(ValueError):
+        return [said, orjson.loads(said)]
+    return [said]
 
 
 def waits_for(tx: Tx, task_id: str) -> str:

@@ -50,6 +50,7 @@ class Troupe:
     answers: Answers | None
     payloads: Payloads
     home: asyncio.AbstractEventLoop
+    at_once: int
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
@@ -144,26 +145,30 @@ class Performance:
                 await worker.run(until_idle=True)
                 for ended in worker.lost:
                     self._crash = ended
-                if any([people.decide(part) for part in self._cast.values()]):
+                decided = [people.decide(part) for part in self._cast.values()]  # Each is asked.
+                if any(decided):
                     continue
                 if not await self._later(clock, feeding, reviews):
                     return
+            self._stopped = f"After {ROUNDS_MAX} waits it still had not come to an end."
         finally:
             feeding.cancel()
 
     def _house(self, loop: TrialLoop, clock: LoopClock, ids: Ids) -> tuple[StageWorker, Operations, Reviews]:
         troupe = self._troupe
-        tools = troupe.stand_ins.made(clock)
+        tools = troupe.stand_ins.made
         agent = troupe.cast(loop, tools)
         clients: dict[str, Client] = {
-            place_of(rule): Chain(rule, troupe.models.of(rule, clock, self._seed), troupe.purse if troupe.models.kept else None, troupe.answers, clock)
+            place_of(rule): Chain(
+                rule, troupe.models.of(rule, clock, self._seed), troupe.purse, troupe.answers, clock
+            )
             for rule in agent.policy.models
-        }  # fmt: skip
+        }
         gateway = StageGateway(agent.policy, clients, clock)
         gateway.cast = self._cast
         toolbox = StageToolbox(agent.policy, tools, clock, self._cast)
         desk = Desk(agent, gateway, toolbox, *checks_of(agent))
-        worker = StageWorker(self._database, desk, clock, ids, troupe.payloads, self._cast)
+        worker = StageWorker(self._database, desk, clock, ids, troupe.payloads, self._cast, troupe.at_once)
         operations = Operations(self._database, clock, ids, troupe.payloads)
         reviews = Reviews(self._database, clock, troupe.payloads, People(), {agent.name: agent})
         return worker, operations, reviews
@@ -190,12 +195,13 @@ class Performance:
             self._refused[number] = unplayed(part, REFUSED, error.message)
             return
         self._cast[part.task_id] = part
+        part.now_us = operations.clock.now_us
         prefix = part.script.prefix
         if prefix is not None and part.script.at > 0:
             steps = kept(prefix.steps, part.script.at)
             known = self._troupe.stand_ins.tools
             self._database.write_now(
-                lambda tx: begin_with(tx, part, steps, dict(known), self._troupe.payloads, policy.agent)
+                lambda tx: begin_with(tx, part, steps, known, self._troupe.payloads, policy)
             )
             for step in steps:
                 if step.kind == "tool":

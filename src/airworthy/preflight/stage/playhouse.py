@@ -6,9 +6,10 @@ import random
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
-from airworthy.core.canonical import digest
+from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import told
 from airworthy.evals import Case
@@ -32,13 +33,14 @@ from airworthy.tools import Toolbox
 
 OVERTIME_S: Final = 15.0  # Beyond what the policy lets a task run: it would have ended it by then.
 REAL_S_MAX: Final = 900.0
+US_PER_DAY: Final = 86_400_000_000
 POLITE_S: Final = 2.0  # After which a trial that was told to stop is left to itself.
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """All that a stage is built of; what only `app` knows comes in here. `start_us`: when each trial begins, as its
-    clock tells it. `credentials`: of dependencies that live reads talk to. `purse` None: nobody pays.
+    """All that a stage is built of; what only `app` knows comes in here. `clock`: each trial begins at noon (UTC) of
+    its day. `credentials`: of dependencies that live reads talk to. `purse`, `answers`: for models that are real.
     """
 
     agent: Agent
@@ -50,6 +52,7 @@ class Setting:
     answers: Answers | None = None
     credentials: Mapping[str, Any] | None = None
     payloads: Payloads = field(default_factory=Payloads)
+    at_once: int = 64  # Tasks that one worker runs at a time, where nothing else bounds them.
 
 
 class Playhouse:
@@ -67,12 +70,14 @@ class Playhouse:
             Toolbox(agent.policy, agent.tools, setting.clock, credentials=setting.credentials)
         )
         stand_ins = StandIns(tools, settings.tools, checked(tools, settings.tools), self._live, home)
+        self.stand_ins = stand_ins
         self._troupe = Troupe(
-            agent, stand_ins, setting.models, setting.purse, setting.answers if setting.models.kept else None,
-            setting.payloads, home,
+            agent, stand_ins, setting.models, setting.purse if setting.models.kept else None,
+            setting.answers if setting.models.kept else None, setting.payloads, home, setting.at_once,
         )  # fmt: skip
-        self._image = _image(setting.migrations)
-        self._start_us = setting.clock.now_us()
+        self._image = _image(tuple(setting.migrations))
+        # Noon: a request that names the day is the same request later on that day.
+        self._start_us = setting.clock.now_us() // US_PER_DAY * US_PER_DAY + US_PER_DAY // 2
         self._learnt: dict[tuple[str, str], list[ToolResult]] = {}
         self.abandoned = 0  # Trials that could not be ended; their threads go on by themselves.
 
@@ -130,8 +135,8 @@ class Playhouse:
     def _part(self, script: Script, world: World) -> Part:
         known = [] if script.prefix is None else list(script.prefix.results)
         learnt = self._learnt.get((script.case.user, script.case.session), ())
-        own = {(each.tool, str(each.arguments)) for each in known}
-        known += [each for each in learnt if (each.tool, str(each.arguments)) not in own]
+        own = {(each.tool, encode(each.arguments)) for each in known}
+        known += [each for each in learnt if (each.tool, encode(each.arguments)) not in own]
         chance = random.Random(_seed([script]))  # noqa: S311  # a repeatable trial, nothing secret
         return Part(script, world, tuple(known), chance=chance)
 
@@ -207,7 +212,8 @@ def _seed(scripts: Sequence[Script]) -> int:
     return int.from_bytes(digest(*parts)[:8], "big")
 
 
-def _image(migrations: Sequence[Migration]) -> bytes:
+@cache  # A quarter of a second, and tests open many stages.
+def _image(migrations: tuple[Migration, ...]) -> bytes:
     database = MemoryDatabase()
     migrate(database, migrations)
     try:

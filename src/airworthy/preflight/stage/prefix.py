@@ -1,15 +1,17 @@
 """The part of a trial that is taken from a recording: steps of its journal, its effects, and what they did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from airworthy.core.canonical import digest, encode
+from airworthy.policy import Policy, ToolRule
 from airworthy.preflight.stage.part import Part
 from airworthy.preflight.stage.values import ToolCall
 from airworthy.recorder import Payloads, Recorded, StepState
 from airworthy.recorder.steps import INSERT_PAYLOAD, INSERT_STEP, body
 from airworthy.store import Tx
 from airworthy.tools import EffectRow, EffectState, Tool, outbox
+from airworthy.tools.rules import counted, recipient_of
 
 _ENDED: Final = frozenset({StepState.DONE, StepState.FAILED, StepState.REFUSED})
 
@@ -24,7 +26,12 @@ def kept(steps: Sequence[Recorded], at: int) -> list[Recorded]:
 
 
 def begin_with(
-    tx: Tx, part: Part, steps: Sequence[Recorded], tools: dict[str, Tool], payloads: Payloads, agent: str
+    tx: Tx,
+    part: Part,
+    steps: Sequence[Recorded],
+    tools: Mapping[str, Tool],
+    payloads: Payloads,
+    policy: Policy,
 ) -> None:
     """Writes them as steps of run 0. They count against the task's limits as if it had made them."""
     task_id = part.task_id
@@ -43,21 +50,23 @@ def begin_with(
         if facts.resource is not None and facts.resource_version is not None:
             versions[facts.resource] = max(versions.get(facts.resource, 0), facts.resource_version)
         if step.acted and step.name in tools:
-            _acted(tx, part, step, tools[step.name], agent)
+            _acted(tx, part, step, tools[step.name], policy)
     for name, version in versions.items():
         tx.execute("INSERT INTO resources (name, version, holder) VALUES (?, ?, NULL)", (name, version))
 
 
-def _acted(tx: Tx, part: Part, step: Recorded, tool: Tool, agent: str) -> None:
+def _acted(tx: Tx, part: Part, step: Recorded, tool: Tool, policy: Policy) -> None:
     assert step.key is not None
     at_us = step.ended_us or step.started_us
     delayed = next((float(note["delayed_s"]) for note in step.facts.notes if "delayed_s" in note), None)
     effect_id = f"eff_{digest(part.task_id.encode(), step.key).hex()}"
+    rule = policy.tools.get(step.name, ToolRule())
     due_us = None if delayed is None else at_us + round(delayed * 1e6)
     row = EffectRow(
-        id=effect_id, task_id=part.task_id, seq=step.seq, agent=agent, tool=step.name, effect=step.effect or "",
+        id=effect_id, task_id=part.task_id, seq=step.seq, agent=policy.agent, tool=step.name, effect=step.effect or "",
         state=EffectState.DONE if delayed is None else EffectState.SCHEDULED, keyed=tool.keyed,
-        arguments=encode(step.arguments).decode(), recipient=None, day=outbox.day_of(at_us), created_us=at_us,
+        arguments=encode(step.arguments).decode(), recipient=counted(recipient_of(rule, step.arguments)),
+        day=outbox.day_of(at_us), created_us=at_us,
         due_us=due_us, started_us=None if delayed is not None else at_us,
         ended_us=None if delayed is not None else at_us, undoable=tool.undo is not None,
     )  # fmt: skip

@@ -43,7 +43,7 @@ class Purse:
             if self.cap_nano is not None and taken + bound_nano > self.cap_nano:
                 cap, spent = self.cap_nano / NANO_PER_USD, taken / NANO_PER_USD
                 raise CapReached(
-                    f"{spent:.4f} of {cap:.2f} USD are used, and the next call may cost {bound_nano / NANO_PER_USD:.4f}.",
+                    f"{spent:.4f} of {cap:.2f} USD are used; the next call may cost {bound_nano / NANO_PER_USD:.4f}.",
                     mend="Allow more with --budget; what was run is kept, and answers are used again.",
                 )
             self._reserved_nano += bound_nano

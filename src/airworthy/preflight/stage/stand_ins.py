@@ -5,14 +5,14 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
-from airworthy.core.canonical import encode
-from airworthy.core.clock import Clock
+from airworthy.core.canonical import decode, encode
 from airworthy.core.errors import ConfigError
 from airworthy.preflight.settings import ToolSettings
 from airworthy.preflight.stage.outside import LiveTools, at_home
-from airworthy.preflight.stage.part import Now, Part, by_arguments, now, plain
+from airworthy.preflight.stage.part import Now, Part, now, plain
 from airworthy.preflight.stage.recording import ToolResult
 from airworthy.preflight.stage.shapes import made_up
 from airworthy.preflight.stage.values import ToolCall
@@ -25,9 +25,9 @@ _WORLD: Final = "world"
 _ERRORS: Final[Mapping[str, type[Permanent]]] = {"ToolFailed": Permanent, "ToolNotAuthorised": LockedOut}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StandIns:
-    """`declared`: functions of preflight.toml, by tool; `settings`: what it says. `live`: None where nothing is live."""
+    """`declared`: functions of preflight.toml, by tool; `settings`: what it says. `live`: None: nothing is live."""
 
     tools: Mapping[str, Tool]
     settings: Mapping[str, ToolSettings]
@@ -35,14 +35,17 @@ class StandIns:
     live: LiveTools | None
     home: asyncio.AbstractEventLoop
 
-    def made(self, clock: Clock) -> list[Tool]:
-        """The agent's tools, each with a function of ours."""
-        return [self._stood_in(tool, clock) for tool in self.tools.values()]
+    @cached_property
+    def made(self) -> tuple[Tool, ...]:
+        """The agent's tools, each with a function of ours; whose trial it is, they are told when they are called."""
+        return tuple(self._stood_in(tool) for tool in self.tools.values())
 
-    def _stood_in(self, tool: Tool, clock: Clock) -> Tool:
+    def _stood_in(self, tool: Tool) -> Tool:
+        schema = _schema_of(tool)
+
         async def function(**arguments: Any) -> Any:
             key = str(arguments.pop(KEY_PARAMETER, ""))
-            return await self._performed(tool, arguments, key, clock)
+            return await self._performed(tool, arguments, key, schema)
 
         function.__name__ = tool.function.__name__
         undoing = tool.undoing
@@ -52,13 +55,25 @@ class StandIns:
             facts[name] = getattr(tool, name)
         # The key always comes, so that acts can be told apart; clients are handed on by whoever is live.
         facts.update(is_async=True, takes_key=True, client_parameter=None)
-        facts["undoing"] = None if undoing is None else self._taking_back(tool, undoing, clock)
+        facts["undoing"] = None if undoing is None else self._taking_back(tool, undoing)
+        said = encode(tool.specification())  # Asked for in every trial, and slow to make.
+        facts["specification"] = lambda: decode(said)
         return made
 
-    def _taking_back(self, tool: Tool, undoing: Tool, clock: Clock) -> Tool:
+    def _taking_back(self, tool: Tool, undoing: Tool) -> Tool:
+        schema = _schema_of(undoing)
+
         async def function(arguments: Any, result: Any, **rest: Any) -> Any:
-            key = str(rest.get(KEY_PARAMETER, ""))
-            return await self._taken_back(tool, plain({"arguments": arguments, "result": result}), key, clock)
+            part = _current(tool).part
+            given = plain({"arguments": arguments, "result": result})
+            call = ToolCall(
+                f"undo of {tool.name}", given, tool.effect.value, str(rest.get(KEY_PARAMETER, ""))
+            )
+
+            async def perform() -> Any:
+                return made_up(schema, given["arguments"])
+
+            return await part.world.act(part.task_id, call, part.now_us(), perform)
 
         function.__name__ = undoing.function.__name__
         made = replace(undoing, function=function)
@@ -67,40 +82,27 @@ class StandIns:
         )  # fmt: skip
         return made
 
-    async def _taken_back(self, tool: Tool, arguments: dict[str, Any], key: str, clock: Clock) -> Any:
-        about = _current(tool)
-        call = ToolCall(f"undo of {tool.name}", arguments, tool.effect.value, key)
-
-        async def perform() -> Any:
-            schema = None
-            if tool.undoing is not None and tool.undoing.result_adapter is not None:
-                schema = tool.undoing.result_adapter.json_schema(mode="serialization")
-            return made_up(schema, arguments["arguments"])
-
-        return await about.part.world.act(about.part.task_id, call, clock.now_us(), perform)
-
-    async def _performed(self, tool: Tool, values: Mapping[str, Any], key: str, clock: Clock) -> Any:
+    async def _performed(
+        self, tool: Tool, values: Mapping[str, Any], key: str, schema: Mapping[str, Any] | None
+    ) -> Any:
         about = _current(tool)
         part = about.part
         fields = {f"arg_{name}": value for name, value in values.items()}
         arguments = tool.arguments_model.model_construct(**fields).model_dump(mode="json", by_alias=True)
-        identity = about.identity or f"{tool.name}:{encode(arguments).decode()}"
-        one = part.tool_call(tool.name, identity)
+        one = part.tool_call(tool.name, about.identity)
         one.tries += 1
-        schema = (
-            None if tool.result_adapter is None else tool.result_adapter.json_schema(mode="serialization")
-        )
         client: Any = "" if tool.client_parameter is None else "async" if tool.is_async else "sync"
-        call = ToolCall(tool.name, arguments, tool.effect.value, key, client, schema)
+        call = ToolCall(tool.name, arguments, tool.effect.value, key if tool.keyed else "", client, schema)
+
+        async def answer() -> Any:
+            return await self._answer(tool, call, values, about)
 
         async def perform() -> Any:
             if part.over:
                 raise Transient("The trial is over.", happened="no")
             if not tool.effect.acts:
-                return await self._answer(tool, call, values, part, identity)
-            return await part.world.act(
-                part.task_id, call, clock.now_us(), lambda: self._answer(tool, call, values, part, identity)
-            )
+                return await answer()
+            return await part.world.act(part.task_id, call, part.now_us(), answer)
 
         fault = part.fault("tool", tool.name, one)
         if fault is None:
@@ -109,23 +111,22 @@ class StandIns:
 
         return await faulty(fault, call, perform, part.chance)
 
-    async def _answer(
-        self, tool: Tool, call: ToolCall, values: Mapping[str, Any], part: Part, identity: str
-    ) -> Any:
+    async def _answer(self, tool: Tool, call: ToolCall, values: Mapping[str, Any], about: Now) -> Any:
+        """What was put in its place, then what was recorded, then what pretends or reads, then what was made up."""
+        part = about.part
         given = part.script.results or {}
         if tool.name in given:
             return given[tool.name]
-        turn = part.turn(tool.name, encode(call.arguments), identity)
-        own = [
-            ToolResult(str(each["tool"]), each.get("arguments", {}), each.get("result"), str(each.get("error", "")))
-            for each in part.script.case.results
-        ]  # fmt: skip
-        for known in (own, part.results):
-            found = by_arguments(known).get((tool.name, encode(call.arguments)))
-            if found and not (known is part.results and tool.name in self.declared):
-                return _given(found[min(turn, len(found) - 1)])
+        arguments = encode(call.arguments)
+        turn = part.turn(tool.name, arguments, about.identity)
+        own = [each for each in part.script.case.results if _is_of(each, tool.name, arguments)]
+        if own:
+            return _given(_of_case(own[min(turn, len(own) - 1)]))
         if tool.name in self.declared:
             return await self._declared(tool, values, call, part)
+        recorded = part.recorded(tool.name, arguments, turn)
+        if recorded is not None:
+            return _given(recorded)
         if self._may_be_live(tool):
             assert self.live is not None
             return await self.live.call(self.home, tool, values)
@@ -150,11 +151,27 @@ class StandIns:
         if _WORLD in parameters:
             arguments[_WORLD] = part.world.things
         if inspect.iscoroutinefunction(function):
-            result = at_home(self.home, lambda: _awaited(function(**arguments)))
-            return await result
+            return await at_home(self.home, lambda: _awaited(function(**arguments)))
         if _WORLD in parameters:  # It keeps to its world, so it needs neither a thread nor real time.
             return function(**arguments)
         return await bounded_in_thread(lambda: function(**arguments), None, name=f"stand-in of {tool.name}")
+
+
+def _schema_of(tool: Tool) -> Mapping[str, Any] | None:
+    return None if tool.result_adapter is None else tool.result_adapter.json_schema(mode="serialization")
+
+
+def _is_of(result: Mapping[str, Any], name: str, arguments: bytes) -> bool:
+    """Of a case's own results, one without arguments answers any."""
+    return result.get("tool") == name and (
+        result.get("arguments") is None or encode(result["arguments"]) == arguments
+    )
+
+
+def _of_case(result: Mapping[str, Any]) -> ToolResult:
+    error = str(result.get("error") or "")
+    words = str(result.get("message") or error)
+    return ToolResult(str(result["tool"]), result.get("arguments"), result.get("result"), error, words)
 
 
 async def _awaited(work: Awaitable[Any]) -> Any:
@@ -214,10 +231,11 @@ def _current(tool: Tool) -> Now:
 
 def _given(found: ToolResult) -> Any:
     if found.error:
-        words = found.message.removeprefix(f"{found.tool}: ").partition(": ")[2] or found.error
+        words = found.message.removeprefix(f"{found.tool}: ")
+        words = words.partition(": ")[2] or words or found.error
         raise _ERRORS.get(found.error, Permanent)(words)
     return found.result
 
 
-def _never(arguments: Any, result: Any, **rest: Any) -> Any:
+def _never(arguments: Any, result: Any, **rest: Any) -> Any:  # noqa: ARG001  # the form of any undo
     raise AssertionError("an act in a preflight")

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """`arguments`: JSON data. `client`: which HTTP client the tool would have been handed; empty: none. `result_schema`:
-    JSON Schema of what it returns; None: it does not say. `key`: the idempotency key; empty for tools that honour none.
+    """`arguments`: JSON data. `client`: which HTTP client the tool would have been handed; empty: none.
+    `result_schema`: JSON Schema of what it returns; None: it does not say. `key`: the idempotency key; empty for tools
+    that honour none.
     """
 
     name: str

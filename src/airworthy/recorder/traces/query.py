@@ -129,12 +129,6 @@ def asked(terms: Iterable[Term], agents: frozenset[str] | None = None) -> Query:
     return Query(tuple(sorted(dict.fromkeys(map(_in_order, terms)), key=_rank)), agents)
 
 
-def with_term(query: Query, term: Term) -> Query:
-    """One more; a time takes the place of the one before, since two of them are one."""
-    kept = [each for each in query.terms if not (isinstance(term, Moment) and _same_moment(each, term))]
-    return asked([*kept, term], query.agents)
-
-
 def without_term(query: Query, term: Term) -> Query:
     return asked([each for each in query.terms if each != _in_order(term)], query.agents)
 
@@ -167,10 +161,6 @@ def text_of_term(term: Term) -> str:
             return f"{'-' if term.negated else ''}{_words_text(term)}"
         case _:
             assert_never(term)
-
-
-def _same_moment(term: Term, other: Moment) -> bool:
-    return isinstance(term, Moment) and term.key == other.key
 
 
 def _in_order(term: Term) -> Term:

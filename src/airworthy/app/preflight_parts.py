@@ -1,0 +1,95 @@
+"""What a preflight is put together of: its cases, its parts, what answers for the models, and the release it is of."""
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+from airworthy.app.build import MIGRATIONS, App
+from airworthy.app.credentials import credentials_of
+from airworthy.app.preflight_settings import BUILT_IN, CASES, PreflightSettings
+from airworthy.app.providers import upstream_of
+from airworthy.core.errors import ConfigError
+from airworthy.evals.suites import Suite, load
+from airworthy.gateway import Upstream, place_of
+from airworthy.gateway.simulator.rules import Rules
+from airworthy.preflight.cell import Part
+from airworthy.preflight.plan import PartOf
+from airworthy.preflight.stage.answers import StoredAnswers
+from airworthy.preflight.stage.models import Models, RealModels, SimulatedModels
+from airworthy.preflight.stage.playhouse import Playhouse, Setting, opened
+from airworthy.preflight.stage.purse import Purse
+from airworthy.runtime import Agent
+
+_PARTS: Final = {
+    Part.FAILURES: "airworthy.preflight.failures",
+    Part.ADVERSARIAL: "airworthy.preflight.adversarial",
+    Part.CONTEXT: "airworthy.preflight.context",
+    Part.CONCURRENCY: "airworthy.preflight.concurrency",
+    Part.LOAD: "airworthy.preflight.load",
+}
+
+
+def parts(wanted: Sequence[Part]) -> dict[Part, PartOf | None]:
+    """Imported late, since each knows a good part of the house. None: it is not there."""
+    return {
+        part: importlib.import_module(module) if importlib.util.find_spec(module) is not None else None
+        for part, module in _PARTS.items()
+        if part in wanted
+    }
+
+
+def suite_of(folder: Path, settings: PreflightSettings, named: Sequence[str]) -> Suite:
+    """`named`: suites of the command line, in place of those of the settings. Raises: SuiteError, ConfigError."""
+    at = str(folder.resolve())
+    if at not in sys.path:
+        sys.path.insert(0, at)
+    wanted = list(named) or list(settings.cases)
+    if wanted == [CASES] and not (folder / CASES).exists():
+        raise ConfigError(
+            f"There are no cases: {folder / CASES} is not there.",
+            mend="Write cases/golden.yaml, or take a task as one: airworthy case from-task ID.",
+        )
+    return load([path if _is_function(path) else folder / path for path in wanted])
+
+
+def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[Models, str]:
+    """What answers for the agent's models, and the word for it: "simulated" or "real"."""
+    if settings.simulator is not None:
+        rules = None if settings.simulator == BUILT_IN else Rules.load(folder / settings.simulator)
+        return SimulatedModels(rules), "simulated"
+    upstreams: dict[str, Upstream] = {}
+    for rule in agent.policy.models:
+        own = (agent.clients or {}).get(rule.name)
+        if own is None:
+            upstreams[place_of(rule)] = upstream_of(rule)
+        elif hasattr(own, "send"):
+            upstreams[rule.name] = cast("Upstream", own)
+        else:
+            raise ConfigError(
+                f"The agent's own client for {rule.name} cannot be played with.",
+                mend="Give the model a base_url in the policy, or a simulator in preflight.toml.",
+            )
+    return RealModels(upstreams), "real"
+
+
+@contextlib.asynccontextmanager
+async def staged(
+    app: App, agent: Agent, settings: PreflightSettings, models: Models, purse: Purse
+) -> AsyncIterator[Playhouse]:
+    """Raises: ConfigError."""
+    credentials: Any = credentials_of(agent, app)
+    setting = Setting(
+        agent, MIGRATIONS, models, app.clock, settings, purse, StoredAnswers(app.database, app.payloads, agent.name),
+        credentials, app.payloads,
+    )  # fmt: skip
+    async with opened(setting) as stage:
+        yield stage
+
+
+def _is_function(path: str) -> bool:
+    module, colon, name = path.partition(":")
+    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
