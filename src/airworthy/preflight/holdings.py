@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from airworthy.preflight.blind.holdings import BLIND
 from airworthy.preflight.readiness.holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
@@ -29,4 +30,5 @@ PREFLIGHT: Final = (
     ),
     Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
     *READINESS,
+    *BLIND,
 )
