@@ -3,6 +3,7 @@
 from typing import Final
 
 from airworthy.preflight.blind.holdings import BLIND
+from airworthy.preflight.cases.tables import HOLDINGS as CASES
 from airworthy.preflight.readiness.holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
@@ -31,4 +32,5 @@ PREFLIGHT: Final = (
     Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
     *READINESS,
     *BLIND,
+    *CASES,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from airworthy.preflight.blind.tables import MIGRATIONS as BLIND
+from airworthy.preflight.cases.tables import MIGRATIONS as CASES
 from airworthy.preflight.readiness.tables import MIGRATIONS as READINESS
 from airworthy.store.migrate import Migration, create_all
 
@@ -65,4 +66,5 @@ MIGRATIONS = (
     Migration("preflight", 2, "answers of models", _second),
     *READINESS,
     *BLIND,
+    *CASES,
 )
