@@ -18,7 +18,6 @@ from airworthy.app.preflight_told import (
     how_it_fails,
     options_told,
     parts_left_out,
-    release_of,
 )
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S
@@ -27,7 +26,7 @@ from airworthy.core.money import NANO_PER_USD
 from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
-from airworthy.preflight.cell import CellResult, Part
+from airworthy.preflight.cell import Part
 from airworthy.preflight.course import CAPPED, Course, Wishes
 from airworthy.preflight.golden import HowOften
 from airworthy.preflight.plan import Context
@@ -38,6 +37,7 @@ from airworthy.preflight.stage.models import Models
 from airworthy.preflight.stage.purse import Purse
 from airworthy.preflight.verdict import concluded
 from airworthy.runtime import Agent
+from airworthy.runtime.releases import noted, release_of
 from airworthy.store import Tx
 from airworthy.store import lease as leases
 from airworthy.store.database import Fence
@@ -106,7 +106,8 @@ class Preflight:
             await self._run(_Keeper(self.app, None, {}), self._new(word), models, word, None)
             return
         async with self._leased() as fence:
-            row, kept = await self.app.database.write(lambda tx: self._begun(tx, word), fence=fence)
+            new = self._new(word)
+            row, kept = await self.app.database.write(lambda tx: self._begun(tx, new), fence=fence)
             self.gone_on = len(kept)
             await self._run(_Keeper(self.app, fence, kept, row.id), row, models, word, before)
 
@@ -139,7 +140,7 @@ class Preflight:
         async with staged(self.app, self.agent, self.settings, models, purse) as stage:
             wishes = Wishes(options.parts, options.jobs, often, options.cell)
             course = self._course = Course(
-                stage, context, wishes, parts(), keeper, facts,
+                stage, context, wishes, parts(options.parts), keeper, facts,
                 lambda progress: self.watch(progress, purse.spent_nano),
             )  # fmt: skip
             if self._stopped:
@@ -177,8 +178,8 @@ class Preflight:
         verdict, sentence, missing = concluded(sections, checklist, live=live, left_out=left_out, cut=cut)
         return replace(made, verdict=verdict, sentence=sentence, missing=missing, checklist=checklist)
 
-    def _begun(self, tx: Tx, word: str) -> tuple[Stored, dict[str, Kept]]:
-        options, row = self.options, self._new(word)
+    def _begun(self, tx: Tx, row: Stored) -> tuple[Stored, dict[str, Kept]]:
+        options = self.options
         found = records.unfinished(tx, row.agent, row.same) if options.resume else None
         if found is not None:
             records.gone_on(tx, found.id)
@@ -194,9 +195,10 @@ class Preflight:
     def _new(self, word: str) -> Stored:
         now_us = self.app.clock.now_us()
         release = release_of(self.agent, self.folder)
+        noted(self.app.database, release, now_us)
         return Stored(
-            self.app.ids.new("pfl", now_us), self.agent.name, release, RunState.RUNNING, "", now_us, None,
-            self.options.seed, self._same(release, word), 0, 0,
+            self.app.ids.new("pfl", now_us), self.agent.name, release.short, RunState.RUNNING, "", now_us, None,
+            self.options.seed, self._same(release.hash, word), 0, 0,
         )  # fmt: skip
 
     def _same(self, release: str, word: str) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -32,9 +33,13 @@ _PARTS: Final = {
 }
 
 
-def parts() -> dict[Part, PartOf | None]:
-    """Late: each knows a good part of the house."""
-    return {part: importlib.import_module(module) for part, module in _PARTS.items()}
+def parts(wanted: Sequence[Part]) -> dict[Part, PartOf | None]:
+    """Imported late, since each knows a good part of the house. None: it is not there."""
+    return {
+        part: importlib.import_module(module) if importlib.util.find_spec(module) is not None else None
+        for part, module in _PARTS.items()
+        if part in wanted
+    }
 
 
 def suite_of(folder: Path, settings: PreflightSettings, named: Sequence[str]) -> Suite:

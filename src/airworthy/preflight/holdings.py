@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from airworthy.preflight.readiness.holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
 PREFLIGHT: Final = (
@@ -27,4 +28,5 @@ PREFLIGHT: Final = (
         told=("agent", "at_us", "body"),
     ),
     Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
+    *READINESS,
 )

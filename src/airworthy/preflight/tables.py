@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from airworthy.preflight.readiness.tables import MIGRATIONS as READINESS
 from airworthy.store.migrate import Migration, create_all
 
 
@@ -61,4 +62,5 @@ def _second(dialect: str) -> Sequence[str]:
 MIGRATIONS = (
     Migration("preflight", 1, "preflights and their cells", _first),
     Migration("preflight", 2, "answers of models", _second),
+    *READINESS,
 )
