@@ -10,6 +10,7 @@ from airworthy.console.web import (
     agents,
     alerts,
     assets,
+    blind,
     diff,
     errors,
     login,
@@ -35,6 +36,7 @@ PAGES: Final = (
     alerts,
     agents,
     preflights,
+    blind,
 )
 
 
