@@ -152,3 +152,19 @@ def test_a_question_that_nobody_answers_is_said_to_wait() -> None:
             assert [(each.text, each.said) for each in said.asked] == [("Which colour?", "red")]
 
     played(work())
+
+
+def test_an_agent_that_computes_without_an_end_is_interrupted_and_what_it_did_is_told() -> None:
+    async def handle(run: Run) -> str:
+        await run.tool("find_order", order_id=1)
+        while True:
+            pass
+
+    async def work() -> None:
+        async with stage_of(agent_of(handle), settings=StageSettings(trial_s_max=0.05)) as stage:
+            trial = (await stage.play(Script(case()))).trial
+            assert (trial.outcome, trial.reason, stage.abandoned) == (None, "hangs", 0), trial
+            assert [use.name for use in trial.tools] == ["find_order"]
+
+    with mock.patch.object(playhouse, "POLITE_S", 0.3):
+        played(work())

@@ -118,6 +118,7 @@ class Performance:
         self._course: asyncio.Task[None] | None = None
         self._stopped = ""
         self._crash = ""
+        self.forced = False  # Its thread was broken into.
 
     def stop(self, why: str) -> None:
         """From its own loop; what there is is told."""
@@ -254,4 +255,6 @@ class Performance:
             return unplayed(part, "hangs", self._stopped or "It never began.")
         found = self._database.read_now(lambda tx: left(tx, part.task_id))
         crash = "" if part.lost is not None else self._crash
-        return played(part, found, self._troupe.stand_ins.tools, crash=crash, hangs=self._stopped)
+        return played(
+            part, found, self._troupe.stand_ins.tools, crash=crash, hangs=self._stopped, forced=self.forced
+        )

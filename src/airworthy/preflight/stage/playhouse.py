@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import random
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -55,6 +56,10 @@ class Setting:
     credentials: Mapping[str, Any] | None = None
     payloads: Payloads = field(default_factory=Payloads)
     at_once: int = 64  # Tasks that one worker runs at a time, where nothing else bounds them.
+
+
+class GivenUp(BaseException):
+    """Raised in the thread of a trial that would not end."""
 
 
 class Playhouse:
@@ -120,6 +125,9 @@ class Playhouse:
             if not finished:
                 thread.stop(f"It was given up after {real_s:g} s of real time.")
                 finished, _ = await asyncio.wait({done}, timeout=POLITE_S)
+            if not finished:
+                thread.interrupt()
+                finished, _ = await asyncio.wait({done}, timeout=POLITE_S)
         except asyncio.CancelledError:
             thread.stop("The preflight was stopped.")
             raise
@@ -169,15 +177,23 @@ class _Thread:
         self._home = home
         self._done = done
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="airworthy: a trial", daemon=True)
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="airworthy: a trial", daemon=True).start()
+        self._thread.start()
 
     def stop(self, why: str) -> None:
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # It ended in this very moment.
                 loop.call_soon_threadsafe(self._performance.stop, why)
+
+    def interrupt(self) -> None:
+        """For an agent that computes without an end in its loop's thread, and would take everybody's time."""
+        if self._thread.ident is not None and self._thread.is_alive():
+            self._performance.forced = True
+            number = ctypes.c_ulong(self._thread.ident)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(GivenUp))
 
     def _run(self) -> None:
         loop = self._loop = TrialLoop()
