@@ -34,6 +34,7 @@ from airworthy.tools import Toolbox
 
 OVERTIME_S: Final = 15.0  # Beyond what the policy lets a task run: it would have ended it by then.
 REAL_S_MAX: Final = 900.0
+SIMULATED_S_MAX: Final = 30.0  # Where no model takes real time, nothing honest takes long.
 TOGETHER_S_MAX: Final = 3600.0
 AT_ONE_GO: Final = 16
 US_PER_DAY: Final = 86_400_000_000
@@ -93,7 +94,8 @@ class Playhouse:
         """For one trial; what is played together has longer, as there is more of it."""
         said = self.setting.settings.trial_s_max
         limit_s = self.setting.agent.policy.limits.seconds
-        return said if said is not None else min(limit_s + OVERTIME_S, REAL_S_MAX)
+        longest_s = REAL_S_MAX if self.setting.models.kept else SIMULATED_S_MAX
+        return said if said is not None else min(limit_s + OVERTIME_S, longest_s)
 
     def learn(self, case: Case, recording: Recording) -> None:
         """What tools said in it answers later trials of the same user and session."""
