@@ -199,3 +199,18 @@ def test_an_agent_that_computes_without_an_end_is_interrupted_and_what_it_did_is
 
     with mock.patch.object(playhouse, "POLITE_S", 0.3):
         played(work())
+
+
+def test_a_question_with_a_deadline_gets_its_default_when_it_has_passed() -> None:
+    async def handle(run: Run) -> str:
+        number = await run.ask("How many?", output=int, deadline_s=7200, default=3)
+        return f"{number}"
+
+    async def work() -> None:
+        async with stage_of(agent_of(handle)) as stage:
+            late = (await stage.play(Script(case()))).trial
+            assert (late.outcome, late.answer) == (Outcome.ANSWERED, "3"), late
+            said = (await stage.play(Script(case(answers={"many": "5"})))).trial
+            assert (said.outcome, said.answer) == (Outcome.ANSWERED, "5"), said
+
+    played(work())
