@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from airworthy.preflight.blind.holdings import BLIND
+from airworthy.preflight.cases.tables import HOLDINGS as CASES
 from airworthy.preflight.readiness.holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
@@ -29,4 +31,6 @@ PREFLIGHT: Final = (
     ),
     Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
     *READINESS,
+    *BLIND,
+    *CASES,
 )

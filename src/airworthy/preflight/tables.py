@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from airworthy.preflight.blind.tables import MIGRATIONS as BLIND
+from airworthy.preflight.cases.tables import MIGRATIONS as CASES
 from airworthy.preflight.readiness.tables import MIGRATIONS as READINESS
 from airworthy.store.migrate import Migration, create_all
 
@@ -63,4 +65,6 @@ MIGRATIONS = (
     Migration("preflight", 1, "preflights and their cells", _first),
     Migration("preflight", 2, "answers of models", _second),
     *READINESS,
+    *BLIND,
+    *CASES,
 )
