@@ -5,7 +5,7 @@ from typing import Final
 from airworthy.console.holdings import CONSOLE
 from airworthy.gateway.holdings import GATEWAY
 from airworthy.preflight.holdings import PREFLIGHT
-from airworthy.preflight.readiness.holdings import READINESS
+from airworthy.preflight.readiness_holdings import READINESS
 from airworthy.recorder.holdings import RECORDER
 from airworthy.review.holdings import REVIEW
 from airworthy.runtime.holdings import RUNTIME

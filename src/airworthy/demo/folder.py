@@ -18,8 +18,8 @@ CASES: Final = "cases/letters.yaml"
 _MARKER_TEXT: Final = "This folder was made by `airworthy demo`, which clears it when it runs again."
 # Only what a demo itself made is ever deleted; whatever else lies in the folder stays.
 _OURS: Final = (
-    CONFIG_FILE, "agent.py", "policy.toml", "rules.toml", "shop.toml", "preflight.toml", CASES, REPORT, "shop.log", "provider.log", "worker.log",
-    "console.log",
+    CONFIG_FILE, "agent.py", "policy.toml", "rules.toml", "shop.toml", "preflight.toml", CASES, REPORT, "shop.log",
+    "provider.log", "worker.log", "console.log",
     *(f"{name}{end}" for name in (DATABASE, SHOP_DATABASE) for end in ("", "-wal", "-shm", "-journal")),
 )  # fmt: skip
 

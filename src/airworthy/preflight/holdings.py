@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from airworthy.preflight.blind.holdings import BLIND
-from airworthy.preflight.cases.tables import HOLDINGS as CASES
-from airworthy.preflight.readiness.holdings import READINESS
+from airworthy.preflight.blind_holdings import BLIND
+from airworthy.preflight.cases_tables import HOLDINGS as CASES
+from airworthy.preflight.readiness_holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
 PREFLIGHT: Final = (

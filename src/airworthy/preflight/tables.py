@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from airworthy.preflight.blind.tables import MIGRATIONS as BLIND
-from airworthy.preflight.cases.tables import MIGRATIONS as CASES
-from airworthy.preflight.readiness.tables import MIGRATIONS as READINESS
+from airworthy.preflight.blind_tables import MIGRATIONS as BLIND
+from airworthy.preflight.cases_tables import MIGRATIONS as CASES
+from airworthy.preflight.readiness_tables import MIGRATIONS as READINESS
 from airworthy.store.migrate import Migration, create_all
 
 
