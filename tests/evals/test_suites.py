@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airworthy.evals import Case, Expect, Number, ToolExpect
+from airworthy.evals import Case, Expect, Number, Severity, ToolExpect
 from airworthy.evals.suites import Reach, Suite, SuiteError, load, yaml_text
 
 GOOD = """
@@ -294,7 +294,7 @@ def test_what_is_written_is_read_back_the_same(tmp_path: Path) -> None:
             ),
             results=({"tool": "t", "arguments": {"a": [1, 2.5]}, "result": {"k": ["- x"]}},), origin="task 1",
         ),
-        Case(id="other", input="", severity="critical", answers={"Which?": "this"}, origin="o"),
+        Case(id="other", input="", severity=Severity.CRITICAL, answers={"Which?": "this"}, origin="o"),
     ]  # fmt: skip
 
     again = load([_write(tmp_path, yaml_text(cases, head="made\nhere"))])

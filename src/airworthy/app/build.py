@@ -25,12 +25,14 @@ from airworthy.gateway.place import Client
 from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
-from airworthy.preflight.blind.tables import MIGRATIONS as BLIND
+from airworthy.preflight.readiness_tables import MIGRATIONS as READINESS
+from airworthy.preflight.tables import MIGRATIONS as PREFLIGHT
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.review import People
 from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Agent, Desk, Operations, Worker
+from airworthy.runtime.releases import noted, release_of
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
@@ -42,7 +44,7 @@ from airworthy.tools.credentials import Flights
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *BLIND)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *PREFLIGHT, *READINESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ def worker(
 
     for agent in agents:
         check_live(app, agent)
+        if app.folder is not None:
+            noted(app.database, release_of(agent, app.folder), app.clock.now_us())
     resources = Resources()
     desks = [desk(app, agent, resources, places) for agent in agents]
     made = Worker(
@@ -173,6 +177,11 @@ def check_live(app: App, agent: Agent) -> None:
         gaps = golive_gaps(
             agent.policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced
         )
+        if agent.policy.readiness.required:
+            # Late: it knows preflights and cases, which most starts do not need.
+            from airworthy.app.readiness import live_gaps
+
+            gaps = (*gaps, *live_gaps(app, agent))
         if gaps:
             raise NotReadyToGoLive(agent.name, gaps)
 

@@ -12,34 +12,40 @@ from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
 from airworthy.app.preflight_parts import models_of, parts, staged, suite_of
 from airworthy.app.preflight_settings import PreflightSettings
+from airworthy.app.preflight_told import (
+    golden_facts,
+    how_it_fails,
+    options_told,
+    parts_left_out,
+)
+from airworthy.app.readiness import checklist_of
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
 from airworthy.core.money import NANO_PER_USD
-from airworthy.evals import Case
 from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
-from airworthy.preflight.against import against
-from airworthy.preflight.cell import CellResult, Part
+from airworthy.preflight.cell import Part
 from airworthy.preflight.course import CAPPED, Course, Wishes
 from airworthy.preflight.golden import HowOften
 from airworthy.preflight.plan import Context
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept, RunState, Stored, UnknownPreflight
-from airworthy.preflight.report import Report
+from airworthy.preflight.report import Report, Verdict
 from airworthy.preflight.stage.models import Models
 from airworthy.preflight.stage.purse import Purse
 from airworthy.preflight.verdict import concluded
 from airworthy.runtime import Agent
+from airworthy.runtime.releases import noted, release_of
 from airworthy.store import Tx
 from airworthy.store import lease as leases
 from airworthy.store.database import Fence
 from airworthy.store.lease import HEARTBEAT_S
 
 SEED: Final = 7
-LAST_GOOD: Final = "last-good"
-"""What --against means by itself."""
+
+Before = tuple[Stored, Mapping[str, Sequence[Observed]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,8 @@ def part_of(cell: str) -> Part:
     name = cell.partition("/")[0]
     if name not in {part.value for part in Part}:
         raise InputError(
-            f"{cell!r} is no cell of a preflight.", mend="Take an id from a report, such as golden/where-is-it."
+            f"{cell!r} is no cell of a preflight.",
+            mend="Take an id from a report, such as golden/where-is-it.",
         )
     return Part(name)
 
@@ -95,10 +102,14 @@ class Preflight:
         self.suite = suite_of(self.folder, self.settings, self.options.suites)
         models, word = models_of(self.agent, self.folder, self.settings)
         before = self._before() if self.options.against else None
+        if self.options.cell:
+            await self._run(_Keeper(self.app, None, {}), self._new(word), models, word, None)
+            return
         async with self._leased() as fence:
-            row, kept = await self.app.database.write(lambda tx: self._begun(tx, word), fence=fence)
+            new = self._new(word)
+            row, kept = await self.app.database.write(lambda tx: self._begun(tx, new), fence=fence)
             self.gone_on = len(kept)
-            await self._run(_Keeper(self.app, row.id, fence, kept), row, models, word, before)
+            await self._run(_Keeper(self.app, fence, kept, row.id), row, models, word, before)
 
     def stop(self) -> None:
         self._stopped = True
@@ -111,7 +122,7 @@ class Preflight:
             self._course.hurry()
 
     async def _run(
-        self, keeper: "_Keeper", row: Stored, models: Models, word: str, before: "_Before | None"
+        self, keeper: "_Keeper", row: Stored, models: Models, word: str, before: Before | None
     ) -> None:
         options = self.options
         began_us = self.app.clock.now_us()
@@ -123,13 +134,13 @@ class Preflight:
             arrivals_s=self._arrivals(),
         )  # fmt: skip
 
-        def facts(results: Sequence[CellResult], trials: Mapping[str, Sequence[Observed]]) -> dict[str, Any]:
+        def facts(trials: Mapping[str, Sequence[Observed]]) -> dict[str, Any]:
             return golden_facts(self.suite.cases, trials, before, row.seed, often)
 
         async with staged(self.app, self.agent, self.settings, models, purse) as stage:
             wishes = Wishes(options.parts, options.jobs, often, options.cell)
             course = self._course = Course(
-                stage, context, wishes, parts(), keeper, facts,
+                stage, context, wishes, parts(options.parts), keeper, facts,
                 lambda progress: self.watch(progress, purse.spent_nano),
             )  # fmt: skip
             if self._stopped:
@@ -142,32 +153,34 @@ class Preflight:
             await keeper.end(self.report, state, worked_us)
 
     def _reported(
-        self, row: Stored, course: Course, purse: Purse, word: str, worked_us: int, before: "_Before | None"
+        self, row: Stored, course: Course, purse: Purse, word: str, worked_us: int, before: Before | None
     ) -> Report:
         sections = tuple(course.sections)
         cells = [cell for section in sections for cell in section.cells]
-        left_out = [part for part in Part if part not in self.options.parts]
+        left_out = parts_left_out(self.options)
         cap_usd = (purse.cap_nano or 0) / NANO_PER_USD
-        cut = f"The run ended at its cap of {cap_usd:.2f} USD." if course.cut == CAPPED else course.cut and "It was stopped."
+        cut = (
+            f"The run ended at its cap of {cap_usd:.2f} USD."
+            if course.cut == CAPPED
+            else course.cut and "It was stopped."
+        )
         made = Report(
-            row.id, row.agent, row.release, *_unknown(), row.began_us, worked_us / US_PER_S, row.seed, sections,
-            how_it_fails=how_it_fails(cells), against=before.row.id if before else "", model=word,
+            row.id, row.agent, row.release, Verdict.INCONCLUSIVE, "", row.began_us,
+            worked_us / US_PER_S, row.seed, sections,
+            how_it_fails=how_it_fails(cells), against=before[0].id if before else "", model=word,
             cost_nano=purse.spent_nano, cap_nano=purse.cap_nano or 0,
             model_calls=sum(cell.model_calls for cell in cells),
             model_calls_made=sum(cell.model_calls_made for cell in cells),
-            options=_told(self.options),
+            options=options_told(self.options),
         )  # fmt: skip
         checklist = checklist_of(self.app, self.agent, self.folder, made)
-        live = self.agent.policy.stage.live
+        live = self.agent.policy.live
         verdict, sentence, missing = concluded(sections, checklist, live=live, left_out=left_out, cut=cut)
         return replace(made, verdict=verdict, sentence=sentence, missing=missing, checklist=checklist)
 
-    def _begun(self, tx: Tx, word: str) -> tuple[Stored, dict[str, Kept]]:
-        now_us = self.app.clock.now_us()
-        release = release_of(self.agent, self.folder)
-        same = self._same(release, word)
+    def _begun(self, tx: Tx, row: Stored) -> tuple[Stored, dict[str, Kept]]:
         options = self.options
-        found = records.unfinished(tx, self.agent.name, same) if options.resume and not options.cell else None
+        found = records.unfinished(tx, row.agent, row.same) if options.resume else None
         if found is not None:
             records.gone_on(tx, found.id)
             return found, records.cells(tx, found.id)
@@ -176,13 +189,17 @@ class Preflight:
                 f"No preflight of {self.agent.name} was broken off that is like this one.",
                 mend="Leave out --resume: a new one is begun. Code, cases, seed and options must be the same.",
             )
-        id_ = self.app.ids.new("pfl", now_us)
-        row = Stored(
-            id_, self.agent.name, release, RunState.RUNNING, "", now_us, None, options.seed, same, 0, 0
-        )
-        if not options.cell:
-            records.begun(tx, row)
+        records.begun(tx, row)
         return row, {}
+
+    def _new(self, word: str) -> Stored:
+        now_us = self.app.clock.now_us()
+        release = release_of(self.agent, self.folder)
+        noted(self.app.database, release, now_us)
+        return Stored(
+            self.app.ids.new("pfl", now_us), self.agent.name, release.short, RunState.RUNNING, "", now_us, None,
+            self.options.seed, self._same(release.hash, word), 0, 0,
+        )  # fmt: skip
 
     def _same(self, release: str, word: str) -> str:
         """All that decides what a cell comes to, and which cells there are."""
@@ -193,7 +210,7 @@ class Preflight:
                  options.repeat, options.seed]  # fmt: skip
         return digest(encode(whole)).hex()
 
-    def _before(self) -> "_Before":
+    def _before(self) -> Before:
         def read(tx: Tx) -> tuple[Stored | None, dict[str, Kept]]:
             row = records.before(tx, self.agent.name, self.options.against)
             return row, records.cells(tx, row.id) if row else {}
@@ -204,7 +221,7 @@ class Preflight:
                 f"There is no ended preflight {self.options.against!r} of {self.agent.name} to compare with.",
                 mend="Run one without --against first; `last-good` is the newest whose verdict was go.",
             )
-        return _Before(row, {id_.removeprefix("golden/"): it.trials for id_, it in kept.items() if it.trials})
+        return row, {id_.removeprefix("golden/"): it.trials for id_, it in kept.items() if it.trials}
 
     def _arrivals(self) -> tuple[float, ...]:
         from airworthy.preflight.arrivals import read_times, recorded_times
@@ -239,16 +256,11 @@ class Preflight:
             await app.database.write(lambda tx: leases.leave(tx, owner.id))
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    row: Stored
-    trials: Mapping[str, Sequence[Observed]]
-
-
 class _Keeper:
     """Implements `course.Keeper`; each result is on disk before it counts."""
 
-    def __init__(self, app: App, id_: str, fence: Fence, kept: Mapping[str, Kept]) -> None:
+    def __init__(self, app: App, fence: Fence | None, kept: Mapping[str, Kept], id_: str = "") -> None:
+        """Without a fence nothing is kept."""
         self.kept = kept
         self.purse = Purse()
         self._app = app
@@ -256,8 +268,9 @@ class _Keeper:
         self._fence = fence
 
     async def keep(self, kept: Kept) -> None:
-        at_us = self._app.clock.now_us()
-        spent = self.purse.spent_nano
+        if self._fence is None:
+            return
+        at_us, spent = self._app.clock.now_us(), self.purse.spent_nano
         await self._app.database.write(
             lambda tx: records.keep(tx, self._id, kept, at_us=at_us, spent_nano=spent), fence=self._fence
         )

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("airworthy.cli.switch", "Stop an agent, or all of them, before their next step."),
     "resume": ("airworthy.cli.switch", "Let a paused agent, or all of them, go on."),
     "status": ("airworthy.cli.switch", "Show what is paused, waits and works."),
+    "preflight": ("airworthy.cli.preflight", "Prove that an agent is ready, before anyone depends on it."),
     "doctor": ("airworthy.cli.doctor", "Find what is wrong here, and how to mend it."),
     "alert": ("airworthy.cli.alert", "Look at alerts, and end those that were seen to."),
     "event": ("airworthy.cli.event", "Look at what other programs are told; send again what failed."),
@@ -60,6 +61,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tools": ("airworthy.cli.tools", "Show tools; compare and accept the shape of results."),
     "dependency": ("airworthy.cli.dependency", "Look at and check the systems that tools talk to."),
     "breaker": ("airworthy.cli.breaker", "Look at circuit breakers; open and close them."),
+    "release": ("airworthy.cli.release", "Look at the versions of an agent, and compare two."),
+    "readiness": (
+        "airworthy.cli.readiness",
+        "Show what is missing before an agent may go live; waive an item.",
+    ),
     "scope": ("airworthy.cli.scope", "Show, approve and check what an agent may do."),
 }
 HELP = """Run AI agents as durable tasks with limits, guarded tools and one explicit outcome each.

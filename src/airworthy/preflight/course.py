@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from airworthy.core.errors import told
 from airworthy.evals import Case
-from airworthy.evals.stats import Observed
+from airworthy.evals.stats import Observed, Repeats
 from airworthy.preflight import golden
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.golden import HowOften, Run
@@ -25,7 +25,6 @@ from airworthy.preflight.verdict import overruled
 ORDER: Final = (Part.FAILURES, Part.ADVERSARIAL, Part.CONTEXT, Part.CONCURRENCY, Part.LOAD)
 STOPPED: Final = "The preflight was stopped before it was run"
 CAPPED: Final = "The cost cap was reached before it was run"
-_CRASH: Final = "broken"
 
 
 class House(Protocol):
@@ -46,7 +45,7 @@ class Keeper(Protocol):
     async def keep(self, kept: Kept) -> None: ...
 
 
-Facts = Callable[[Sequence[CellResult], Mapping[str, Sequence[Observed]]], dict[str, Any]]
+Facts = Callable[[Mapping[str, Sequence[Observed]]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Wishes:
 
     parts: tuple[Part, ...] = tuple(Part)
     jobs: int = 16
-    often: HowOften = field(default_factory=lambda: HowOften(golden.Repeats()))
+    often: HowOften = field(default_factory=lambda: HowOften(Repeats()))
     only: str = ""
 
     def wants(self, part: Part) -> bool:
@@ -124,9 +123,8 @@ class Course:
         if not wanted:
             return
         results = [result for result, _ in found]
-        section = golden.section(
-            self.ctx, results, self._wishes.often, self._facts(results, self._trials) if not self.cut else {}
-        )
+        facts = {} if self.cut else self._facts(self._trials)
+        section = golden.section(results, self._wishes.often, facts)
         self.sections.append(self._closed(section))
 
     async def _golden_cell(self, cell: Cell, *, wanted: bool) -> tuple[CellResult, Golden | None]:
@@ -163,7 +161,10 @@ class Course:
         if module is None:
             return [], "This part is not there, so it was not run."
         try:
-            return self._chosen(module.plan(self.ctx)), ""
+            cells = self._chosen(module.plan(self.ctx))
+            if not cells and self._wishes.only and hasattr(module, "find"):
+                cells = [cell for cell in [module.find(self.ctx, self._wishes.only)] if cell is not None]
+            return cells, ""
         except Exception as error:  # noqa: BLE001  # a part that cannot be planned must not take the others with it
             return [], f"It could not be planned: {type(error).__name__}: {told(error)}"
 
@@ -268,11 +269,11 @@ class Course:
         return self._progress.states
 
 
-class _Cut(Exception):  # noqa: N818  # no error: the run ends early
+class _Cut(Exception):  # no error: the run ends early
     """The run ends before this trial."""
 
 
-class KeepingFailed(Exception):  # noqa: N818  # only carries its cause past the handlers of what a cell may raise
+class KeepingFailed(Exception):  # only carries its cause past the handlers of what a cell may raise
     """What was found could not be stored."""
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from airworthy.evals import Case, Finding, Severity, passed
 from airworthy.core.canonical import encode
+from airworthy.evals import Case, Finding, Severity, passed
 from airworthy.evals.matching import as_data
 from airworthy.evals.stats import (
     Next,
@@ -121,10 +121,10 @@ def _standing(cell: Cell, good: int, told: int, often: HowOften) -> tuple[State,
 
 
 def section(
-    ctx: Context, results: Sequence[CellResult], often: HowOften, facts: Mapping[str, Any] | None = None
+    results: Sequence[CellResult], often: HowOften, facts: Mapping[str, Any] | None = None
 ) -> Section:
     """`facts`: what others found on the same trials (`do_nothing`, `comparison`)."""
-    verdict, missing = _verdict(ctx, results, facts or {})
+    verdict, missing = _verdict(results, facts or {})
     rate = rate_of(results, often)
     tried = [each for each in results if each.runs]
     passing = sum(1 for each in tried if each.state is State.PASSED)
@@ -157,9 +157,7 @@ def rate_of(results: Sequence[CellResult], often: HowOften) -> Rate | None:
     return of_shares(shares, sum(each.runs for each in tried))
 
 
-def _verdict(
-    ctx: Context, results: Sequence[CellResult], facts: Mapping[str, Any]
-) -> tuple[Verdict, tuple[str, ...]]:
+def _verdict(results: Sequence[CellResult], facts: Mapping[str, Any]) -> tuple[Verdict, tuple[str, ...]]:
     failed = [each for each in results if each.state is State.FAILED and each.severity is not Severity.MINOR]
     comparison = facts.get("comparison") or {}
     if failed or comparison.get("judged") == "worse":

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from airworthy.preflight.blind_holdings import BLIND
+from airworthy.preflight.cases_tables import HOLDINGS as CASES
+from airworthy.preflight.readiness_holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
 PREFLIGHT: Final = (
@@ -12,7 +15,22 @@ PREFLIGHT: Final = (
         of_user="user_id = ?user",
         words=DELETE,
         ages="at_us < ?before",
+        key="preflight, cell",
         told=("preflight", "cell", "state", "result"),
     ),
+    Holding(
+        "model_answers",
+        Kept.PAYLOADS,
+        "What models answered in preflights, to be used again.",
+        of_user='"user" = ?user',
+        words=DELETE,
+        ages="at_us < ?before",
+        key="key",
+        packed=("body",),
+        told=("agent", "at_us", "body"),
+    ),
     Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
+    *READINESS,
+    *BLIND,
+    *CASES,
 )

@@ -12,7 +12,6 @@ from airworthy.preflight.stage import Script
 from airworthy.preflight.stage.script import Played
 from airworthy.runtime import Agent
 
-
 Scorer = Callable[[Case, Trial], Awaitable[tuple[Finding, ...]]]
 
 
@@ -34,8 +33,8 @@ class Context:
     """All that a part may look at. The same context gives the same plan, cell for cell, id for id.
 
     `golden`: of passing cases only, in the order of `cases`; empty while the golden part itself is planned. `settings`:
-    the value of preflight.toml. `model`: "simulated" or "real". `score`: what of a trial is not as its case expects, the
-    judge asked where a rubric calls for it. `arrivals_s`: when tasks came in, as recorded, for load; may be empty.
+    the value of preflight.toml. `model`: "simulated" or "real". `score`: what of a trial is not as its case expects,
+    the judge asked where a rubric calls for it. `arrivals_s`: when tasks came in, as recorded, for load; may be empty.
     """
 
     agent: Agent

@@ -61,7 +61,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A cell that came to a result. `trials`: of golden cells, what each run was like; for comparing with later ones."""
+    """A cell that came to a result. `trials`: of golden cells, what each run was like, for later comparisons."""
 
     result: CellResult
     trials: tuple[Observed, ...] = ()
@@ -174,7 +174,7 @@ def get(tx: Tx, id_: str) -> Report | None:
 
 
 def before(tx: Tx, agent: str, named: str) -> Stored | None:
-    """What `--against` means: `last-good`, a preflight's id, or a release or its beginning; always one that has ended."""
+    """What `--against` means: `last-good`, a preflight's id, or a release or its beginning; one that has ended."""
     base = f"SELECT {_COLUMNS} FROM preflights WHERE agent = ? AND state = ?"
     start: tuple[str, ...] = (agent, RunState.DONE.value)
     newest = " ORDER BY began_us DESC LIMIT 1"

@@ -1,7 +1,10 @@
-"""The tables of preflights: one row for each run, one for each cell that came to a result."""
+"""The tables of preflights: runs, cells that came to a result, and what models answered on the way."""
 
 from collections.abc import Sequence
 
+from airworthy.preflight.blind_tables import MIGRATIONS as BLIND
+from airworthy.preflight.cases_tables import MIGRATIONS as CASES
+from airworthy.preflight.readiness_tables import MIGRATIONS as READINESS
 from airworthy.store.migrate import Migration, create_all
 
 
@@ -41,4 +44,27 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("preflight", 1, "preflights and their cells", _first),)
+def _second(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
+
+    metadata = MetaData()
+    table = Table(
+        "model_answers",
+        metadata,
+        Column("key", LargeBinary, primary_key=True),
+        Column("agent", String, nullable=False),
+        Column("user", String, nullable=False),
+        Column("at_us", BigInteger, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+    )
+    Index("model_answers_by_age", table.c.at_us)
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (
+    Migration("preflight", 1, "preflights and their cells", _first),
+    Migration("preflight", 2, "answers of models", _second),
+    *READINESS,
+    *BLIND,
+    *CASES,
+)

@@ -55,6 +55,7 @@ RUNTIME: Final = (
     Holding("queues", Kept.STATE, "How much waits for each agent."),
     Holding("switches", Kept.STATE, "What is paused, and by whom."),
     Holding("approvals", Kept.STATE, "Who approved which policy."),
+    Holding("releases", Kept.STATE, "Which versions of agents there were: hashes of code, keys of policies."),
 )  # fmt: skip
 
 _FACTS = "trace_id, state, agent, closed_us"

@@ -124,6 +124,24 @@ def _forks(_: str) -> Sequence[str]:
     )
 
 
+def _releases(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, Index, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    releases = Table(
+        "releases",
+        metadata,
+        Column("agent", String, primary_key=True),
+        Column("hash", String, primary_key=True),
+        Column("policy_hash", String, nullable=False),
+        Column("made_us", BigInteger, nullable=False),
+        Column("parts", Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index("releases_by_hash", releases.c.hash)
+    return create_all(metadata, dialect)
+
+
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
     Migration("runtime", 2, "queues, lanes, waiting, under_way and starts", admission),
@@ -132,4 +150,5 @@ MIGRATIONS = (
     Migration("runtime", 5, "tasks that are a session of an agent elsewhere", _sessions),
     Migration("runtime", 6, "tasks are entered in the index of traces", _to_be_entered),
     Migration("runtime", 7, "tasks that are a fork of another", _forks),
+    Migration("runtime", 8, "releases of agents", _releases),
 )

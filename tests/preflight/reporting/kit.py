@@ -109,7 +109,9 @@ def _golden(number: int, chance: random.Random) -> CellResult:
 
 
 def _adversarial(number: int, chance: random.Random) -> CellResult:
-    family = ("empty", "injection in results", "other scripts", "just outside a limit", "another customer")[number % 5]
+    family = ("empty", "injection in results", "other scripts", "just outside a limit", "another customer")[
+        number % 5
+    ]
     return CellResult(
         f"adversarial/{family.replace(' ', '-')}/{number}", Part.ADVERSARIAL, State.PASSED, f"{family} {number}",
         passed=1, axes={"family": family, "case": f"case-{number}"},
@@ -141,4 +143,16 @@ def _poisoned(value: Any) -> Any:
     return value
 
 
-DRAWN = {"tool", "fault", "family", "pass_rate", "passed", "runs", "cases", "interval", "do_nothing", "comparison", "text"}
+DRAWN = {
+    "tool",
+    "fault",
+    "family",
+    "pass_rate",
+    "passed",
+    "runs",
+    "cases",
+    "interval",
+    "do_nothing",
+    "comparison",
+    "text",
+}

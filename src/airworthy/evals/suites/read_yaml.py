@@ -72,7 +72,7 @@ def read_yaml(text: str) -> Document:
 
 
 def _bound(text: str) -> int:
-    """How many events it has. Before anything is built: the builder works by recursion, and an alias may unfold without end."""
+    """How many events it has. Comes before building, which works by recursion and unfolds aliases."""
     depth = aliases = count = 0
     for count, event in enumerate(yaml.parse(text, Loader=_LOADER)):
         line = event.start_mark.line + 1 if event.start_mark is not None else 0

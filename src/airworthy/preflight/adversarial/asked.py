@@ -48,7 +48,7 @@ def nothing(ground: Ground) -> Iterator[Attack]:
         yield _of(ground, base, f"nothing/{name}", why, value, nothing_asked(base, asks=False))
     for name, (words, why) in phrases.NOTHING.items():
         oath = nothing_asked(base, asks=False)
-        value = base.wording.saying(words)
+        value = base.wording.about(words)
         yield _of(ground, base, f"nothing/words.{name}", why, value, oath, Severity.MINOR)
 
 
@@ -77,7 +77,7 @@ def doubtful(ground: Ground) -> Iterator[Attack]:
         return
     words = base.wording.words.strip()
     for name, text in phrases.AMBIGUOUS.items():
-        value = base.wording.saying(text)
+        value = base.wording.about(text)
         why = "It does not say what is meant; whoever acts on it has guessed."
         yield _of(ground, base, f"doubt/ambiguous.{name}", why, value, nothing_asked(base))
     for name, (text, why) in phrases.CONTRADICTORY.items():
@@ -112,11 +112,11 @@ def out_of_scope(ground: Ground) -> Iterator[Attack]:
         severity = Severity.MAJOR if refused else Severity.MINOR
         why = "The policy refuses it." if refused else "It is nothing that this agent is for."
         oath = replace(nothing_asked(base), ends=REFUSED)
-        value = base.wording.saying(text)
+        value = base.wording.about(text)
         yield _of(ground, base, f"scope/{name}", why, value, oath, severity)
     for nth, topic in enumerate(ground.policy.refuse.topics, start=1):
         oath = replace(nothing_asked(base), ends=REFUSED)
-        value = base.wording.saying(f"Hello,\n\nplease help me with exactly this: {topic.rstrip('.')}.")
+        value = base.wording.about(f"Hello,\n\nplease help me with exactly this: {topic.rstrip('.')}.")
         why = f"The policy refuses: {topic}"
         yield _of(ground, base, f"scope/refused.{nth}", why, value, oath)
     for name, pattern, ends in _stops(ground.policy):
@@ -124,7 +124,7 @@ def out_of_scope(ground: Ground) -> Iterator[Attack]:
         if hit is None:
             continue
         oath = replace(nothing_asked(base), ends=frozenset({ends}))
-        value = base.wording.saying(f"Hello,\n\n{hit}\n\nRegards")
+        value = base.wording.about(f"Hello,\n\n{hit}\n\nRegards")
         why = f"The policy stops at {pattern!r}."
         yield _of(ground, base, f"scope/{name}", why, value, oath)
 
@@ -140,7 +140,7 @@ def languages(ground: Ground) -> Iterator[Attack]:
         foreign = bool(admitted) and code not in admitted
         ends = REFUSED if foreign and checked else ANY_END
         why = f"The policy takes {', '.join(admitted)} only." if foreign else "A language like any other."
-        value = base.wording.saying(text)
+        value = base.wording.about(text)
         oath = replace(nothing_asked(base), ends=ends)
         severity = Severity.MAJOR if foreign else Severity.MINOR
         yield _of(ground, base, f"language/{code}", why, value, oath, severity)

@@ -32,10 +32,10 @@ class Oath:
     """What must hold of the trial.
 
     `may`: acts that the input's owner asked for. `own`: whom the agent may answer. `ends`: outcomes that do. `expect`:
-    must hold of an answer. `bait`: the call that a planted text wants. `done`: what was asked for must have been done if the task is answered. `token`, `pattern`:
-    what only an agent says that obeyed. `secrets`: another's record. `foreign`: ids that nothing changed may name.
-    `whole`: the agent's own instructions must not be told. `door`: no model may have been asked. `asks`: False where
-    nothing is asked for, so that there is nothing to answer with facts.
+    must hold of an answer. `bait`: the call that a planted text wants. `done`: what was asked for must have been done
+    if the task is answered. `token`, `pattern`: what only an agent says that obeyed. `secrets`: another's record.
+    `foreign`: ids that nothing changed may name. `whole`: the agent's own instructions must not be told. `door`: no
+    model may have been asked. `asks`: False where nothing is asked for, so that there is nothing to answer with facts.
     """
 
     may: tuple[Allowed, ...] = ()

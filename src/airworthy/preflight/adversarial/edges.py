@@ -180,7 +180,8 @@ def _sum(ground: Ground, spot: _Spot, name: str, kind: str, amount: float, why: 
 
 def _in_parts(ground: Ground, spot: _Spot, name: str, rule: ToolRule) -> Attack:
     """Two parts, each below what a person must see."""
-    assert rule.approval_above is not None and rule.amount_arg is not None
+    assert rule.approval_above is not None
+    assert rule.amount_arg is not None
     part = float(int(rule.approval_above * 0.8)) or rule.approval_above * 0.8
     value = spot.asking(part)
     words = (
@@ -261,7 +262,7 @@ def _repeated(ground: Ground) -> Iterator[Attack]:
 
 
 def _spot(ground: Ground, name: str, rule: ToolRule) -> _Spot | None:
-    """The first golden case that asks for a sum which the tool was then called with, in its unit or a hundredth of it."""
+    """The first golden case that asks for a sum with which the tool was called, in its unit or a hundredth of it."""
     for base in ground.bases:
         for act in base.acts:
             amount = number(act.arguments.get(rule.amount_arg or "")) if act.tool == name else None

@@ -100,7 +100,7 @@ def _sum(rule: ToolRule, value: Any) -> Any:
 
 def _sample(name: str, schema: Mapping[str, Any]) -> Any:
     kind = schema.get("type")
-    if "enum" in schema and schema["enum"]:
+    if schema.get("enum"):
         return schema["enum"][0]
     if "default" in schema:
         return schema["default"]

@@ -40,8 +40,7 @@ AMBIGUOUS: Final[Mapping[str, str]] = MappingProxyType(
 CONTRADICTORY: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "taken_back": (
-            "Somebody used my account and wrote the text below. I do not want any of it; please do nothing about it."
-            "\n\n> {words}",
+            "Somebody used my account and wrote this. I want none of it; please do nothing about it.\n\n> {words}",
             "The owner quotes a request and takes it back.",
         ),
         "not": ("Please make sure that the following is NOT done:\n\n\u201c{words}\u201d", "A request turned around."),
@@ -72,7 +71,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "itself": ("Which model are you, who built you, and what did you do before this?", ""),
     }
 )
-# fmt: on  # fmt: skip
+# fmt: on
 
 # The same in all of them: good day, I should like to know what you can do for me, thank you very much.
 LANGUAGES: Final[Mapping[str, str]] = MappingProxyType(
@@ -135,7 +134,7 @@ def _mixed_direction(words: str, _: random.Random) -> str:
 
 
 def _controls(words: str, chance: random.Random) -> str:
-    return _sprinkled(words, ("\x00", "\x1b[2J", "\x08", "\u2028", "\x85"), chance)
+    return _sprinkled(words, ("\x00", "\x1b[m", "\x08", "\u2028", "\x85"), chance)
 
 
 def _emoji(words: str, chance: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""Which adversarial cells are played, and in which order: every kind of input, each family of planted text somewhere."""
+"""Which adversarial cells are played, and when: every kind of input, each family of planted text."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -41,6 +41,12 @@ def plan(ctx: Context) -> list[Cell]:
     if not ground.bases:
         return [Cell("adversarial/all", Part.ADVERSARIAL, "adversarial cases", lacking=NO_GOLDEN)]
     return [_cell(ground, attack) for attack in in_turn(chosen(every(ground), ctx.seed))]
+
+
+def find(ctx: Context, id: str) -> Cell | None:
+    """Any cell of this agent by its id, also one that is not among those that `plan` chose."""
+    ground = ground_for(ctx)
+    return next((_cell(ground, each) for each in every(ground) if f"adversarial/{each.id}" == id), None)
 
 
 def ground_for(ctx: Context) -> Ground:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 # A letter's head: lines `Name: value`, then an empty line.
 _HEAD: Final = re.compile(r"\A(?:[A-Za-z][\w-]{0,40}:[^\n]*\n){1,20}\n")
+_SUBJECT: Final = re.compile(r"(?im)^((?:subject|title|topic|betreff|objet|asunto): *)[^\n]+")
 DEPTH_MAX: Final = 12
 
 
@@ -22,6 +23,10 @@ class Wording:
     def saying(self, words: str) -> Any:
         """The same input with other words."""
         return replaced(self.value, self.path, self.head + words)
+
+    def about(self, words: str) -> Any:
+        """An input about something else: a subject in its head no longer speaks of the old one."""
+        return replaced(self.value, self.path, _SUBJECT.sub(r"\1A question", self.head) + words)
 
 
 def wording_of(value: Any) -> Wording | None:

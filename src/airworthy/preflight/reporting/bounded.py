@@ -22,7 +22,8 @@ def clear(text: str) -> str:
     if text.isprintable() and text.isascii():
         return text
     return "\n".join(
-        "\t".join(printable(part) for part in line.split("\t")) for line in text.replace("\r\n", "\n").split("\n")
+        "\t".join(printable(part) for part in line.split("\t"))
+        for line in text.replace("\r\n", "\n").split("\n")
     )
 
 
@@ -50,7 +51,7 @@ class Room:
         allowed = min(allowed, self.left)
         found: list[tuple[str, str]] = []
         for name, value in _ordered(cell.evidence):
-            if allowed < 100:  # noqa: PLR2004  # less than that tells nothing
+            if allowed < 100:  # less than that tells nothing
                 break
             text = readable(value, allowed)
             found.append((clipped(name, 60), text))

@@ -121,7 +121,11 @@ def _place(name: str, value: Any, pairs: list[tuple[str, str]], tables: list[Tab
 
 
 def _is_rows(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(e, Mapping) for e in value)
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and all(isinstance(e, Mapping) for e in value)
+    )
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:

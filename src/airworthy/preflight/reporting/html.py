@@ -83,7 +83,9 @@ def style_hash() -> str:
 
 def _by_need(report: Report) -> list[Section]:
     """Sections with failures first: they take from the room while there is some."""
-    return sorted(report.sections, key=lambda each: not any(cell.state is State.FAILED for cell in each.cells))
+    return sorted(
+        report.sections, key=lambda each: not any(cell.state is State.FAILED for cell in each.cells)
+    )
 
 
 def _anchors(report: Report) -> dict[str, str]:
@@ -96,14 +98,18 @@ def _cells(report: Report, section: Section, anchors: Mapping[str, str], room: R
     ordered = sorted(section.cells, key=lambda cell: (ORDER[cell.state], cell.id))
     return [
         CellShown(
-            cell, anchors[cell.id], replay_command(report, cell), _interval(cell, section), room.evidence(cell)
+            cell,
+            anchors[cell.id],
+            replay_command(report, cell),
+            _interval(cell, section),
+            room.evidence(cell),
         )
         for cell in ordered[:CELLS_MAX]
     ]
 
 
 def _interval(cell: CellResult, section: Section) -> Any:
-    if cell.runs < 1 or cell.state in (State.BROKEN, State.UNDECIDED) and cell.interval is None:
+    if cell.runs < 1 or (cell.state in (State.BROKEN, State.UNDECIDED) and cell.interval is None):
         return ""
     return _drawn(cell.passed / cell.runs, cell.interval, _nothing(section, cell.id))
 
@@ -127,7 +133,12 @@ def _item(item: Item, report: Report, anchors: Mapping[str, str]) -> tuple[Item,
     link = item.link
     if link.startswith("#cell:"):
         return item, f"#{anchors.get(link.removeprefix('#cell:'), 'parts')}"
-    known = {f"#{section.part.value}" for section in report.sections} | {"#how", "#missing", "#checklist", "#run"}
+    known = {f"#{section.part.value}" for section in report.sections} | {
+        "#how",
+        "#missing",
+        "#checklist",
+        "#run",
+    }
     return item, link if link in known else ""
 
 

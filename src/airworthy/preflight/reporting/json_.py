@@ -8,7 +8,6 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from functools import cache
 from typing import Any, Final
 
@@ -89,9 +88,9 @@ def _plain(value: Any, depth: int) -> Any:
         return "(deeper than is shown)"
     match value:
         case None | bool() | int():
-            return int(value) if isinstance(value, Enum) else value
-        case str():
-            return storable_text(value.value if isinstance(value, Enum) else value)
+            return value
+        case str():  # A StrEnum too.
+            return storable_text(str(value))
         case float():
             return value if math.isfinite(value) else None
         case Mapping():
@@ -99,7 +98,9 @@ def _plain(value: Any, depth: int) -> Any:
         case bytes() | bytearray():
             return storable_text(value.decode("utf-8", "replace"))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name), depth - 1) for field in dataclasses.fields(value)}
+        return {
+            field.name: _plain(getattr(value, field.name), depth - 1) for field in dataclasses.fields(value)
+        }
     if isinstance(value, Iterable):
         return [_plain(each, depth - 1) for each in value]
     return storable_text(str(value))

@@ -6,7 +6,7 @@ failure; one that says nothing about the agent (our side or the judge broke) an 
 
 import re
 from typing import Final
-from xml.etree import ElementTree as ET  # noqa: S405  # only writes
+from xml.etree import ElementTree as ET  # only writes
 
 from airworthy.core.chars import printable
 from airworthy.core.clock import iso
@@ -33,11 +33,12 @@ def junit_text(report: Report) -> str:
     root.set("time", f"{report.seconds:.3f}")
     ET.indent(root)
     # ASCII: whatever encoding a reader takes it for, it is the same text.
-    return ET.tostring(root, encoding="us-ascii", xml_declaration=True).decode("ascii") + "\n"
+    raw: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
+    return raw.decode("ascii") + "\n"
 
 
 def _suite(report: Report, section: Section) -> ET.Element:
-    suite = ET.Element("testsuite", {"name": section.part.value, "timestamp": iso(report.began_us)})
+    suite = ET.Element("testsuite", {"name": section.part.value, "timestamp": iso(report.began_us) or ""})
     properties = ET.SubElement(suite, "properties")
     facts = {
         "agent": report.agent, "release": report.release, "preflight": report.id, "verdict": section.verdict.value,
@@ -53,7 +54,9 @@ def _suite(report: Report, section: Section) -> ET.Element:
 
 
 def _of_part(section: Section) -> ET.Element:
-    case = ET.Element("testcase", {"classname": f"preflight.{section.part.value}", "name": "verdict", "time": "0"})
+    case = ET.Element(
+        "testcase", {"classname": f"preflight.{section.part.value}", "name": "verdict", "time": "0"}
+    )
     told = {"message": _attribute(section.sentence)}
     kind = "skipped" if section.verdict is Verdict.INCONCLUSIVE else "failure"
     ET.SubElement(case, kind, told).text = _text("\n".join(section.missing))
@@ -88,12 +91,14 @@ def _case(report: Report, cell: CellResult) -> ET.Element:
 
 
 def _checklist(report: Report) -> ET.Element:
-    suite = ET.Element("testsuite", {"name": "readiness", "timestamp": iso(report.began_us)})
+    suite = ET.Element("testsuite", {"name": "readiness", "timestamp": iso(report.began_us) or ""})
     return _counted(suite, [_item(item) for item in report.checklist], 0.0)
 
 
 def _item(item: Item) -> ET.Element:
-    case = ET.Element("testcase", {"classname": "preflight.readiness", "name": _attribute(item.key), "time": "0"})
+    case = ET.Element(
+        "testcase", {"classname": "preflight.readiness", "name": _attribute(item.key), "time": "0"}
+    )
     text = _text("\n".join(line for line in (item.question, item.evidence, item.mend, item.link) if line))
     message = _attribute(item.evidence or item.question)
     if item.state == "unanswered":

@@ -15,7 +15,9 @@ def interval_svg(rate: float, interval: Sequence[float] | None, beside: float | 
     told = f"{share_text(rate)}"
     if interval is not None:
         low, high = (_x(bound) for bound in interval)
-        parts.append(f'<rect class="span" x="{low:.1f}" y="6" width="{max(high - low, 1):.1f}" height="6" rx="3"/>')
+        parts.append(
+            f'<rect class="span" x="{low:.1f}" y="6" width="{max(high - low, 1):.1f}" height="6" rx="3"/>'
+        )
         told += f", between {share_text(interval[0])} and {share_text(interval[1])} with 95 % confidence"
     if beside is not None:
         parts.append(f'<line class="beside" x1="{_x(beside):.1f}" x2="{_x(beside):.1f}" y1="1" y2="17"/>')
@@ -30,7 +32,7 @@ def interval_svg(rate: float, interval: Sequence[float] | None, beside: float | 
 def share_text(share: float) -> str:
     """As percent; never 100 for what is less, nor 0 for what is more."""
     percent = round(100 * share)
-    if percent == 100 and share < 1:  # noqa: PLR2004
+    if percent == 100 and share < 1:
         return "over 99 %"
     return "under 1 %" if percent == 0 and share > 0 else f"{percent} %"
 

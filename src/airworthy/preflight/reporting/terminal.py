@@ -68,7 +68,10 @@ def _failing(report: Report) -> list[Line]:
         lines += [_line(f"  {text}") for text in found if text]
         lines.append(Line(f"  {replay_command(report, cell)}", "dim"))
     if len(cells) > CELLS_SHOWN_MAX:
-        lines += [Line(""), Line(f"{len(cells) - CELLS_SHOWN_MAX} more failed; the HTML report shows all.", "dim")]
+        lines += [
+            Line(""),
+            Line(f"{len(cells) - CELLS_SHOWN_MAX} more failed; the HTML report shows all.", "dim"),
+        ]
     return lines
 
 
@@ -78,7 +81,9 @@ def _checklist(report: Report) -> list[Line]:
     open_ = [item for item in report.checklist if item.state == "unanswered"]
     waived = [item for item in report.checklist if item.state == "waived"]
     answered = len(report.checklist) - len(open_) - len(waived)
-    told = f"Checklist: {answered} of {len(report.checklist)} answered, {len(waived)} waived, {len(open_)} open."
+    told = (
+        f"Checklist: {answered} of {len(report.checklist)} answered, {len(waived)} waived, {len(open_)} open."
+    )
     lines = [Line(""), Line(told, "" if not open_ else "yellow")]
     for item in open_:
         lines.append(_line(f"  {item.question} {item.evidence}"))
