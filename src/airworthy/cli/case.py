@@ -206,12 +206,8 @@ def list_(
         for each in kept
     ]
     if as_json:
-        show.emit(
-            [
-                {"id": id_, "severity": severity, "tags": tags, "where": where}
-                for id_, severity, tags, where in rows
-            ]
-        )
+        for id_, severity, tags, where in rows:
+            show.emit({"id": id_, "severity": severity, "tags": tags, "where": where}, line=True)
     else:
         show.table(("case", "severity", "tags", "where"), rows)
         show.note(show.counted(len(rows), "case"))
