@@ -1,14 +1,15 @@
 """What answers for models: recorded answers, the cap, and a real provider on the preflight's own loop."""
 
+from unittest import mock
+
 import pytest
 
 from airworthy.app.build import MIGRATIONS
 from airworthy.core.outcome import Outcome
 from airworthy.gateway.simulator import SimulatedModel, Simulator
 from airworthy.gateway.simulator.rules import Rules
-from airworthy.gateway.upstream import Reply, Sent
-from airworthy.preflight.stage import Script
-from airworthy.preflight.stage.answers import MIGRATIONS as ANSWERS
+from airworthy.gateway.upstream import Reply, Sent, WholeReply
+from airworthy.preflight.stage import Script, outside
 from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import RealModels
 from airworthy.preflight.stage.purse import CapReached, Purse
@@ -35,7 +36,7 @@ class Provider:
 
 def answers() -> StoredAnswers:
     database = MemoryDatabase()
-    migrate(database, ANSWERS)
+    migrate(database, MIGRATIONS)
     return StoredAnswers(database, Payloads(), "support")
 
 
@@ -90,6 +91,19 @@ def test_all_of_a_call_counts_whose_bill_nobody_knows() -> None:
     assert (purse.spent_nano, purse.left_nano) == (70, 30)
 
 
-def test_migrations_of_the_stage_stand_beside_all_others() -> None:
-    numbers = [(each.room, each.number) for each in (*MIGRATIONS, *ANSWERS)]
-    assert len(set(numbers)) in (len(numbers), len(numbers) - len(ANSWERS))
+def test_a_provider_with_too_many_to_serve_is_asked_again_and_the_agent_never_hears_of_it() -> None:
+    class Busy(Provider):
+        async def send(self, sent: Sent) -> Reply:
+            reply = await super().send(sent)
+            return reply if self.calls > 2 else WholeReply(b"{}", 429, {"retry-after": "0"})
+
+    provider = Busy()
+
+    async def work() -> None:
+        async with stage_of(models=RealModels({PIN: provider})) as stage:
+            trial = (await stage.play(Script(case()))).trial
+            assert trial.outcome is Outcome.ANSWERED, trial
+            assert provider.calls == trial.model_calls + 2
+
+    with mock.patch.object(outside, "WAITS_S", (0.0, 0.0)):
+        played(work())

@@ -55,7 +55,7 @@ async def test_what_depends_on_the_call_must_be_told() -> None:
     with pytest.raises(ConfigError, match="depends on what is called"):
         await Chaos[int](Fault("http_500")).run(Counting())
 
-    async def strike(fault: Fault, call: object) -> int:  # noqa: ARG001
+    async def strike(fault: Fault, call: object) -> int:
         return len(fault.kind)
 
     assert await Chaos[int](Fault("http_500"), strike).run(Counting()) == len("http_500")

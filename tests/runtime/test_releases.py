@@ -27,9 +27,9 @@ async def handle(run):
     return "done"
 """
 FILES = {
-    "made_of.py": AGENT, "helpers.py": "import json\n", "lib/__init__.py": "", "lib/deep.py": "from . import beside\nthing = 1",
-    "lib/beside.py": "", "late.py": "", "named.py": "", "unused.py": "", "orders.json": "{}", "prompts/system.md": "Be kind.",
-    "answer.j2": "{{ x }}", "uv.lock": "1",
+    "made_of.py": AGENT, "helpers.py": "import json\n", "lib/__init__.py": "", "lib/beside.py": "", "late.py": "",
+    "lib/deep.py": "from . import beside\nthing = 1", "named.py": "", "unused.py": "", "orders.json": "{}",
+    "prompts/system.md": "Be kind.", "answer.j2": "{{ x }}", "uv.lock": "1",
 }  # fmt: skip
 
 
@@ -80,7 +80,10 @@ def test_code_is_what_the_agent_imports_from_its_folder_and_nothing_else(folder:
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [("lib/beside.py", "code"), ("prompts/system.md", "prompts"), ("uv.lock", "libraries"), ("unused.py", ""), ("orders.json", "")],
+    [
+        ("lib/beside.py", "code"), ("prompts/system.md", "prompts"), ("uv.lock", "libraries"), ("unused.py", ""),
+        ("orders.json", ""),
+    ],
 )  # fmt: skip
 def test_it_changes_with_each_part_and_with_nothing_beside(folder: Path, name: str, changes: str) -> None:
     agent = agent_in(folder)

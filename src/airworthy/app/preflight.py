@@ -10,16 +10,16 @@ from typing import Any, Final
 import airworthy
 from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
+from airworthy.app.judging import JudgeModel, scorer_of
 from airworthy.app.preflight_parts import models_of, parts, staged, suite_of
 from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.app.preflight_told import (
-    checklist_of,
     golden_facts,
     how_it_fails,
     options_told,
     parts_left_out,
-    release_of,
 )
+from airworthy.app.readiness import checklist_of
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
@@ -28,17 +28,19 @@ from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
 from airworthy.preflight.cases.keeping import Cases
-from airworthy.preflight.cell import CellResult, Part
+from airworthy.preflight.cell import Part
 from airworthy.preflight.course import CAPPED, Course, Wishes
 from airworthy.preflight.golden import HowOften
 from airworthy.preflight.plan import Context
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept, RunState, Stored, UnknownPreflight
 from airworthy.preflight.report import Report, Verdict
+from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import Models
 from airworthy.preflight.stage.purse import Purse
 from airworthy.preflight.verdict import concluded
 from airworthy.runtime import Agent
+from airworthy.runtime.releases import noted, release_of
 from airworthy.store import Tx
 from airworthy.store import lease as leases
 from airworthy.store.database import Fence
@@ -109,7 +111,8 @@ class Preflight:
             await self._run(_Keeper(self.app, None, {}), self._new(word), models, word, None)
             return
         async with self._leased() as fence:
-            row, kept = await self.app.database.write(lambda tx: self._begun(tx, word), fence=fence)
+            new = self._new(word)
+            row, kept = await self.app.database.write(lambda tx: self._begun(tx, new), fence=fence)
             self.gone_on = len(kept)
             await self._run(_Keeper(self.app, fence, kept, row.id), row, models, word, before)
 
@@ -131,9 +134,10 @@ class Preflight:
         usd = self.settings.budget_usd if options.budget_usd is None else options.budget_usd
         purse = keeper.purse = Purse(round(usd * NANO_PER_USD), row.spent_nano)
         often = HowOften(Repeats(cases=max(1, len(self.suite.cases))), options.repeat)
+        judge = self._judge(purse)
         context = Context(
             self.agent, self.agent.policy, self.suite.cases, (), row.seed, self.settings, word,
-            arrivals_s=self._arrivals(),
+            scorer_of(judge), self._arrivals(),
         )  # fmt: skip
 
         def facts(trials: Mapping[str, Sequence[Observed]]) -> dict[str, Any]:
@@ -142,12 +146,16 @@ class Preflight:
         async with staged(self.app, self.agent, self.settings, models, purse) as stage:
             wishes = Wishes(options.parts, options.jobs, often, options.cell)
             course = self._course = Course(
-                stage, context, wishes, parts(), keeper, facts,
+                stage, context, wishes, parts(options.parts), keeper, facts,
                 lambda progress: self.watch(progress, purse.spent_nano),
             )  # fmt: skip
             if self._stopped:
                 course.stop()
-            await course.run()
+            try:
+                await course.run()
+            finally:
+                if judge is not None:
+                    await judge.aclose()
         worked_us = row.worked_us + self.app.clock.now_us() - began_us
         self.report = self._reported(row, course, purse, word, worked_us, before)
         if not options.cell:
@@ -180,8 +188,8 @@ class Preflight:
         verdict, sentence, missing = concluded(sections, checklist, live=live, left_out=left_out, cut=cut)
         return replace(made, verdict=verdict, sentence=sentence, missing=missing, checklist=checklist)
 
-    def _begun(self, tx: Tx, word: str) -> tuple[Stored, dict[str, Kept]]:
-        options, row = self.options, self._new(word)
+    def _begun(self, tx: Tx, row: Stored) -> tuple[Stored, dict[str, Kept]]:
+        options = self.options
         found = records.unfinished(tx, row.agent, row.same) if options.resume else None
         if found is not None:
             records.gone_on(tx, found.id)
@@ -197,9 +205,10 @@ class Preflight:
     def _new(self, word: str) -> Stored:
         now_us = self.app.clock.now_us()
         release = release_of(self.agent, self.folder)
+        noted(self.app.database, release, now_us)
         return Stored(
-            self.app.ids.new("pfl", now_us), self.agent.name, release, RunState.RUNNING, "", now_us, None,
-            self.options.seed, self._same(release, word), 0, 0,
+            self.app.ids.new("pfl", now_us), self.agent.name, release.short, RunState.RUNNING, "", now_us, None,
+            self.options.seed, self._same(release.hash, word), 0, 0,
         )  # fmt: skip
 
     def _same(self, release: str, word: str) -> str:
@@ -210,6 +219,12 @@ class Preflight:
         whole = [airworthy.__version__, release, word, self.settings.model_dump(mode="json"), cases, parts_,
                  options.repeat, options.seed]  # fmt: skip
         return digest(encode(whole)).hex()
+
+    def _judge(self, purse: Purse) -> JudgeModel | None:
+        if self.settings.judge is None:
+            return None
+        answers = StoredAnswers(self.app.database, self.app.payloads, self.agent.name)
+        return JudgeModel(self.settings.judge, purse, answers, self.app.clock)
 
     def _before(self) -> Before:
         def read(tx: Tx) -> tuple[Stored | None, dict[str, Kept]]:

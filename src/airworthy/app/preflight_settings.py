@@ -8,6 +8,7 @@ from pydantic import Field
 from airworthy.policy import ModelRule
 from airworthy.policy.load import load_toml
 from airworthy.preflight.crowd_settings import ConcurrencySettings, LoadSettings
+from airworthy.preflight.failure_settings import FailureSettings
 from airworthy.preflight.settings import StageSettings
 
 PREFLIGHT_FILE: Final = "preflight.toml"
@@ -19,7 +20,7 @@ class PreflightSettings(StageSettings):
     """All of preflight.toml; without the file all is as by default."""
 
     cases: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=100)
+        tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(strict=False, max_length=100)
     ] = Field(
         default=(CASES,),
         description="Suites: files (YAML, JSON, CSV), folders, and functions as module:function, from this folder on.",
@@ -32,6 +33,7 @@ class PreflightSettings(StageSettings):
         default=None,
         description="The model that scores answers against rubrics; without one such cases are undecided.",
     )
+    failures: FailureSettings = Field(default=FailureSettings(), description="The tool-failure matrix.")
     concurrency: ConcurrencySettings = Field(
         default=ConcurrencySettings(), description="How many runs at once are tried."
     )

@@ -4,21 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from airworthy.core.canonical import digest
 from airworthy.core.errors import InputError
 from airworthy.evals import Case, Severity
 from airworthy.evals.stats import Observed
+from airworthy.preflight import words
 from airworthy.preflight.against import against
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.golden import HowOften
 from airworthy.preflight.records import Stored
-from airworthy.preflight.report import Item, Report
+from airworthy.preflight.report import Report
 from airworthy.preflight.reporting import html_text, json_text, junit_text
 
 if TYPE_CHECKING:
-    from airworthy.app.build import App
     from airworthy.app.preflight import Options
-    from airworthy.runtime import Agent
 
 FAILS_MAX: Final = 40
 
@@ -41,25 +39,21 @@ def golden_facts(
 
 
 def do_nothing(cases: Sequence[Case]) -> dict[str, Any]:
-    from airworthy.evals.baselines import baselines, best
+    from airworthy.evals.baselines import baselines, best, sentence
 
-    it = best(baselines(cases))
-    return {"passed": it.passed, "cases": it.cases, "text": it.text}
+    found = baselines(cases)
+    it = best(found)
+    assert it is not None
+    return {"passed": it.passed, "cases": it.cases, "text": sentence(found)}
 
 
 def how_it_fails(cells: Sequence[CellResult]) -> tuple[str, ...]:
-    """Sentences, the worst first."""
+    """Sentences, the worst first: in words of their own for failing tools and models, else each cell's."""
     order = {severity: at for at, severity in enumerate(Severity)}
-    failed = sorted((cell for cell in cells if cell.state is State.FAILED), key=lambda it: order[it.severity])
-    return tuple(f"{cell.title}: {cell.why}" for cell in failed[:FAILS_MAX])
-
-
-def checklist_of(app: "App", agent: "Agent", folder: Path, report: Report) -> tuple[Item, ...]:
-    return ()
-
-
-def release_of(agent: "Agent", folder: Path) -> str:
-    return digest(agent.policy_hash.encode()).hex()[:12]
+    failed = [cell for cell in cells if cell.state is State.FAILED and cell.part is not Part.FAILURES]
+    said = [f"{cell.title}: {cell.why}" for cell in sorted(failed, key=lambda it: order[it.severity])]
+    matrix = words.how_it_fails([cell for cell in cells if cell.part is Part.FAILURES])
+    return (*matrix[:FAILS_MAX], *said[:FAILS_MAX])
 
 
 def options_told(options: "Options") -> dict[str, Any]:

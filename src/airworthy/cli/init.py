@@ -42,7 +42,7 @@ def init(
     to = folder / (directory if directory is not None else Path(template.value))
     files = written(template.value, to)
     if as_json:
-        show.emit({"folder": str(to), "files": [path.name for path in files]})
+        show.emit({"folder": str(to), "files": [path.relative_to(to).as_posix() for path in files]})
         return
-    show.say(f"Made {to} with {', '.join(path.name for path in files)}.")
+    show.say(f"Made {to} with {', '.join(path.relative_to(to).as_posix() for path in files)}.")
     show.say(f"Read {to / 'README.md'} next; it takes five minutes.")

@@ -16,6 +16,7 @@ from airworthy.policy.model import Policy, Stage
 from airworthy.policy.model_rule import PROVIDERS, ModelRule, ProviderFacts, Why
 from airworthy.policy.pins import Floating, Pinned, pin_of
 from airworthy.policy.precondition_rule import Preconditions
+from airworthy.policy.readiness_rule import Readiness
 from airworthy.policy.schema_file import SchemaFile
 from airworthy.policy.scope import scope_html, scope_markdown
 from airworthy.policy.sections import (
@@ -66,6 +67,7 @@ __all__ = [
     "Problem",
     "ProviderFacts",
     "Rate",
+    "Readiness",
     "Refusals",
     "RuntimeRules",
     "SchemaFile",

@@ -26,7 +26,7 @@ _SETS: Final[tuple[tuple[str, str], ...]] = (
 )
 # Keys that came later and whose default is not "none": left out while they say what held before there was a key.
 _LATER: Final[dict[type[Section], tuple[str, ...]]] = {
-    Policy: ("gateway", "manual", "dependencies", "review", "preconditions"),
+    Policy: ("gateway", "manual", "dependencies", "review", "preconditions", "readiness"),
     InputScope: ("trusted", "trusted_fields"),
     ToolRule: (
         "schema_watch", "schema_learn", "approval_new_recipient", "approval_untrusted", "destination_args",

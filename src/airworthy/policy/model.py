@@ -15,6 +15,7 @@ from airworthy.policy.gateway_rule import GatewayRules
 from airworthy.policy.kinds import ENTRIES_MAX, Section, Sentence, ToolName, Word
 from airworthy.policy.model_rule import ModelRule
 from airworthy.policy.precondition_rule import Preconditions
+from airworthy.policy.readiness_rule import Readiness
 from airworthy.policy.review_rule import ReviewRules, defaults_are_safe
 from airworthy.policy.sections import (
     ChecksRule,
@@ -71,6 +72,7 @@ class Policy(Section):
     stop: Annotated[tuple[StopRule, ...], Field(strict=False, max_length=ENTRIES_MAX)] = ()
     checks: ChecksRule = ChecksRule()
     review: ReviewRules = ReviewRules()
+    readiness: Readiness = Readiness()
 
     @property
     def live(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from airworthy.evals import Case
-from airworthy.evals.stats import CaseChange, Comparison, Judged, Observed, compare
+from airworthy.evals.stats import CaseChange, Changed, Comparison, Judged, Observed, compare
 from airworthy.preflight.records import Stored
 
 _ROWS_MAX: Final = 200
@@ -25,7 +25,7 @@ def against(
         "judged": found.judged.value.replace(" ", "_"),
         "text": found.sentence,
         "changed": [
-            {"case": "all cases", "signal": each.signal, "text": _moved(each.signal, each.ratio, each.most), "p": each.p_holm}
+            {"case": "all cases", "signal": each.signal, "text": _moved(each), "p": each.p_holm}
             for each in found.signals
             if each.changed
         ],
@@ -58,15 +58,12 @@ def _fell(each: CaseChange, cases: Mapping[str, Case], p: float | None) -> dict[
     return {"case": each.case, "text": text, "severity": case.severity.value if case else "", "p": p}
 
 
-def _moved(signal: str, ratio: float | None, most: Sequence[tuple[str, float, float]]) -> str:
-    if most:
-        calls = ", ".join(f"{name} {was:.2g} to {now:.2g}" for name, was, now in most)
+def _moved(it: Changed) -> str:
+    if it.most:
+        calls = ", ".join(f"{name} {was:.2g} to {now:.2g}" for name, was, now in it.most)
         return f"Calls of tools for each run: {calls}."
-    return (
-        f"{signal.capitalize()} is {ratio:.2f} times what it was."
-        if ratio is not None
-        else f"{signal} moved."
-    )
+    moved = "moved" if it.ratio is None else f"is {it.ratio:.2f} times what it was"
+    return f"{it.signal.capitalize()} {moved}."
 
 
 def _rows(then: Trials, now: Trials, first: int) -> list[dict[str, Any]]:

@@ -161,7 +161,10 @@ class Course:
         if module is None:
             return [], "This part is not there, so it was not run."
         try:
-            return self._chosen(module.plan(self.ctx)), ""
+            cells = self._chosen(module.plan(self.ctx))
+            if not cells and self._wishes.only and hasattr(module, "find"):
+                cells = [cell for cell in [module.find(self.ctx, self._wishes.only)] if cell is not None]
+            return cells, ""
         except Exception as error:  # noqa: BLE001  # a part that cannot be planned must not take the others with it
             return [], f"It could not be planned: {type(error).__name__}: {told(error)}"
 

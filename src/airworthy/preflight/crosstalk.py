@@ -6,7 +6,7 @@ one customer's own by its nature (addresses, numbers of records) and was not in 
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,17 +54,44 @@ def with_canary(case: Case, word: str, session: str) -> Case:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """`places`: of what a session did and was told, in small letters; `whole`: all of it, to look quickly."""
+
+    places: tuple[tuple[str, int, str], ...]
+    whole: str
+    own: str
+
+    @classmethod
+    def of(cls, session: Session) -> "_Heard":
+        places = tuple((place, seq, text.casefold()) for place, seq, text in _places(session.played))
+        return cls(places, "\n".join(text for _, _, text in places), _own_text(session).casefold())
+
+    def seen(self, marks: Sequence[str]) -> tuple[str, int, str] | None:
+        """Where the first of the marks came up that this session cannot know by itself."""
+        for mark in marks:
+            small = mark.casefold()
+            if small not in self.whole:
+                continue
+            word = re.compile(rf"(?<![\w@.-]){re.escape(small)}(?![\w@-])")
+            if word.search(self.own):
+                continue
+            for place, seq, text in self.places:
+                if small in text and word.search(text):
+                    return place, seq, mark
+        return None
+
+
 def cross_talk(sessions: Sequence[Session]) -> list[Finding]:
-    """Each pair of sessions and place once, at most so many."""
-    told = [list(_places(session.played)) for session in sessions]
-    own = [_own_text(session) for session in sessions]
+    """Each pair of sessions once, at most so many."""
+    heard = [_Heard.of(session) for session in sessions]
     marks = [_marks(session) for session in sessions]
     found = []
     for at, session in enumerate(sessions):
         for other_at, other in enumerate(sessions):
             if other_at == at or (session.whose and session.whose == other.whose):
                 continue
-            seen = _seen(told[at], own[at], marks[other_at])
+            seen = heard[at].seen(marks[other_at])
             if seen is not None:
                 place, seq, mark = seen
                 text = f"{mark!r}, which belongs to {other.label}, stands in {place} of {session.label}."
@@ -72,19 +99,6 @@ def cross_talk(sessions: Sequence[Session]) -> list[Finding]:
             if len(found) >= FINDINGS_MAX:
                 return found
     return found
-
-
-def _seen(
-    told: Sequence[tuple[str, int, str]], own: str, marks: Iterable[str]
-) -> tuple[str, int, str] | None:
-    for mark in marks:
-        whole = re.compile(rf"(?<![\w@.-]){re.escape(mark)}(?![\w@-])", re.IGNORECASE)
-        if whole.search(own):
-            continue
-        for place, seq, text in told:
-            if whole.search(text):
-                return place, seq, mark
-    return None
 
 
 def _places(played: Played) -> Iterator[tuple[str, int, str]]:

@@ -23,7 +23,7 @@ def concluded(
     so that every item of the checklist must be answered. `cut`: why the run ended early; empty: it did not.
     """
     failing = [section for section in sections if section.verdict is Verdict.NO_GO]
-    missing = [*([cut] if cut else []), *(f"{part.value} was left out." for part in left_out)]
+    missing = [*([cut] if cut else []), *_left_out(left_out)]
     for section in sections:
         missing += [
             said if section.part is Part.GOLDEN else f"{section.part.value}: {said}"
@@ -61,6 +61,13 @@ def overruled(section: Section, untried: Sequence[CellResult]) -> Section:
         (*section.missing, why),
         section.facts,
     )
+
+
+def _left_out(parts: Sequence[Part]) -> list[str]:
+    if not parts:
+        return []
+    names = [part.value for part in parts]
+    return [f"Left out, as was asked for: {', '.join(names)}."]
 
 
 def _no_go(failing: Sequence[Section]) -> str:

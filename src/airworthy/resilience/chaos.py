@@ -73,7 +73,9 @@ KINDS: Final[dict[str, FaultKind]] = {
         FaultKind("http_404", "answers 404", _BOTH),
         FaultKind("http_429", "answers 429 with Retry-After", _BOTH, passes=True),
         FaultKind("empty", "answers with nothing", _BOTH, acts=True, passes=True, damages=True),
-        FaultKind("truncated", "answers with half of its answer", _BOTH, acts=True, passes=True, damages=True),
+        FaultKind(
+            "truncated", "answers with half of its answer", _BOTH, acts=True, passes=True, damages=True
+        ),
         FaultKind(
             "wrong_content_type", "answers with a web page", _BOTH, acts=True, passes=True, damages=True
         ),

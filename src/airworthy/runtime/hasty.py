@@ -7,6 +7,7 @@ is over at once, and in the order in which it would have been over.
 import asyncio
 import contextlib
 import selectors
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
@@ -42,6 +43,9 @@ class HastyLoop(asyncio.SelectorEventLoop):
     def watched(self) -> Mapping["FileDescriptorLike", selectors.SelectorKey]:
         """What may wake it from outside, its own pipe included."""
         return self._hasty.get_map()
+
+    def waited(self, seconds: float) -> None:
+        """It has waited for real."""
 
     @property
     def waits(self) -> bool:
@@ -79,8 +83,13 @@ class _Hasty(selectors.BaseSelector):
         self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= 0 or self._loop.waits:
+        if timeout is not None and timeout <= 0:
             return self._real.select(timeout)
+        if timeout is None or self._loop.waits:
+            began_s = time.monotonic()
+            found = self._real.select(timeout)
+            self._loop.waited(time.monotonic() - began_s)
+            return found
         found = self._real.select(min(timeout, self._loop.grace_s))
         if not found:
             self._loop.jumped_s += timeout

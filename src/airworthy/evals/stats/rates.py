@@ -73,7 +73,7 @@ def clustered(cases: Mapping[str, tuple[float, int]], level: float = 0.95) -> Ra
     7:334 (Wilson under it); Miller (2024), arXiv 2411.00640 (clustering in evals).
     The effective number is found with one case that always passes and one that never does added: from few failures
     nobody can tell a flaky case from one that is broken, and the variance alone would say far too little. Measured
-    by simulation: tests/evals/test_stats_simulated.py, benchmarks/statistics.py.
+    by simulation: tests/evals/test_stats_simulated.py, benchmarks/simulated.py.
     """
     shares = []
     for name, (passed, runs) in cases.items():

@@ -22,7 +22,7 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
     about: Planned = cell.about
     (only,) = played
     trial = only.trial
-    evidence = {**sent(about.attack), **_came(trial)}
+    evidence = {**sent(about.attack), **came(trial)}
     if trial.crash:
         broken = Finding("broken", f"The trial could not be run: {trial.crash[:TEXT_CHARS]}")
         return came_to(cell, played, State.BROKEN, findings=[broken], evidence=evidence)
@@ -91,7 +91,7 @@ def _missing(results: Sequence[CellResult]) -> tuple[str, ...]:
     )
 
 
-def _came(trial: Trial) -> dict[str, Any]:
+def came(trial: Trial) -> dict[str, Any]:
     """Bounded, since a report holds hundreds."""
     answer = trial.answer if isinstance(trial.answer, str) else encode(trial.answer).decode()
     return {

@@ -28,15 +28,15 @@ def written_fields(result: Any) -> list[Path]:
         if isinstance(leaf, str) and not identifies(leaf) and not _DATE.fullmatch(leaf)
     ]
     found = [(path, leaf) for path, leaf in found if any(char.isalpha() for char in leaf) or not leaf]
-    return [path for path, _ in sorted(found, key=lambda each: (_rank(each[0]), -len(each[1])))]
+    return [path for path, _ in sorted(found, key=lambda each: (likeness(each[0]), -len(each[1])))]
 
 
-def document_field(result: Any) -> Path | None:
+def document_field(result: Any, chars_min: int = DOCUMENT_CHARS_MIN) -> Path | None:
     """The longest text, if it is long enough to be a document."""
     long = [
         (path, leaf)
         for path, leaf in leaves(result)
-        if isinstance(leaf, str) and len(leaf) >= DOCUMENT_CHARS_MIN and " " in leaf
+        if isinstance(leaf, str) and len(leaf) >= chars_min and " " in leaf
     ]
     return max(long, key=lambda each: len(each[1]))[0] if long else None
 
@@ -63,6 +63,7 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
-def _rank(path: Path) -> int:
+def likeness(path: Path) -> int:
+    """How unlike a field it is that people fill in by hand; 0: just like one."""
     name = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
     return next((rank for rank, pattern in enumerate(_WRITTEN) if pattern.search(name)), len(_WRITTEN))

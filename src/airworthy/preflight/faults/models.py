@@ -66,7 +66,7 @@ class _Faulty:
                 raise ModelTimeout("The connection broke before the reply was whole.", billed=True)
             case "huge":
                 await self._whole(sent)
-                return _Endless(_streams(sent))
+                return _Endless("text/event-stream" if _streams(sent) else "application/json")
             case "wrong_content_type":
                 return WholeReply(PAGE.encode(), _OK, {"content-type": "text/html; charset=utf-8"})
         raw, status, headers = await self._whole(sent)
@@ -189,8 +189,8 @@ class _Endless:
 
     status = _OK
 
-    def __init__(self, streams: bool) -> None:
-        self.headers: Mapping[str, str] = {"content-type": "text/event-stream"} if streams else JSON_HEADERS
+    def __init__(self, content_type: str) -> None:
+        self.headers: Mapping[str, str] = {"content-type": content_type}
 
     async def read(self, bytes_max: int) -> bytes:
         raise ModelMalformed(f"The reply has more than {bytes_max} bytes.", billed=True)

@@ -44,9 +44,7 @@ async def faulty(
     result = _ANY.dump_python(await perform(), mode="json")
     try:
         return (
-            aged(result)
-            if fault.kind == "stale"
-            else damaged(fault.kind, result, call.result_schema, chance)
+            aged(result) if fault.kind == "stale" else damaged(fault.kind, result, call.result_schema, chance)
         )
     except Inapplicable:
         return result

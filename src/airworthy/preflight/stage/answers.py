@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 from airworthy.core.canonical import digest
@@ -10,9 +9,7 @@ from airworthy.gateway import place_of
 from airworthy.gateway.upstream import Sent
 from airworthy.policy import ModelRule
 from airworthy.recorder import Payloads
-from airworthy.recorder.holdings import DELETE, Holding, Kept
-from airworthy.store import Database, Migration, Tx
-from airworthy.store.migrate import create_all
+from airworthy.store import Database, Tx
 
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 # Of ours, anew in every trial, and they mean nothing to a model.
@@ -76,37 +73,3 @@ class StoredAnswers:
             )
 
         self._database.write_now(write)
-
-
-def _second(dialect: str) -> Sequence[str]:
-    from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
-
-    metadata = MetaData()
-    table = Table(
-        "model_answers",
-        metadata,
-        Column("key", LargeBinary, primary_key=True),
-        Column("agent", String, nullable=False),
-        Column("user", String, nullable=False),
-        Column("at_us", BigInteger, nullable=False),
-        Column("body", LargeBinary, nullable=False),
-    )
-    Index("model_answers_by_age", table.c.at_us)
-    return create_all(metadata, dialect)
-
-
-MIGRATIONS = (Migration("preflight", 2, "answers of models", _second),)
-
-HOLDINGS: Final = (
-    Holding(
-        "model_answers",
-        Kept.PAYLOADS,
-        "What models answered in preflights, to be used again.",
-        of_user='"user" = ?user',
-        words=DELETE,
-        ages="at_us < ?before",
-        key="key",
-        packed=("body",),
-        told=("agent", "at_us", "body"),
-    ),
-)

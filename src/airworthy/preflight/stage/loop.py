@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -32,16 +34,27 @@ agents_own: ContextVar[bool] = ContextVar("airworthy_agents_own", default=False)
 
 
 class TrialLoop(HastyLoop):
-    """One trial's, or one world's. At work outside are: threads of ours, what says so by `outside()`, and an agent that
-    awaits something of its own. What waits for a timer, or for another task here, is not.
+    """One trial's, or one world's; made in the thread that runs it. At work outside are: threads of ours, what says so
+    by `outside()`, and an agent that awaits something of its own. What waits for a timer, or for another task here, is
+    not. What is computed here takes the time of its own thread, however many others the processor has to serve.
     """
 
     def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._last_s = 0.0
         self._outside = 0
         self._agents: WeakSet[asyncio.Task[Any]] = WeakSet()
         super().__init__(grace_s=0.0)
         self.busy = self._is_busy
         self.set_task_factory(_noted)  # type: ignore[arg-type]  # as its caller calls it
+
+    def time(self) -> float:
+        if threading.get_ident() == self._thread:
+            self._last_s = time.thread_time() + self.jumped_s
+        return self._last_s
+
+    def waited(self, seconds: float) -> None:
+        self.jumped_s += seconds
 
     @contextlib.contextmanager
     def outside(self) -> Iterator[None]:

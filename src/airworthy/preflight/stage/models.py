@@ -15,7 +15,7 @@ from airworthy.gateway.prices import Price, bound_nano, check_priced, cost_nano,
 from airworthy.gateway.simulator import SimulatedModel, Simulator
 from airworthy.gateway.simulator.faults import FaultPlan
 from airworthy.gateway.simulator.rules import Rules
-from airworthy.gateway.upstream import Reply, Sent, WholeReply
+from airworthy.gateway.upstream import ModelClient, OfClient, Reply, Sent, WholeReply
 from airworthy.gateway.wire.dialect import DIALECTS, Dialect
 from airworthy.policy import ModelRule
 from airworthy.preflight.stage.answers import Answers, answer_key
@@ -37,15 +37,17 @@ class Models(Protocol):
 
 
 class RealModels:
-    """`upstreams` by `place_of` their rule, or by the model's name; they belong to the preflight's own loop."""
+    """`upstreams` by `place_of` their rule, or by the model's name; they belong to the preflight's own loop. That so
+    many trials ask at once is no fault of the agent: who says "too many" is asked again.
+    """
 
     kept = True
 
-    def __init__(
-        self, upstreams: Mapping[str, Upstream], home: asyncio.AbstractEventLoop | None = None
-    ) -> None:
-        self._upstreams = upstreams
-        self.home = home
+    def __init__(self, upstreams: Mapping[str, Upstream | ModelClient]) -> None:
+        self._upstreams = {
+            name: each if isinstance(each, Upstream) else OfClient(each) for name, each in upstreams.items()
+        }
+        self.home: asyncio.AbstractEventLoop | None = None  # Set by the stage.
 
     def of(self, rule: ModelRule, clock: Clock, seed: int) -> Upstream:  # noqa: ARG002
         assert self.home is not None

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from airworthy.gateway import Upstream
 from airworthy.gateway.upstream import Reply, Sent, WholeReply
 from airworthy.preflight.stage.loop import outside_of
 from airworthy.resilience import bounded_in_thread
+from airworthy.resilience.retry_after import parse_retry_after
 from airworthy.tools import Tool, Toolbox
 from airworthy.tools.exchange import Exchange, exchanging
 
 T = TypeVar("T")
-REPLY_BYTES_MAX = 32 * 1024 * 1024
+REPLY_BYTES_MAX: Final = 32 * 1024 * 1024
+WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+WAIT_S_MAX: Final = 30.0
+_TOO_MANY: Final = frozenset({429, 529})
 
 
 async def at_home(home: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[T]]) -> T:
@@ -57,7 +61,9 @@ class LiveTools:
 
 
 class AtHome:
-    """An upstream that belongs to the preflight's loop, as a trial's loop may ask it."""
+    """An upstream that belongs to the preflight's loop, as a trial's loop may ask it. Asks again, in real time, a
+    provider that has too many to serve: those many are the preflight's, and not the agent's.
+    """
 
     def __init__(self, inner: Upstream, home: asyncio.AbstractEventLoop) -> None:
         self._inner = inner
@@ -65,11 +71,17 @@ class AtHome:
 
     async def send(self, sent: Sent) -> Reply:
         async def whole() -> Reply:
-            reply = await self._inner.send(sent)
-            try:
-                return WholeReply(await reply.read(REPLY_BYTES_MAX), reply.status, dict(reply.headers))
-            finally:
-                reply.close()
+            for wait_s in (*WAITS_S, None):
+                reply = await self._inner.send(sent)
+                try:
+                    if wait_s is None or reply.status not in _TOO_MANY:
+                        raw = await reply.read(REPLY_BYTES_MAX)
+                        return WholeReply(raw, reply.status, dict(reply.headers))
+                finally:
+                    reply.close()
+                said_s = parse_retry_after(reply.headers, 0) or 0.0
+                await asyncio.sleep(min(max(wait_s, said_s), WAIT_S_MAX))
+            raise AssertionError("the last try has returned")
 
         return await at_home(self._home, whole)
 

@@ -139,7 +139,11 @@ class Performance:
         ids = Ids(random.Random(self._seed))  # noqa: S311  # a repeatable trial, nothing secret
         worker, operations, reviews = self._house(loop, clock, ids)
         people = StandInPeople(operations, worker.lifecycle)
-        feeding = asyncio.create_task(self._feed(operations, clock, worker))
+        order = sorted(range(len(self.parts)), key=lambda number: self._arrivals_s[number])
+        late = [number for number in order if self._arrivals_s[number] > 0]
+        for number in order[: len(order) - len(late)]:
+            self._submit(number, operations)
+        feeding = asyncio.create_task(self._feed(late, operations, clock, worker))
         try:
             for _ in range(ROUNDS_MAX):
                 await worker.run(until_idle=True)
@@ -173,8 +177,9 @@ class Performance:
         reviews = Reviews(self._database, clock, troupe.payloads, People(), {agent.name: agent})
         return worker, operations, reviews
 
-    async def _feed(self, operations: Operations, clock: LoopClock, worker: StageWorker) -> None:
-        order = sorted(range(len(self.parts)), key=lambda number: self._arrivals_s[number])
+    async def _feed(
+        self, order: Sequence[int], operations: Operations, clock: LoopClock, worker: StageWorker
+    ) -> None:
         for number in order:
             wait_s = self._arrivals_s[number] - (clock.now_us() - self._start_us) / US_PER_S
             if wait_s > 0:

@@ -33,13 +33,16 @@ from airworthy.tools import Toolbox
 
 OVERTIME_S: Final = 15.0  # Beyond what the policy lets a task run: it would have ended it by then.
 REAL_S_MAX: Final = 900.0
+TOGETHER_S_MAX: Final = 3600.0
+AT_ONE_GO: Final = 16
+US_PER_DAY: Final = 86_400_000_000
 POLITE_S: Final = 2.0  # After which a trial that was told to stop is left to itself.
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """All that a stage is built of; what only `app` knows comes in here. `clock`: each trial begins when the stage was
-    opened. `credentials`: of dependencies that live reads talk to. `purse`, `answers`: for models that are real.
+    """All that a stage is built of; what only `app` knows comes in here. `clock`: each trial begins at noon (UTC) of
+    its day. `credentials`: of dependencies that live reads talk to. `purse`, `answers`: for models that are real.
     """
 
     agent: Agent
@@ -75,13 +78,14 @@ class Playhouse:
             setting.answers if setting.models.kept else None, setting.payloads, home, setting.at_once,
         )  # fmt: skip
         self._image = _image(tuple(setting.migrations))
-        self._start_us = setting.clock.now_us()
+        # Noon: a request that names the day is the same request later on that day.
+        self._start_us = setting.clock.now_us() // US_PER_DAY * US_PER_DAY + US_PER_DAY // 2
         self._learnt: dict[tuple[str, str], list[ToolResult]] = {}
         self.abandoned = 0  # Trials that could not be ended; their threads go on by themselves.
 
     @property
     def real_s_max(self) -> float:
-        """For one trial; what is played together has as long as its arrivals take on top."""
+        """For one trial; what is played together has longer, as there is more of it."""
         said = self.setting.settings.trial_s_max
         limit_s = self.setting.agent.policy.limits.seconds
         return said if said is not None else min(limit_s + OVERTIME_S, REAL_S_MAX)
@@ -110,10 +114,11 @@ class Playhouse:
         done: asyncio.Future[list[Played]] = loop.create_future()
         thread = _Thread(performance, loop, done)
         thread.start()
+        real_s = min(self.real_s_max * max(1.0, len(scripts) / AT_ONE_GO), TOGETHER_S_MAX)
         try:
-            finished, _ = await asyncio.wait({done}, timeout=self.real_s_max)
+            finished, _ = await asyncio.wait({done}, timeout=real_s)
             if not finished:
-                thread.stop(f"It was given up after {self.real_s_max:g} s of real time.")
+                thread.stop(f"It was given up after {real_s:g} s of real time.")
                 finished, _ = await asyncio.wait({done}, timeout=POLITE_S)
         except asyncio.CancelledError:
             thread.stop("The preflight was stopped.")
@@ -126,7 +131,7 @@ class Playhouse:
             raise CapReached(lost.message, mend=lost.mend)
         if not finished:
             self.abandoned += 1
-            text = f"It hangs: after {self.real_s_max:g} s it heeded neither its limits nor its end."
+            text = f"It hangs: after {real_s:g} s it heeded neither its limits nor its end."
             return [unplayed(part, HANGS, text) for part in parts]
         return done.result()
 

@@ -1,12 +1,15 @@
 """Tools whose innermost function is a stand-in; every guard around it stays as it is. No act gets past this file."""
 
 import asyncio
+import contextlib
 import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
+
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from airworthy.core.canonical import decode, encode
 from airworthy.core.errors import ConfigError
@@ -158,7 +161,10 @@ class StandIns:
 
 
 def _schema_of(tool: Tool) -> Mapping[str, Any] | None:
-    return None if tool.result_adapter is None else tool.result_adapter.json_schema(mode="serialization")
+    """None where it does not say what it returns, or in words that JSON Schema does not have."""
+    with contextlib.suppress(PydanticInvalidForJsonSchema):
+        return None if tool.result_adapter is None else tool.result_adapter.json_schema(mode="serialization")
+    return None
 
 
 def _is_of(result: Mapping[str, Any], name: str, arguments: bytes) -> bool:

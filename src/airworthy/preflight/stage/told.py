@@ -1,6 +1,6 @@
 """What a trial came to, read from the rows that its run left. Pure but for reading."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ def played(part: Part, found: Left, tools: Mapping[str, Tool], *, crash: str = "
         seconds=task.active_us / 1e6, model_calls=_model_calls(steps), model_calls_made=part.model_calls_made,
         heard=tuple(_heard(steps)), made_up=tuple(part.made_up), crash=crash, task_id=task.id,
     )  # fmt: skip
-    recording = Recording(part.script.case.id, steps, _results(steps), tuple(asked))
+    recording = Recording(part.script.case.id, steps, _results(steps, part.made_up), tuple(asked))
     return Played(trial, recording)
 
 
@@ -123,13 +123,14 @@ def _heard(steps: Sequence[Recorded]) -> list[str]:
     return found
 
 
-def _results(steps: Sequence[Recorded]) -> tuple[ToolResult, ...]:
-    """Of calls that came through; what failed in passing, was held back or refused says nothing of the tool."""
+def _results(steps: Sequence[Recorded], made_up: Container[str]) -> tuple[ToolResult, ...]:
+    """Of calls that came through; what was made up, failed in passing, was held back or refused says nothing of it."""
     return tuple(
         ToolResult(step.name, step.arguments, step.result, step.error.type if step.error is not None else "",
                    step.error.message if step.error is not None else "")
         for step in steps
         if step.kind == "tool"
+        and step.name not in made_up
         and (
             (step.state is StepState.DONE and step.error is None
              and not any(note.get("as_is") or "gap" in note for note in step.facts.notes))
