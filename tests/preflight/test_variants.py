@@ -25,6 +25,7 @@ from airworthy.preflight.plan import Cell, Context, PartOf
 from airworthy.preflight.records import Kept
 from airworthy.preflight.report import Section, Verdict
 from airworthy.preflight.stage.script import Played
+from airworthy.tools import Permanent
 from tests.preflight import demo_project
 
 # What of each part is run: the whole matrix of nine agents would take minutes.
@@ -199,7 +200,7 @@ def test_an_unknown_variant_is_refused_with_those_there_are() -> None:
 def test_no_pretended_refund_is_made_of_nothing() -> None:
     world: dict[str, Any] = {}
 
-    with pytest.raises(pretending.Permanent):
+    with pytest.raises(Permanent):
         pretending.refund(1001, 0, "none", world)
 
     assert pretending.refund(1001, 1290, "broken", world)["amount"] == "12.90 EUR"

@@ -25,6 +25,7 @@ from airworthy.gateway.place import Client
 from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
+from airworthy.preflight.readiness_tables import MIGRATIONS as READINESS
 from airworthy.preflight.tables import MIGRATIONS as PREFLIGHT
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
@@ -43,7 +44,7 @@ from airworthy.tools.credentials import Flights
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *PREFLIGHT)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *PREFLIGHT, *READINESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,11 @@ def check_live(app: App, agent: Agent) -> None:
         gaps = golive_gaps(
             agent.policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced
         )
+        if agent.policy.readiness.required:
+            # Late: it knows preflights and cases, which most starts do not need.
+            from airworthy.app.readiness import live_gaps
+
+            gaps = (*gaps, *live_gaps(app, agent))
         if gaps:
             raise NotReadyToGoLive(agent.name, gaps)
 

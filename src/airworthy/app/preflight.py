@@ -13,12 +13,12 @@ from airworthy.app.build import App, this_process
 from airworthy.app.preflight_parts import models_of, parts, staged, suite_of
 from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.app.preflight_told import (
-    checklist_of,
     golden_facts,
     how_it_fails,
     options_told,
     parts_left_out,
 )
+from airworthy.app.readiness import checklist_of
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError

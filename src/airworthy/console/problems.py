@@ -26,6 +26,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "outcome_unknown": 409,
     "odd_key": 400,
     "link_refused": 403,
+    "blind_link_refused": 403,
     "model_not_allowed": 400,
     "no_such_task": 404,
     "no_such_item": 404,

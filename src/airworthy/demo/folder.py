@@ -14,11 +14,12 @@ MARKER: Final = ".airworthy-demo"
 DATABASE: Final = "airworthy.db"
 SHOP_DATABASE: Final = "shop.db"
 REPORT: Final = "demo-report.json"
+CASES: Final = "cases/letters.yaml"
 _MARKER_TEXT: Final = "This folder was made by `airworthy demo`, which clears it when it runs again."
 # Only what a demo itself made is ever deleted; whatever else lies in the folder stays.
 _OURS: Final = (
-    CONFIG_FILE, "agent.py", "policy.toml", "rules.toml", "shop.toml", REPORT, "shop.log", "provider.log", "worker.log",
-    "console.log",
+    CONFIG_FILE, "agent.py", "policy.toml", "rules.toml", "shop.toml", "preflight.toml", CASES, REPORT, "shop.log",
+    "provider.log", "worker.log", "console.log",
     *(f"{name}{end}" for name in (DATABASE, SHOP_DATABASE) for end in ("", "-wal", "-shm", "-journal")),
 )  # fmt: skip
 
@@ -96,6 +97,18 @@ def furnish(
     (folder.path / CONFIG_FILE).write_text(
         f'agents = ["agent:agent"]\nconcurrency = {concurrency}\n', encoding="utf-8"
     )
+
+
+def write_preflight(folder: Folder, seed: int, *, simulated: bool) -> None:
+    """Cases of the letters, and what stands in for the shop while they are run."""
+    from airworthy.demo.cases import cases_text
+
+    (folder.path / CASES).parent.mkdir(exist_ok=True)
+    (folder.path / CASES).write_text(cases_text(seed), encoding="utf-8")
+    told = _packaged("preflight.toml")
+    if not simulated:
+        told = told.replace("simulator = ", "# simulator = ")
+    (folder.path / "preflight.toml").write_text(told, encoding="utf-8")
 
 
 def write_rules(folder: Folder) -> None:

@@ -42,8 +42,8 @@ _NOT_OF_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 def plan(ctx: Context) -> list[Cell]:
     """Each tool and fault once before any a second time, so that a run that the cap ends has seen the breadth.
 
-    A call that stands in the same place as one of another case (the same tool, after the same tools, in a run that ended
-    alike) is tried once for both, unless preflight.toml asks for every case.
+    A call that stands in the same place as one of another case (the same tool, after the same tools, in a run that
+    ended alike) is tried once for both, unless preflight.toml asks for every case.
     """
     settings = getattr(ctx.settings, "failures", None)
     placed = list(_cells(ctx))

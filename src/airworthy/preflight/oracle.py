@@ -309,7 +309,9 @@ def _in_spite(tools: Mapping[str, Tool], golden: Golden, target: Target, trial: 
             yield Finding("outcome", f"Although the fault passed and nothing was lost, {how}.")
         return
     if use is not None and then is not None and not use.error and use.result == then.result:
-        yield from (each for each in score(golden.case, trial) if each.kind in AS_EVER)
+        # What was reported as done and was not: nobody could know, so it is not missed here.
+        as_ever = AS_EVER - {"missing_effect"} if target.fault.kind == "not_done" else AS_EVER
+        yield from (each for each in score(golden.case, trial) if each.kind in as_ever)
 
 
 def _not_repeatable(tool: Tool | None) -> bool:

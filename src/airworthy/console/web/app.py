@@ -10,6 +10,7 @@ from airworthy.console.web import (
     agents,
     alerts,
     assets,
+    blind,
     diff,
     errors,
     login,
@@ -20,7 +21,21 @@ from airworthy.console.web import (
     traces,
 )  # fmt: skip
 
-PAGES: Final = (assets, login, oidc, account, overview, traces, run, diff, again, review, alerts, agents)
+PAGES: Final = (
+    assets,
+    login,
+    oidc,
+    account,
+    overview,
+    traces,
+    run,
+    diff,
+    again,
+    review,
+    alerts,
+    agents,
+    blind,
+)
 
 
 def install(api: FastAPI) -> None:
