@@ -25,7 +25,6 @@ from airworthy.gateway.place import Client
 from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
-from airworthy.preflight.readiness_tables import MIGRATIONS as READINESS
 from airworthy.preflight.tables import MIGRATIONS as PREFLIGHT
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
@@ -44,7 +43,7 @@ from airworthy.tools.credentials import Flights
 from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
 
-MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *PREFLIGHT, *READINESS)
+MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *PREFLIGHT)
 
 
 @dataclass(frozen=True, slots=True)

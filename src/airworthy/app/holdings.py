@@ -5,11 +5,10 @@ from typing import Final
 from airworthy.console.holdings import CONSOLE
 from airworthy.gateway.holdings import GATEWAY
 from airworthy.preflight.holdings import PREFLIGHT
-from airworthy.preflight.readiness_holdings import READINESS
 from airworthy.recorder.holdings import RECORDER
 from airworthy.review.holdings import REVIEW
 from airworthy.runtime.holdings import RUNTIME
 from airworthy.tools.holdings import TOOLS
 
 # The resources of a task are found by its steps, so runtime's come before the recorder's.
-HOLDINGS: Final = (*GATEWAY, *REVIEW, *TOOLS, *RUNTIME, *RECORDER, *CONSOLE, *READINESS, *PREFLIGHT)
+HOLDINGS: Final = (*GATEWAY, *REVIEW, *TOOLS, *RUNTIME, *RECORDER, *CONSOLE, *PREFLIGHT)

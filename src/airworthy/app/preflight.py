@@ -10,6 +10,7 @@ from typing import Any, Final
 import airworthy
 from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
+from airworthy.app.judging import JudgeModel, scorer_of
 from airworthy.app.preflight_parts import models_of, parts, staged, suite_of
 from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.app.preflight_told import (
@@ -33,6 +34,7 @@ from airworthy.preflight.plan import Context
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept, RunState, Stored, UnknownPreflight
 from airworthy.preflight.report import Report, Verdict
+from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import Models
 from airworthy.preflight.stage.purse import Purse
 from airworthy.preflight.verdict import concluded
@@ -129,9 +131,10 @@ class Preflight:
         usd = self.settings.budget_usd if options.budget_usd is None else options.budget_usd
         purse = keeper.purse = Purse(round(usd * NANO_PER_USD), row.spent_nano)
         often = HowOften(Repeats(cases=max(1, len(self.suite.cases))), options.repeat)
+        judge = self._judge(purse)
         context = Context(
             self.agent, self.agent.policy, self.suite.cases, (), row.seed, self.settings, word,
-            arrivals_s=self._arrivals(),
+            scorer_of(judge), self._arrivals(),
         )  # fmt: skip
 
         def facts(trials: Mapping[str, Sequence[Observed]]) -> dict[str, Any]:
@@ -145,7 +148,11 @@ class Preflight:
             )  # fmt: skip
             if self._stopped:
                 course.stop()
-            await course.run()
+            try:
+                await course.run()
+            finally:
+                if judge is not None:
+                    await judge.aclose()
         worked_us = row.worked_us + self.app.clock.now_us() - began_us
         self.report = self._reported(row, course, purse, word, worked_us, before)
         if not options.cell:
@@ -209,6 +216,12 @@ class Preflight:
         whole = [airworthy.__version__, release, word, self.settings.model_dump(mode="json"), cases, parts_,
                  options.repeat, options.seed]  # fmt: skip
         return digest(encode(whole)).hex()
+
+    def _judge(self, purse: Purse) -> JudgeModel | None:
+        if self.settings.judge is None:
+            return None
+        answers = StoredAnswers(self.app.database, self.app.payloads, self.agent.name)
+        return JudgeModel(self.settings.judge, purse, answers, self.app.clock)
 
     def _before(self) -> Before:
         def read(tx: Tx) -> tuple[Stored | None, dict[str, Kept]]:

@@ -63,7 +63,8 @@ def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[
         return SimulatedModels(rules), "simulated"
     own = agent.clients or {}
     upstreams = {
-        place_of(rule): own[rule.name] if rule.name in own else upstream_of(rule) for rule in agent.policy.models
+        place_of(rule): own[rule.name] if rule.name in own else upstream_of(rule)
+        for rule in agent.policy.models
     }
     return RealModels(upstreams), "real"
 
