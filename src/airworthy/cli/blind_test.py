@@ -18,30 +18,39 @@ app = typer.Typer(
 )  # fmt: skip
 TestId = Annotated[str, typer.Argument(metavar="ID", help="Of the blind test, as `list` shows it.")]
 
+AgentName = Annotated[
+    str, typer.Option("--agent", metavar="NAME", help="May be left out when there is only one.")
+]
+PeopleCount = Annotated[int, typer.Option("--people", metavar="N", min=1, max=100, help="So many links.")]
+Days = Annotated[float, typer.Option("--days", metavar="N", min=0.01, max=90, help="How long they are good.")]
+Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, max=200, help="For each person.")]
+Cap = Annotated[
+    float, typer.Option("--cap", metavar="USD", min=0.01, help="No try is begun that might pass this in all.")
+]
+Title = Annotated[str, typer.Option(metavar="TEXT", help="What people see at the top.")]
+Shape = Annotated[
+    str, typer.Option(metavar="JSON", help='The agent\'s input, with "{text}" where what they write goes.')
+]
+Url = Annotated[
+    str, typer.Option("--url", metavar="URL", help="Where they reach the console; default: its public_url.")
+]
+
 
 @app.command(name="start")
 def start(
     *,
-    agent: Annotated[
-        str, typer.Option("--agent", metavar="NAME", help="May be left out when there is only one.")
-    ] = "",
-    people: Annotated[int, typer.Option("--people", metavar="N", min=1, max=100, help="So many links.")] = 5,
-    days: Annotated[float, typer.Option("--days", metavar="N", min=0.01, max=90, help="How long they are good.")] = 7,
-    tries: Annotated[int, typer.Option("--tries", metavar="N", min=1, max=200, help="For each person.")] = 20,
-    cap: Annotated[
-        float, typer.Option("--cap", metavar="USD", min=0.01, help="No try is begun that might pass this in all.")
-    ] = 20.0,
-    title: Annotated[str, typer.Option(metavar="TEXT", help="What people see at the top.")] = "Try our assistant",
-    shape: Annotated[
-        str, typer.Option(metavar="JSON", help='The agent\'s input, with "{text}" where what they write goes.')
-    ] = '"{text}"',
-    url: Annotated[
-        str, typer.Option("--url", metavar="URL", help="Where they reach the console; default: its public_url.")
-    ] = "",
+    agent: AgentName = "",
+    people: PeopleCount = 5,
+    days: Days = 7,
+    tries: Tries = 20,
+    cap: Cap = 20.0,
+    title: Title = "Try our assistant",
+    shape: Shape = '"{text}"',
+    url: Url = "",
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,
-) -> None:  # fmt: skip
+) -> None:
     """Make a link for each person. Whoever has one tries the agent on a page of the console, without an account.
 
     Tries are real tasks whose effects are only rehearsed, marked with the source "blind test". They are worked on by
@@ -106,7 +115,7 @@ def list_(
     """
     with _tests(folder, database) as tests:
         found = [
-            (test, tests.tries(test.id), tests.spent_nano(test))
+            (test, tests.tries(test.id), tests.is_open(test))
             for test in tests.listing(show.unicode_text(agent))
         ]
     if as_json:

@@ -11,6 +11,7 @@ from airworthy.console.web import (
     alerts,
     assets,
     blind,
+    cases,
     diff,
     errors,
     login,
@@ -35,8 +36,9 @@ PAGES: Final = (
     review,
     alerts,
     agents,
-    preflights,
     blind,
+    preflights,
+    cases,
 )
 
 
