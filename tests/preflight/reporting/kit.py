@@ -126,7 +126,9 @@ def hostile() -> Report:
 
 def spread(cells: int, text: str) -> Report:
     """With `text` behind every free text, key and name."""
-    return _spread(realistic(cells), text)
+    made = _spread(realistic(cells), text)
+    assert isinstance(made, Report)
+    return made
 
 
 def _spread(value: Any, more: str) -> Any:
