@@ -25,6 +25,8 @@ OPEN = {
     "/readyz": "whether the store can be read tells nothing",
     "/metrics": "asks for a key itself, or for none where console.toml says so",
     "/feedback/{link}": "the link is its own key",
+    "/try/{link}": "the link is its own key",
+    "/try/{link}/rate/{task}": "the link is its own key",
     "/assets/{digest}/{name}": "our own files, the same for everybody",
     "/login": "it is how one gets in",
     "/login/link/{link}": "the link is its own key",

@@ -61,7 +61,7 @@ def test_what_is_declared_can_be_asked_of_the_table(database: Database, holding:
 # A column of such a name holds something of a user, or of staff; this says which of those are staff's.
 _OF_STAFF = {
     ("erasures", "by_whom"), ("switches", "by_whom"), ("breakers", "by_whom"), ("review_records", "by_whom"),
-    ("review_items", "decided_by"), ("effects", "decided_by"),
+    ("review_items", "decided_by"), ("effects", "decided_by"), ("readiness_waivers", "by_whom"),
 }  # fmt: skip
 
 

@@ -176,6 +176,11 @@ def check_live(app: App, agent: Agent) -> None:
         gaps = golive_gaps(
             agent.policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced
         )
+        if agent.policy.readiness.required:
+            # Late: it knows preflights and cases, which most starts do not need.
+            from airworthy.app.readiness import live_gaps
+
+            gaps = (*gaps, *live_gaps(app, agent))
         if gaps:
             raise NotReadyToGoLive(agent.name, gaps)
 

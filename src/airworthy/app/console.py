@@ -62,7 +62,7 @@ def parts_of(
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
         door, accounts, signing, replays_of(app, agents), forks_of(app, agents), users=Users(app),
-        provider=provider,
+        cases=cases_of(app), provider=provider,
     )  # fmt: skip
 
 

@@ -10,15 +10,16 @@ from typing import Any, Final
 import airworthy
 from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
+from airworthy.app.judging import JudgeModel, scorer_of
 from airworthy.app.preflight_parts import models_of, parts, staged, suite_of
 from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.app.preflight_told import (
-    checklist_of,
     golden_facts,
     how_it_fails,
     options_told,
     parts_left_out,
 )
+from airworthy.app.readiness import checklist_of
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
@@ -26,6 +27,7 @@ from airworthy.core.money import NANO_PER_USD
 from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
+from airworthy.preflight.cases.keeping import Cases
 from airworthy.preflight.cell import Part
 from airworthy.preflight.course import CAPPED, Course, Wishes
 from airworthy.preflight.golden import HowOften
@@ -33,6 +35,7 @@ from airworthy.preflight.plan import Context
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept, RunState, Stored, UnknownPreflight
 from airworthy.preflight.report import Report, Verdict
+from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import Models
 from airworthy.preflight.stage.purse import Purse
 from airworthy.preflight.verdict import concluded
@@ -99,7 +102,9 @@ class Preflight:
 
     async def run(self) -> None:
         """Raises: PreflightUnderWay, SuiteError, ConfigError, UnknownPreflight, StoreError."""
-        self.suite = suite_of(self.folder, self.settings, self.options.suites)
+        made = Cases(self.app.database, self.app.clock, self.app.payloads)
+        stored = () if self.options.suites else tuple(each.case for each in made.listing([self.agent.name]))
+        self.suite = suite_of(self.folder, self.settings, self.options.suites, stored)
         models, word = models_of(self.agent, self.folder, self.settings)
         before = self._before() if self.options.against else None
         if self.options.cell:
@@ -129,9 +134,10 @@ class Preflight:
         usd = self.settings.budget_usd if options.budget_usd is None else options.budget_usd
         purse = keeper.purse = Purse(round(usd * NANO_PER_USD), row.spent_nano)
         often = HowOften(Repeats(cases=max(1, len(self.suite.cases))), options.repeat)
+        judge = self._judge(purse)
         context = Context(
             self.agent, self.agent.policy, self.suite.cases, (), row.seed, self.settings, word,
-            arrivals_s=self._arrivals(),
+            scorer_of(judge), self._arrivals(),
         )  # fmt: skip
 
         def facts(trials: Mapping[str, Sequence[Observed]]) -> dict[str, Any]:
@@ -145,7 +151,11 @@ class Preflight:
             )  # fmt: skip
             if self._stopped:
                 course.stop()
-            await course.run()
+            try:
+                await course.run()
+            finally:
+                if judge is not None:
+                    await judge.aclose()
         worked_us = row.worked_us + self.app.clock.now_us() - began_us
         self.report = self._reported(row, course, purse, word, worked_us, before)
         if not options.cell:
@@ -209,6 +219,12 @@ class Preflight:
         whole = [airworthy.__version__, release, word, self.settings.model_dump(mode="json"), cases, parts_,
                  options.repeat, options.seed]  # fmt: skip
         return digest(encode(whole)).hex()
+
+    def _judge(self, purse: Purse) -> JudgeModel | None:
+        if self.settings.judge is None:
+            return None
+        answers = StoredAnswers(self.app.database, self.app.payloads, self.agent.name)
+        return JudgeModel(self.settings.judge, purse, answers, self.app.clock)
 
     def _before(self) -> Before:
         def read(tx: Tx) -> tuple[Stored | None, dict[str, Kept]]:

@@ -6,15 +6,16 @@ import importlib.util
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from airworthy.app.build import MIGRATIONS, App
 from airworthy.app.credentials import credentials_of
 from airworthy.app.preflight_settings import BUILT_IN, CASES, PreflightSettings
 from airworthy.app.providers import upstream_of
 from airworthy.core.errors import ConfigError
+from airworthy.evals import Case
 from airworthy.evals.suites import Suite, load
-from airworthy.gateway import Upstream, place_of
+from airworthy.gateway import place_of
 from airworthy.gateway.simulator.rules import Rules
 from airworthy.preflight.cell import Part
 from airworthy.preflight.plan import PartOf
@@ -42,18 +43,24 @@ def parts(wanted: Sequence[Part]) -> dict[Part, PartOf | None]:
     }
 
 
-def suite_of(folder: Path, settings: PreflightSettings, named: Sequence[str]) -> Suite:
-    """`named`: suites of the command line, in place of those of the settings. Raises: SuiteError, ConfigError."""
+def suite_of(
+    folder: Path, settings: PreflightSettings, named: Sequence[str], stored: Sequence[Case] = ()
+) -> Suite:
+    """`named`: suites of the command line, in place of those of the settings. `stored`: cases that people made of tasks
+    and that no file holds. Raises: SuiteError, ConfigError.
+    """
     at = str(folder.resolve())
     if at not in sys.path:
         sys.path.insert(0, at)
     wanted = list(named) or list(settings.cases)
     if wanted == [CASES] and not (folder / CASES).exists():
+        if stored:
+            return load((), more=stored)
         raise ConfigError(
             f"There are no cases: {folder / CASES} is not there.",
             mend="Write cases/golden.yaml, or take a task as one: airworthy case from-task ID.",
         )
-    return load([path if _is_function(path) else folder / path for path in wanted])
+    return load([path if _is_function(path) else folder / path for path in wanted], more=stored)
 
 
 def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[Models, str]:
@@ -61,18 +68,11 @@ def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[
     if settings.simulator is not None:
         rules = None if settings.simulator == BUILT_IN else Rules.load(folder / settings.simulator)
         return SimulatedModels(rules), "simulated"
-    upstreams: dict[str, Upstream] = {}
-    for rule in agent.policy.models:
-        own = (agent.clients or {}).get(rule.name)
-        if own is None:
-            upstreams[place_of(rule)] = upstream_of(rule)
-        elif hasattr(own, "send"):
-            upstreams[rule.name] = cast("Upstream", own)
-        else:
-            raise ConfigError(
-                f"The agent's own client for {rule.name} cannot be played with.",
-                mend="Give the model a base_url in the policy, or a simulator in preflight.toml.",
-            )
+    own = agent.clients or {}
+    upstreams = {
+        place_of(rule): own[rule.name] if rule.name in own else upstream_of(rule)
+        for rule in agent.policy.models
+    }
     return RealModels(upstreams), "real"
 
 

@@ -12,13 +12,11 @@ from airworthy.preflight.against import against
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.golden import HowOften
 from airworthy.preflight.records import Stored
-from airworthy.preflight.report import Item, Report
+from airworthy.preflight.report import Report
 from airworthy.preflight.reporting import html_text, json_text, junit_text
 
 if TYPE_CHECKING:
-    from airworthy.app.build import App
     from airworthy.app.preflight import Options
-    from airworthy.runtime import Agent
 
 FAILS_MAX: Final = 40
 
@@ -56,10 +54,6 @@ def how_it_fails(cells: Sequence[CellResult]) -> tuple[str, ...]:
     said = [f"{cell.title}: {cell.why}" for cell in sorted(failed, key=lambda it: order[it.severity])]
     matrix = words.how_it_fails([cell for cell in cells if cell.part is Part.FAILURES])
     return (*matrix[:FAILS_MAX], *said[:FAILS_MAX])
-
-
-def checklist_of(app: "App", agent: "Agent", folder: Path, report: Report) -> tuple[Item, ...]:
-    return ()
 
 
 def options_told(options: "Options") -> dict[str, Any]:

@@ -9,13 +9,8 @@ from airworthy.cli import options, show
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Compare a judge, or stated confidence, with people.",
+    help="Ask the judge about labelled answers, and compare it with people.",
 )  # fmt: skip
-
-
-@app.callback()
-def judge() -> None:
-    """Keeps `calibrate` a command of its own although it is the only one."""
 
 
 @app.command(name="calibrate")
@@ -67,3 +62,60 @@ def calibrate(
     show.say(f"{found.labels} labels of people.")
     for sentence in found.sentences:
         show.say(sentence)
+
+
+@app.command(name="score")
+def score(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Labels with `answer`, one JSON object a line.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Where the judged labels go.")],
+    agent: Annotated[
+        str, typer.Option("--agent", metavar="NAME", help="May be left out when there is only one.")
+    ] = "",
+    rubric: Annotated[
+        str, typer.Option(metavar="TEXT", help="By which it judges; a line's own `rubric` goes first.")
+    ] = "",
+    cap: Annotated[
+        float, typer.Option("--cap", metavar="USD", min=0.0001, help="No call may pass this.")
+    ] = 1.0,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Let the judge of preflight.toml score answers that people labelled. What it scored before costs nothing again.
+
+    Lines without `answer`, and lines that have a `judge`, stay as they are. Take labels from `airworthy blind-test
+    export`.
+
+    \b
+    Examples:
+      airworthy judge score labels.jsonl --out judged.jsonl --rubric "Right, complete, and polite."
+    """
+    from airworthy.app.judged_labels import RUBRIC, judged_by, read_rows
+    from airworthy.app.preflight_settings import load_preflight_settings
+    from airworthy.app.project import named, project
+    from airworthy.core.errors import InputError
+    from airworthy.core.money import nano_from_usd, usd_text
+
+    whole = show.unicode_text
+    rows = read_rows(file)
+    with project(folder, database) as found:
+        chosen = named(found.agents, whole(agent) or None)
+        rule = load_preflight_settings(folder).judge
+        made = judged_by(found.app, chosen.name, rule, rows, whole(rubric) or RUBRIC, nano_from_usd(cap))
+    try:
+        out.write_text("".join(f"{line}\n" for line in made.lines), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error}.", mend="Name a path that can.") from error
+    if as_json:
+        show.emit(
+            {"judged": made.judged, "undecided": list(made.undecided), "cost_usd": made.cost_nano / 1e9}
+        )
+        return
+    show.say(f"{show.counted(made.judged, 'answer')} judged for {usd_text(made.cost_nano)}.")
+    for error_of in made.undecided[:10]:
+        show.note(f"Undecided: {error_of}")
+    if len(made.undecided) > 10:
+        show.note(f"And {len(made.undecided) - 10} more.")

@@ -69,6 +69,7 @@ class Parts:
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
     users: Users | None = None
+    cases: Cases | None = None
     provider: Provider | None = None
 
 

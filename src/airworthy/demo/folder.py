@@ -14,11 +14,12 @@ MARKER: Final = ".airworthy-demo"
 DATABASE: Final = "airworthy.db"
 SHOP_DATABASE: Final = "shop.db"
 REPORT: Final = "demo-report.json"
+CASES: Final = "cases/letters.yaml"
 _MARKER_TEXT: Final = "This folder was made by `airworthy demo`, which clears it when it runs again."
 # Only what a demo itself made is ever deleted; whatever else lies in the folder stays.
 _OURS: Final = (
-    CONFIG_FILE, "agent.py", "policy.toml", "rules.toml", "shop.toml", REPORT, "shop.log", "provider.log", "worker.log",
-    "console.log",
+    CONFIG_FILE, "agent.py", "policy.toml", "rules.toml", "shop.toml", "preflight.toml", CASES, REPORT, "shop.log",
+    "provider.log", "worker.log", "console.log",
     *(f"{name}{end}" for name in (DATABASE, SHOP_DATABASE) for end in ("", "-wal", "-shm", "-journal")),
 )  # fmt: skip
 
@@ -98,6 +99,18 @@ def furnish(
     )
 
 
+def write_preflight(folder: Folder, seed: int, *, simulated: bool) -> None:
+    """Cases of the letters, and what stands in for the shop while they are run."""
+    from airworthy.demo.cases import cases_text
+
+    (folder.path / CASES).parent.mkdir(exist_ok=True)
+    (folder.path / CASES).write_text(cases_text(seed), encoding="utf-8")
+    told = _packaged("preflight.toml")
+    if not simulated:
+        told = told.replace("simulator = ", "# simulator = ")
+    (folder.path / "preflight.toml").write_text(told, encoding="utf-8")
+
+
 def write_rules(folder: Folder) -> None:
     folder.rules.write_text(_packaged("rules.toml"), encoding="utf-8")
 
@@ -118,6 +131,7 @@ def _model_table(name: str, choice: Choice, base_url: str | None) -> str:
         f'base_url = "{base_url}"' if base_url else "",
         f'api_key_env = "{choice.api_key_env}"',
         f"timeout_s = {10 if choice.simulated else 60}",
+        "window = 32_000" if choice.simulated else "",
         f"input_usd_per_mtok = {price.tokens_in}",
         f"cached_input_usd_per_mtok = {price.cached}" if price.cached is not None else "",
         f"output_usd_per_mtok = {price.tokens_out}",

@@ -139,6 +139,7 @@ def _open_shop(wishes: Wishes, choice: Choice, folder: Folder, children: Childre
         folders.write_rules(folder)
         provider = _service(wishes, children, folder, "provider", folder.rules)
         model_url = f"{provider.first_line()}/v1"
+    folders.write_preflight(folder, wishes.seed, simulated=choice.simulated)
     folders.furnish(
         folder, choice, model_url=model_url, shop_url=service.first_line(), concurrency=wishes.jobs
     )

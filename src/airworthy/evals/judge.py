@@ -153,8 +153,9 @@ Grade only by this rubric:
 """
 _SCORE = """Say how far the rubric is met, from 0 (not at all) to 1 (wholly). Length and style count only where the
 rubric says so. Reply with one JSON object and nothing else: {"reason": "one sentence", "score": 0.0}"""
-_PAIR = """Say which of the two, A or B, meets the rubric better. Neither their order nor their length is a reason.
-Reply with one JSON object and nothing else: {"reason": "one sentence", "winner": "A"}; "winner" is "A", "B" or "tie"."""
+_PAIR = """Say which of the two, A or B, meets the rubric better. Neither their order nor their length is a
+reason. Reply with one JSON object and nothing else: {"reason": "one sentence", "winner": "A"}; "winner" is "A", "B"
+or "tie"."""
 
 
 def score_prompt(case: Case, trial: Trial) -> str:

@@ -1,10 +1,8 @@
 """What a person must have thought of before others depend on the agent; what no program can find out by itself."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from airworthy.policy.kinds import Section, Sentence, ToolName
+from airworthy.policy.kinds import Count, Section, Sentence, ToolName
 
 
 class Readiness(Section):
@@ -30,7 +28,7 @@ class Readiness(Section):
         description="An output check of your own that finds claims which no tool or document supports. "
         "Broken: a name that no output check has leaves the item `hallucination` unanswered.",
     )
-    cases_min: Annotated[int, Field(ge=1, le=100_000)] = Field(
+    cases: Count = Field(
         default=100,
         description="How many cases the checklist asks for. Broken: the item `cases` is unanswered.",
     )

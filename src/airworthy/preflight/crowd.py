@@ -1,6 +1,6 @@
 """Many runs at once, made of golden cases: who takes part, with what each begins, what is expected of it. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, Final
@@ -74,18 +74,19 @@ def gave_way(played: Sequence[Played]) -> int:
 
 def under_caps(policy: Policy, chosen: Sequence[Golden]) -> int:
     """How many of these may run in one day before a cap of the policy refuses an act of theirs."""
-    by_tool: dict[tuple[str, str], int] = defaultdict(int)
+    by_tool: Counter[str] = Counter()
+    by_recipient: Counter[tuple[str, str]] = Counter()
     for number, each in enumerate(chosen):
         for tool, recipient in _acts(policy, each):
-            by_tool[tool, ""] += 1
-            by_tool[tool, recipient] += 1
+            by_tool[tool] += 1
+            by_recipient[tool, recipient] += 1
             rule = policy.tools.get(tool)
             if rule is None:
                 continue
             day, each_day = rule.per_day, rule.per_recipient_per_day
-            if day is not None and by_tool[tool, ""] > day:
+            if day is not None and by_tool[tool] > day:
                 return number
-            if each_day is not None and recipient and by_tool[tool, recipient] > each_day:
+            if each_day is not None and recipient and by_recipient[tool, recipient] > each_day:
                 return number
     return len(chosen)
 

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from airworthy.preflight.readiness.holdings import READINESS
+from airworthy.preflight.blind_holdings import BLIND
+from airworthy.preflight.cases_tables import HOLDINGS as CASES
+from airworthy.preflight.readiness_holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
 PREFLIGHT: Final = (
@@ -29,4 +31,6 @@ PREFLIGHT: Final = (
     ),
     Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
     *READINESS,
+    *BLIND,
+    *CASES,
 )

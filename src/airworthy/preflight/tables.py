@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from airworthy.preflight.readiness.tables import MIGRATIONS as READINESS
+from airworthy.preflight.blind_tables import MIGRATIONS as BLIND
+from airworthy.preflight.cases_tables import MIGRATIONS as CASES
+from airworthy.preflight.readiness_tables import MIGRATIONS as READINESS
 from airworthy.store.migrate import Migration, create_all
 
 
@@ -63,4 +65,6 @@ MIGRATIONS = (
     Migration("preflight", 1, "preflights and their cells", _first),
     Migration("preflight", 2, "answers of models", _second),
     *READINESS,
+    *BLIND,
+    *CASES,
 )

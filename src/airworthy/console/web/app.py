@@ -10,17 +10,36 @@ from airworthy.console.web import (
     agents,
     alerts,
     assets,
+    blind,
+    cases,
     diff,
     errors,
     login,
     oidc,
     overview,
+    preflights,
     review,
     run,
     traces,
 )  # fmt: skip
 
-PAGES: Final = (assets, login, oidc, account, overview, traces, run, diff, again, review, alerts, agents)
+PAGES: Final = (
+    assets,
+    login,
+    oidc,
+    account,
+    overview,
+    traces,
+    run,
+    diff,
+    again,
+    review,
+    alerts,
+    agents,
+    blind,
+    preflights,
+    cases,
+)
 
 
 def install(api: FastAPI) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -64,6 +64,18 @@ class Base:
         found = {self.case.user, self.case.session, *_ADDRESS.findall(fields)}
         return frozenset(each.strip().casefold() for each in found if each.strip())
 
+    @cached_property
+    def structured(self) -> bool:
+        """Whether data beside the words says what is wanted (an order's number, a sum), whatever the words say."""
+        if isinstance(self.case.input, str):
+            return False
+        words = self.wording.path if self.wording is not None else None
+        return any(
+            identifies(leaf) and str(leaf).casefold() not in {self.case.user, self.case.session}
+            for path, leaf in leaves(self.case.input)
+            if path != words
+        )
+
     @property
     def person(self) -> str:
         return self.case.user or self.case.session
@@ -83,7 +95,6 @@ class Ground:
     tools: Mapping[str, Tool]
     bases: tuple[Base, ...]
     seed: int = 0
-    _others: dict[str, "Other | None"] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def plain(self) -> Base | None:
@@ -130,16 +141,10 @@ class Ground:
                     texts.update(dict.fromkeys(_system_texts(step.arguments.get("messages"))))
         return "\n".join(texts)
 
-    def other(self, base: Base) -> "Other | None":
-        """Another customer of a golden case, whose record this one has no business with."""
-        if base.case.id not in self._others:
-            self._others[base.case.id] = self._found(base)
-        return self._others[base.case.id]
-
-    def _found(self, base: Base) -> "Other | None":
-        strangers = [each for each in self.worded if each.person and each.person != base.person]
-        found = (Other.of(self, base, each) for each in strangers if base.person)
-        return next((each for each in found if each.ids), None)
+    @cached_property
+    def usual(self) -> str:
+        """What left the house in the golden runs."""
+        return "\n".join(said_in(each.trial) for base in self.bases for each in base.played)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,16 @@ def _system_texts(messages: Any) -> Iterator[str]:
     for message in messages:
         if isinstance(message, Mapping) and message.get("role") in ("system", "developer"):
             yield plain(message.get("content"))
+
+
+def said_in(trial: Trial) -> str:
+    """What left the house. What people of the house are shown (an escalation, an answer held back) did not."""
+    told = [plain(act.arguments) for act in trial.acts]
+    if trial.outcome is Outcome.ANSWERED:
+        told.append(plain(trial.answer))
+    if trial.outcome is Outcome.DECLINED:
+        told.append(trial.text)
+    return "\n".join(told)
 
 
 def ground_of(

@@ -35,7 +35,7 @@ def _item(key: str, given: Evidence, waiver: Waiver | None) -> Item:
     made = Item(key, question, "unanswered", said.evidence, said.link, said.mend)
     if waiver is None:
         return made
-    until = utc_text(waiver.until_us)
+    until = utc_text(waiver.until_us - 1)[: len("2026-12-31")]  # The last day on which it holds.
     if waiver.until_us <= given.now_us:
         return replace(made, evidence=f"{said.evidence} The waiver of {waiver.by} ended on {until}.")
     told = f"{said.evidence} Waived by {waiver.by} until {until}: {waiver.because}"

@@ -10,7 +10,7 @@ from airworthy.preflight.readiness.evidence import Evidence
 from airworthy.preflight.report import Report, Section, Verdict
 
 # Faults under which a dependency is away, as opposed to odd.
-OUTAGES: Final = frozenset({"http_500", "http_503", "timeout", "reset", "unavailable"})
+OUTAGES: Final = frozenset({"http_500", "http_503", "timeout", "reset_before", "reset_after"})
 KINDS: Final = ("normal", "edge", "failure")
 BEYOND: Final = frozenset({"limit", "cost"})
 _LISTED_MAX: Final = 5
@@ -189,7 +189,7 @@ def dependencies(given: Evidence) -> Said:
 
 
 def cases(given: Evidence) -> Said:
-    least, total = given.policy.readiness.cases_min, len(given.cases)
+    least, total = given.policy.readiness.cases, len(given.cases)
     counted = {kind: sum(kind in tags for tags in given.cases) for kind in KINDS}
     told = f"{total} cases: {', '.join(f'{n} {kind}' for kind, n in counted.items())}."
     lacking = [kind for kind, n in counted.items() if n == 0]

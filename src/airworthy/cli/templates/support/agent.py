@@ -15,7 +15,7 @@ class Reply(BaseModel):
     answer: str
 
 
-@tool(effect="read")
+@tool(effect="read", resource="order:{order_id}")
 def find_order(order_id: str) -> dict[str, str]:
     """Finds an order by its number: what was bought, its price and where it is."""
     orders: dict[str, dict[str, str]] = json.loads((HERE / "orders.json").read_text(encoding="utf-8"))
