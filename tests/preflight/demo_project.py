@@ -6,17 +6,15 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from airworthy.app.build import MIGRATIONS
 from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.core.clock import SystemClock
-from airworthy.demo.inquiries import Inquiry, inquiries
-from airworthy.demo.shop import BUYERS
+from airworthy.demo.cases import cases as demo_cases
 from airworthy.demo.variants import variant
 from airworthy.demo.variants.variant import sound
 from airworthy.evals import Case
-from airworthy.evals.case import Expect, Number, ToolExpect
 from airworthy.gateway.simulator.rules import Rules
 from airworthy.preflight.crowd_settings import ConcurrencySettings, LoadSettings
 from airworthy.preflight.settings import ToolSettings
@@ -25,15 +23,8 @@ from airworthy.preflight.stage.playhouse import Playhouse, Setting, opened
 from airworthy.runtime import Agent
 
 SEED: Final = 7
-_REPLY: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["status", "summary", "prices_quoted"],
-    "properties": {
-        "status": {"enum": ["answered", "declined", "escalated"]},
-        "summary": {"type": "string"},
-        "prices_quoted": {"type": "array", "items": {"type": "string"}},
-    },
-}
+# A letter of each kind that matters to some variant; the demo has forty.
+IDS: Final = ("price", "order-status", "policy", "refund-small", "refund-large", "latest-order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +49,8 @@ def written(folder: Path, broken: str = "") -> Project:
 
 
 def cases() -> tuple[Case, ...]:
-    """A letter of each kind that matters here, with what must come of it."""
-    chosen = {
-        "price": ("answered",), "order_status": ("answered",), "policy": ("answered",),
-        "refund_small": ("answered",), "refund_large": ("answered",), "latest_order": ("answered",),
-    }  # fmt: skip
-    known = {
-        buyer.email for buyer in BUYERS
-    }  # They write letters with a twist; those of the others are plain.
-    letters = [letter for letter in inquiries(SEED) if letter.sender not in known]
-    return tuple(_case(kind, next(each for each in letters if each.kind == kind)) for kind in chosen)
-
-
-def _case(kind: str, letter: Inquiry) -> Case:
-    refund = (ToolExpect(name="refund"),) if kind.startswith("refund") else ()
-    expect = Expect(
-        outcome=("answered",),
-        json_schema=_REPLY,
-        acts=(*refund, ToolExpect(name="send_reply", arguments={"to": letter.sender})),
-        approval=("refund",) if kind == "refund_large" else (),
-        steps=Number(max=12),
-    )
-    return Case(
-        id=kind.replace("_", "-"), input=letter.message, session=letter.key, user=letter.sender,
-        source="email", expect=expect,
-    )  # fmt: skip
+    known = {case.id: case for case in demo_cases(SEED)}
+    return tuple(known[name] for name in IDS)
 
 
 SETTINGS: Final = PreflightSettings(

@@ -48,8 +48,15 @@ call = [{ tool = "find_order", arguments = { order_id = "{order}" } }]
 """
 
 
+LEFT: list[str] = []
+
+
 class LeftTheHouse(AssertionError):
-    """An act's real function was called in a preflight."""
+    """An act's real function was called. Noted, because a guard makes an answer of what a tool raises."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        LEFT.append(what)
 
 
 @tool
@@ -109,8 +116,10 @@ async def stage_of(
         agent if agent is not None else agent_of(), MIGRATIONS,
         models if models is not None else simulated(), clock, settings or StageSettings(), **more,
     )  # fmt: skip
+    LEFT.clear()
     async with opened(setting) as stage:
         yield stage
+        assert not LEFT
 
 
 def case(value: Any = "Where is order 1001?", **said: Any) -> Case:

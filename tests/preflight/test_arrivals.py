@@ -49,6 +49,7 @@ def test_the_same_seed_gives_the_same_times() -> None:
         ("user,at\n" + "\n".join(f"u,{n}.5" for n in range(12)), "a named column"),
         ("\n".join(f'{{"tokens": 5, "at": {n}.5}}' for n in range(12)), "JSON lines"),
         ("created_us\n" + "\n".join(str(n * 1_000_000 + 500_000) for n in range(12)), "microseconds"),
+        ("n,t_ms\n" + "\n".join(f"9,{n * 1000 + 500}" for n in range(12)), "milliseconds"),
         ("time\n" + "\n".join(f"1970-01-01T00:00:{n:02}.5Z" for n in range(12)), "ISO 8601"),
     ],
 )

@@ -174,6 +174,10 @@ def test_an_effect_that_failed_is_not_told_as_answered() -> None:
 
     assert _found(failed, "http_404", "always", "refund") == ["missing_effect"]
     assert _found(failed, "http_404", "always", "refund", policy=optional) == []
+    admitted = replace(failed, answer="The refund could not be made.")
+    assert _found(admitted, "http_404", "always", "refund") == []
+    usual, same = (replace(each, answer="Refunded. Do not reply.") for each in (USUAL, failed))
+    assert _found(same, "http_404", "always", "refund", usual=usual) == ["missing_effect"]
     escalated = replace(failed, outcome=Outcome.ESCALATED)
     assert _found(escalated, "http_404", "always", "refund") == []
 

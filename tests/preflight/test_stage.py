@@ -4,11 +4,18 @@ import asyncio
 import threading
 from unittest import mock
 
+from airworthy.app.build import MIGRATIONS
 from airworthy.core.outcome import Outcome
+from airworthy.gateway import budget
 from airworthy.preflight.settings import StageSettings
 from airworthy.preflight.stage import Script, playhouse
+from airworthy.preflight.stage.part import Part
+from airworthy.preflight.stage.prefix import begin_with, kept
+from airworthy.preflight.stage.world import World
+from airworthy.recorder import Payloads
 from airworthy.runtime import Run, SyncRun
-from tests.preflight.kit import agent_of, case, played, stage_of
+from airworthy.store import MemoryDatabase, migrate
+from tests.preflight.kit import TOOLS, agent_of, case, played, policy_of, stage_of
 
 
 def test_a_case_is_played_with_live_reads_and_stand_ins_for_acts() -> None:
@@ -44,6 +51,30 @@ def test_the_part_before_a_step_comes_from_the_recording_and_costs_no_call() -> 
             assert last.acts == found.acts[:0] + last.acts
             assert [(act.tool, act.times) for act in last.acts] == [("refund", 1)]
             assert last.cost_nano == whole.trial.cost_nano
+
+    played(work())
+
+
+def test_the_part_before_counts_against_limits_as_if_the_task_had_made_it() -> None:
+    async def work() -> None:
+        refunding = case("Please refund order 1001.")
+        async with stage_of() as stage:
+            whole = await stage.play(Script(refunding))
+        at = next(use.seq for use in whole.trial.tools if use.name == "refund") + 1
+        steps = kept(whole.recording.steps, at)
+        database = MemoryDatabase()
+        migrate(database, MIGRATIONS)
+        part = Part(Script(refunding), World(), task_id="tsk_1")
+        tools = {each.name: each for each in TOOLS}
+        database.write_now(lambda tx: begin_with(tx, part, steps, tools, Payloads(), policy_of()))
+        paid = sum(step.facts.cost_nano or 0 for step in steps)
+        assert paid > 0
+        assert database.read_now(lambda tx: budget.of_task(tx, "tsk_1")) == paid
+        for limits, reason in (({"tool_calls": 1}, "limit_tool_calls"), ({"steps": at - 2}, "limit_steps")):
+            async with stage_of(agent_of(limits=limits)) as stage:
+                at = next(use.seq for use in whole.trial.tools if use.name == "refund")
+                trial = (await stage.play(Script(refunding, prefix=whole.recording, at=at))).trial
+                assert trial.reason == reason, trial
 
     played(work())
 
@@ -150,5 +181,36 @@ def test_a_question_that_nobody_answers_is_said_to_wait() -> None:
             said = (await stage.play(Script(case(answers={"colour": "red"})))).trial
             assert (said.outcome, said.answer) == (Outcome.ANSWERED, "red")
             assert [(each.text, each.said) for each in said.asked] == [("Which colour?", "red")]
+
+    played(work())
+
+
+def test_an_agent_that_computes_without_an_end_is_interrupted_and_what_it_did_is_told() -> None:
+    async def handle(run: Run) -> str:
+        await run.tool("find_order", order_id=1)
+        while True:
+            pass
+
+    async def work() -> None:
+        async with stage_of(agent_of(handle), settings=StageSettings(trial_s_max=0.05)) as stage:
+            trial = (await stage.play(Script(case()))).trial
+            assert (trial.outcome, trial.reason, stage.abandoned) == (None, "hangs", 0), trial
+            assert [use.name for use in trial.tools] == ["find_order"]
+
+    with mock.patch.object(playhouse, "POLITE_S", 0.3):
+        played(work())
+
+
+def test_a_question_with_a_deadline_gets_its_default_when_it_has_passed() -> None:
+    async def handle(run: Run) -> str:
+        number = await run.ask("How many?", output=int, deadline_s=7200, default=3)
+        return f"{number}"
+
+    async def work() -> None:
+        async with stage_of(agent_of(handle)) as stage:
+            late = (await stage.play(Script(case()))).trial
+            assert (late.outcome, late.answer) == (Outcome.ANSWERED, "3"), late
+            said = (await stage.play(Script(case(answers={"many": "5"})))).trial
+            assert (said.outcome, said.answer) == (Outcome.ANSWERED, "5"), said
 
     played(work())

@@ -1,6 +1,8 @@
 """No act leaves the house: not by a retry, out of the outbox, as an undo, or through a stand-in that is none."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,10 +13,10 @@ from airworthy.preflight.settings import StageSettings, ToolSettings
 from airworthy.preflight.stage import Placed, Script
 from airworthy.preflight.stage.part import Now, Part, now
 from airworthy.preflight.stage.world import World
-from airworthy.resilience.chaos import Fault
+from airworthy.resilience.chaos import KINDS, Fault
 from airworthy.runtime import Run
-from airworthy.tools import tool
-from tests.preflight.kit import LeftTheHouse, agent_of, case, played, refund, send_mail, stage_of
+from airworthy.tools import ToolError, tool
+from tests.preflight.kit import LEFT, LeftTheHouse, agent_of, case, played, refund, send_mail, stage_of
 
 
 def takes_back(arguments: Any, result: Any, *, idempotency_key: str) -> str:
@@ -25,6 +27,16 @@ def takes_back(arguments: Any, result: Any, *, idempotency_key: str) -> str:
 def book(seat: str, *, idempotency_key: str) -> dict[str, str]:
     """Books a seat."""
     raise LeftTheHouse("book")
+
+
+ENTERED: list[str] = []
+
+
+@contextlib.contextmanager
+def sandbox() -> Iterator[None]:
+    ENTERED.append("in")
+    yield
+    ENTERED.append("out")
 
 
 def pretends(to: str, body: str, world: dict[str, Any]) -> str:
@@ -201,5 +213,44 @@ def test_a_fault_of_the_model_counts_from_where_the_trial_goes_live() -> None:
                 ).trial
                 assert trial.outcome is outcome, trial
                 assert trial.reason == ("done" if outcome is Outcome.ANSWERED else "model_failure")
+
+    played(work())
+
+
+def test_the_sandbox_is_entered_once_around_all_trials() -> None:
+    async def work() -> None:
+        async with stage_of(settings=StageSettings(sandbox=f"{__name__}:sandbox")) as stage:
+            for _ in range(2):
+                await stage.play(Script(case()))
+            assert ENTERED == ["in"]
+
+    ENTERED.clear()
+    played(work())
+    assert ENTERED == ["in", "out"]
+
+
+@pytest.mark.slow
+def test_no_fault_lets_an_act_out() -> None:
+    """Whatever a fault does to a call, the tool's own function is not what is called. Slow: every kind, at two tools."""
+
+    async def handle(run: Run) -> str:
+        for name, arguments in (
+            ("refund", {"order_id": 1, "cents": 5}),
+            ("send_mail", {"to": "a", "body": "b"}),
+        ):
+            with contextlib.suppress(ToolError):
+                await run.tool(name, **arguments)
+        return "done"
+
+    async def work() -> None:
+        async with stage_of(agent_of(handle)) as stage:
+            for kind in KINDS.values():
+                for name in ("refund", "send_mail"):
+                    fault = Placed("tool", name, 1, Fault(kind.name, "always"))
+                    trial = (await stage.play(Script(case(), faults=(fault,)))).trial
+                    assert trial.outcome is not None or "to mend it" in trial.text, (kind.name, trial)
+                    keyed = [act for act in trial.acts if act.tool == "refund"]
+                    assert [act.times for act in keyed] in ([], [1]), (kind.name, trial)
+            assert not LEFT
 
     played(work())

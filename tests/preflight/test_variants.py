@@ -14,7 +14,10 @@ import pytest
 
 from airworthy.core.errors import ConfigError
 from airworthy.demo import pretending
+from airworthy.demo.choice import SIMULATED_NAMES, SIMULATED_PRICE, Choice
+from airworthy.demo.folder import Folder, furnish
 from airworthy.demo.variants import Change, VariantOutdated, variant, variants
+from airworthy.demo.variants.__main__ import main
 from airworthy.demo.variants.variant import sound
 from airworthy.evals.stats import Repeats
 from airworthy.preflight import adversarial, concurrency, failures, load
@@ -187,7 +190,30 @@ def test_an_edit_that_does_not_fit_the_sound_agent_any_more_is_refused() -> None
     with pytest.raises(VariantOutdated) as refused:
         outdated.applied(sound())
 
-    assert "stands 0 times in agent.py, not 1" in refused.value.message
+    assert "in agent.py stands there 0 times, not 1" in refused.value.message
+
+
+def test_the_agent_of_a_demos_folder_is_broken_in_place_and_only_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulated = Choice(SIMULATED_NAMES, SIMULATED_PRICE, "tests", simulated=True)
+    furnish(
+        Folder(tmp_path),
+        simulated,
+        model_url="http://127.0.0.1:1/v1",
+        shop_url="http://127.0.0.1:2",
+        concurrency=2,
+    )
+    (tmp_path / "rules.toml").write_text(sound()["rules.toml"], encoding="utf-8")
+
+    assert [main([name, str(tmp_path)]) for name in ("no_retry", "no_retry")] == [0, 2]
+    assert main([]) == 0
+
+    said = capsys.readouterr()
+    assert "attempts = 1" in (tmp_path / "policy.toml").read_text(encoding="utf-8")
+    assert said.out.startswith(variant("no_retry").broken)
+    assert "loops: " in said.out
+    assert "Make the edit anew" in said.err
 
 
 def test_an_unknown_variant_is_refused_with_those_there_are() -> None:

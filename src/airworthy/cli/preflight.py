@@ -24,40 +24,52 @@ OUT = "preflight-report"
 EVIDENCE_CHARS = 2_000
 
 
+Suites = Annotated[
+    list[str] | None,
+    typer.Option("--suite", metavar="PATH", help="Cases, in place of preflight.toml's; repeatable."),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(metavar="USD", min=0, help="What it may cost in all; left out: preflight.toml's."),
+]
+Against = Annotated[
+    str, typer.Option(metavar="WHICH", help="Compare with: last-good, a release, a preflight's id.")
+]
+Repeat = Annotated[
+    str, typer.Option(metavar="auto|N", help="Runs of each golden case; auto: until it is clear.")
+]
+Jobs = Annotated[int, typer.Option(min=1, max=256, metavar="N", help="Trials at once.")]
+Only = Annotated[
+    list[Part] | None,
+    typer.Option("--only", metavar="PART", help="This part only; repeatable. It can then not end as go."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same cells.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", file_okay=False, help="Folder for the report files.")
+]
+CellId = Annotated[str, typer.Option(metavar="ID", help="Run exactly this cell again, and show it.")]
+Resume = Annotated[
+    bool | None,
+    typer.Option(
+        "--resume/--fresh", help="Go on with one that was broken off, or begin anew; left out: go on."
+    ),
+]
+
+
 @app.command(name="preflight")
 def preflight(
     agent: options.AgentArgument = None,
     *,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", metavar="PATH", help="Cases, in place of preflight.toml's; repeatable."),
-    ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(metavar="USD", min=0, help="What it may cost in all; left out: preflight.toml's."),
-    ] = None,
-    against: Annotated[
-        str, typer.Option(metavar="WHICH", help="Compare with: last-good, a release, or a preflight's id.")
-    ] = "",
-    repeat: Annotated[
-        str, typer.Option(metavar="auto|N", help="Runs of each golden case; auto: until it is clear.")
-    ] = "auto",
-    jobs: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="Trials at once.")] = 16,
-    only: Annotated[
-        list[Part] | None,
-        typer.Option("--only", metavar="PART", help="This part only; repeatable. It can then not end as go."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cells.")] = 7,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Folder for the report files.")
-    ] = None,
-    cell: Annotated[str, typer.Option(metavar="ID", help="Run exactly this cell again, and show it.")] = "",
-    resume: Annotated[
-        bool | None,
-        typer.Option(
-            "--resume/--fresh", help="Go on with one that was broken off, or begin anew; left out: go on."
-        ),
-    ] = None,
+    suite: Suites = None,
+    budget: Budget = None,
+    against: Against = "",
+    repeat: Repeat = "auto",
+    jobs: Jobs = 16,
+    only: Only = None,
+    seed: Seed = 7,
+    out: Out = None,
+    cell: CellId = "",
+    resume: Resume = None,
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,

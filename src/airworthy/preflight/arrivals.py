@@ -20,17 +20,9 @@ BLOCK: Final = (
     10  # Gaps that are kept together when a recording is too short: bursts are what a pattern is about.
 )
 _COLUMNS: Final = (
-    "created_us",
-    "created",
-    "timestamp",
-    "time",
-    "at",
-    "at_us",
-    "arrived",
-    "ts",
-    "t",
-    "seconds",
-)
+    "created_us", "created", "timestamp", "time", "at", "at_us", "arrived", "ts", "t", "seconds", "at_ms", "t_ms",
+)  # fmt: skip
+_SHARES_OF_S: Final = {"_us": US_PER_S, "_ms": 1_000}
 
 
 def recorded_times(tx: Tx, agent: str, limit: int = TIMES_MAX) -> tuple[float, ...]:
@@ -45,7 +37,7 @@ def recorded_times(tx: Tx, agent: str, limit: int = TIMES_MAX) -> tuple[float, .
 def read_times(text: str, origin: str = "the file of arrivals") -> tuple[float, ...]:
     """From CSV with a header or without, or JSON lines: a column or key that names a time, else the first.
 
-    Times are seconds, microseconds (of a `_us` column) or ISO 8601. Raises: ConfigError.
+    Times are seconds, of a `_us` or `_ms` column micro- or milliseconds, or ISO 8601. Raises: ConfigError.
     """
     lines = [line for line in text.splitlines() if line.strip()][: TIMES_MAX + 1]
     values = _of_json(lines, origin) if lines and lines[0].lstrip().startswith("{") else _of_csv(lines)
@@ -153,4 +145,4 @@ def _seconds(value: Any, name: str) -> float:
         return (then if then.tzinfo is not None else then.replace(tzinfo=UTC)).timestamp()
     if not math.isfinite(number):
         raise ValueError(repr(value))
-    return number / US_PER_S if name.endswith("_us") else number
+    return number / _SHARES_OF_S.get(name[-3:], 1)

@@ -176,7 +176,7 @@ def _verdict(results: Sequence[CellResult], facts: Mapping[str, Any]) -> tuple[V
         missing.append(f"{len(open_) - _SHOWN_MAX} more cases came to no result.")
     nothing = facts.get("do_nothing") or {}
     good = sum(1 for each in results if each.state is State.PASSED)
-    if results and nothing.get("passed", 0) >= good:
+    if results and nothing and nothing["passed"] >= good:
         missing.append(
             f"An agent that does nothing passes {nothing['passed']} of {nothing['cases']} cases, so these cases do not"
             " tell a good agent from none."

@@ -5,6 +5,7 @@ outcome, a crash, an effect twice or another one, an answer that nothing support
 answered though its effect failed, and an answer lost to a fault that the next try would have passed.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from airworthy.core.effect import Effect
 from airworthy.core.money import NANO_PER_USD
 from airworthy.core.outcome import Outcome
 from airworthy.evals import Act, Case, Finding, ToolUse, Trial, score
+from airworthy.evals.matching import as_data
 from airworthy.policy import Policy
 from airworthy.preflight.grounding import Stated, Support, day_of, stated, texts_of
 from airworthy.preflight.plan import Golden
@@ -33,6 +35,11 @@ FACTS_SHOWN: Final = 4
 ALWAYS: Final = frozenset(("json_schema", "not_facts", "not_tools"))
 # When the fault has passed and all that was heard is whole, the answer has to be as good as without it.
 AS_EVER: Final = frozenset(("facts", "missing_effect", "outcome", "reason"))
+# Words of a sentence that admits a failure, in the languages that agents mostly answer in.
+_ADMITS: Final = re.compile(
+    r"(?i)\b(?:not|cannot|can't|couldn't|wasn't|didn't|unable|fail(?:ed|s|ure)?|error|unavailable|problem|later|pending"
+    r"|nicht|leider|fehl\w*|später|pas|impossible|erreur|échoué|no (?:se )?(?:ha|pude|pudo|fue)|falló|niet|mislukt)\b"
+)
 WORST_FIRST: Final = (
     "duplicate_effect", "wrong_effect", "ungrounded", "missing_effect", "limit", "no_outcome", "crash", "approval",
     "not_facts", "not_tools", "json_schema", "not_retried", "outcome",
@@ -177,11 +184,20 @@ def _missing(policy: Policy, golden: Golden, trial: Trial) -> Iterator[Finding]:
         wanted = golden.case.expect.acts is not None and any(
             each.name == tool for each in golden.case.expect.acts
         )
-        if failed is not None:
+        if failed is not None and not _admitted(trial, golden.played.trial):
             text = f"The task is told as answered, but {tool} failed ({failed.error or 'refused'}) and was not done."
             yield Finding("missing_effect", text, failed.seq)
         elif wanted and not uses:
             yield Finding("missing_effect", f"The task is told as answered, but {tool} was never tried.")
+
+
+def _admitted(trial: Trial, usual: Trial) -> bool:
+    """The answer says in a word that something went wrong, and the golden run's does not use that word."""
+    now, then = (
+        {found.casefold() for text in texts_of(as_data(each.answer)) for found in _ADMITS.findall(text)}
+        for each in (trial, usual)
+    )
+    return bool(now - then)
 
 
 def _grounding(golden: Golden, played: Played) -> Iterator[Finding]:

@@ -44,5 +44,6 @@ class StageSettings(Section):
     )
     trial_s_max: Annotated[float, Field(gt=0, le=3600)] | None = Field(
         default=None,
-        description="Real seconds after which a trial is given up; default: as long as the policy lets a task run.",
+        description="Real seconds after which a trial is given up; default: as long as the policy lets a task run, and "
+        "15 more; with the simulator at most 30.",
     )

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,14 +25,14 @@ class VariantOutdated(ConfigError):
 
 
 class Change(BaseModel):
-    """`old` stands in the sound file exactly `times` times, and each is replaced by `new`."""
+    """`old` stands in the sound file exactly `times` times, and each is replaced by `new`; 0: once or more often."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: File
     old: str = Field(min_length=1)
     new: str
-    times: int = 1
+    times: int = Field(default=1, ge=0)
 
 
 class Variant(BaseModel):
@@ -53,10 +54,10 @@ class Variant(BaseModel):
         changed = dict(files)
         for edit in self.change:
             found = changed[edit.file].count(edit.old)
-            if found != edit.times:
+            if found != edit.times and not (edit.times == 0 and found):
                 raise VariantOutdated(
-                    f"An edit of the variant {self.name!r} stands {found} times in {edit.file}, not {edit.times}: "
-                    f"{edit.old!r}.",
+                    f"What the variant {self.name!r} edits in {edit.file} stands there {found} times, not "
+                    f"{edit.times or 'once or more'}: {edit.old!r}.",
                     mend="Make the edit anew from the file as it is now.",
                 )
             changed[edit.file] = changed[edit.file].replace(edit.old, edit.new)
@@ -86,3 +87,17 @@ def sound() -> Mapping[str, str]:
         name: demo.joinpath(name).read_text(encoding="utf-8")
         for name in ("agent.py", "policy.toml", "rules.toml")
     }
+
+
+def broken_into(folder: Path, name: str) -> Variant:
+    """Breaks the agent of a demo's folder, whose other files stay as they are. Raises: ConfigError."""
+    found = variant(name)
+    try:
+        files = {file: (folder / file).read_text(encoding="utf-8") for file in sound()}
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} holds no agent of the demo: {error}.", mend="Make one first: airworthy demo --headless"
+        ) from error
+    for file, text in found.applied(files).items():
+        (folder / file).write_text(text, encoding="utf-8")
+    return found

@@ -27,6 +27,8 @@ async def at_home(home: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[
     async def made() -> T:
         return await work()
 
+    if home.is_closed():
+        raise RuntimeError("The preflight is over.")
     with outside_of(asyncio.get_running_loop())():
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made(), home))
 

@@ -8,7 +8,7 @@ import orjson
 from airworthy.core.canonical import encode
 from airworthy.evals import Asked
 from airworthy.preflight.stage.part import Part
-from airworthy.review import questions
+from airworthy.review import ItemQuery, Kind, items, questions
 from airworthy.runtime import Operations, State, TaskRow
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.store import Tx
@@ -25,6 +25,11 @@ class StandInPeople:
         self._operations = operations
         self._lifecycle = lifecycle
         self._noted: set[str] = set()
+
+    @property
+    def left_one(self) -> bool:
+        """Whether a question was put to them at all, which may still be open."""
+        return bool(self._noted)
 
     def decide(self, part: Part) -> bool:
         """Whether anything was decided, so that its task goes on."""
@@ -70,14 +75,10 @@ class StandInPeople:
         return self._operations.database.write_now(answer)
 
 
-def open_deadline_us(tx: Tx, task_id: str) -> int | None:
-    """When the first open question of the task has waited as long as its agent allows."""
-    ends = [
-        question.created_us + round(question.deadline_s * 1e6)
-        for question in questions.of_task(tx, task_id)
-        if question.open and question.deadline_s is not None
-    ]
-    return min(ends, default=None)
+def asked_until_us(tx: Tx) -> int | None:
+    """When a clock has something to do about a question that nobody has answered."""
+    listed = items.listing(tx, ItemQuery(kinds=(Kind.QUESTION,)))
+    return min((item.wake_us for item in listed if item.wake_us is not None), default=None)
 
 
 def _answer(part: Part, text: str) -> str | None:

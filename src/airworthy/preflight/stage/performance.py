@@ -20,7 +20,7 @@ from airworthy.preflight.stage.loop import LoopClock, TrialLoop, agents_function
 from airworthy.preflight.stage.models import Chain, Models, StageGateway
 from airworthy.preflight.stage.outside import at_home
 from airworthy.preflight.stage.part import Part
-from airworthy.preflight.stage.people import StandInPeople, open_deadline_us
+from airworthy.preflight.stage.people import StandInPeople, asked_until_us
 from airworthy.preflight.stage.prefix import begin_with, kept
 from airworthy.preflight.stage.purse import Purse
 from airworthy.preflight.stage.script import Played
@@ -118,6 +118,7 @@ class Performance:
         self._course: asyncio.Task[None] | None = None
         self._stopped = ""
         self._crash = ""
+        self.forced = False  # Its thread was broken into.
 
     def stop(self, why: str) -> None:
         """From its own loop; what there is is told."""
@@ -152,7 +153,7 @@ class Performance:
                 decided = [people.decide(part) for part in self._cast.values()]  # Each is asked.
                 if any(decided):
                     continue
-                if not await self._later(clock, feeding, reviews):
+                if not await self._later(clock, feeding, people, reviews):
                     return
             self._stopped = f"After {ROUNDS_MAX} waits it still had not come to an end."
         finally:
@@ -212,26 +213,28 @@ class Performance:
                 if step.kind == "tool":
                     part.passed(step.name, step.arguments)
 
-    async def _later(self, clock: LoopClock, feeding: "asyncio.Task[None]", reviews: Reviews) -> bool:
+    async def _later(
+        self, clock: LoopClock, feeding: "asyncio.Task[None]", people: StandInPeople, reviews: Reviews
+    ) -> bool:
         """Waits for what time alone brings next; False when that is nothing."""
         names = [self._troupe.agent.name]
 
         def due(tx: Tx) -> list[int | None]:
             return [next_wake_us(tx), outbox.next_due_us(tx, names)]
 
-        def asked(tx: Tx) -> list[int | None]:
-            return [open_deadline_us(tx, task_id) for task_id in self._cast]
-
+        if people.left_one:
+            await reviews.keep(clock.now_us())  # The clock of a question begins when it is on the list.
         times = [each for each in self._database.read_now(due) if each is not None]
         if not feeding.done():
             times.append(self._start_us + round(min(self._coming(), default=0.0) * US_PER_S))
-        deadlines = [each for each in self._database.read_now(asked) if each is not None]
-        next_us = min([*times, *deadlines], default=None)
+        until_us = self._database.read_now(asked_until_us)
+        next_us = min(times + ([] if until_us is None else [until_us]), default=None)
         if next_us is None:
             return False
         await asyncio.sleep(max(0.0, (next_us - clock.now_us()) / US_PER_S))
-        came_of_it = bool(deadlines) and await self._deadline(clock, reviews)
-        return bool(times) or came_of_it
+        if until_us is not None:
+            await reviews.keep(clock.now_us())
+        return bool(times) or self._database.read_now(asked_until_us) != until_us
 
     def _coming(self) -> list[float]:
         """When those come who have not come yet."""
@@ -241,12 +244,6 @@ class Performance:
             if not self.parts[number].task_id and number not in self._refused
         ]
 
-    async def _deadline(self, clock: LoopClock, reviews: Reviews) -> bool:
-        """Carries out what deadlines have decided, as the review chore does; whether that changed anything."""
-        before = self._database.read_now(next_wake_us)
-        await reviews.keep(clock.now_us())
-        return self._database.read_now(next_wake_us) != before
-
     def _told(self, part: Part, number: int) -> Played:
         if number in self._refused:
             return self._refused[number]
@@ -254,4 +251,6 @@ class Performance:
             return unplayed(part, "hangs", self._stopped or "It never began.")
         found = self._database.read_now(lambda tx: left(tx, part.task_id))
         crash = "" if part.lost is not None else self._crash
-        return played(part, found, self._troupe.stand_ins.tools, crash=crash, hangs=self._stopped)
+        return played(
+            part, found, self._troupe.stand_ins.tools, crash=crash, hangs=self._stopped, forced=self.forced
+        )

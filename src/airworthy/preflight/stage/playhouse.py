@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import random
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from airworthy.tools import Toolbox
 
 OVERTIME_S: Final = 15.0  # Beyond what the policy lets a task run: it would have ended it by then.
 REAL_S_MAX: Final = 900.0
+SIMULATED_S_MAX: Final = 30.0  # Where no model takes real time, nothing honest takes long.
 TOGETHER_S_MAX: Final = 3600.0
 AT_ONE_GO: Final = 16
 US_PER_DAY: Final = 86_400_000_000
@@ -55,6 +57,10 @@ class Setting:
     credentials: Mapping[str, Any] | None = None
     payloads: Payloads = field(default_factory=Payloads)
     at_once: int = 64  # Tasks that one worker runs at a time, where nothing else bounds them.
+
+
+class GivenUp(BaseException):
+    """Raised in the thread of a trial that would not end."""
 
 
 class Playhouse:
@@ -88,7 +94,8 @@ class Playhouse:
         """For one trial; what is played together has longer, as there is more of it."""
         said = self.setting.settings.trial_s_max
         limit_s = self.setting.agent.policy.limits.seconds
-        return said if said is not None else min(limit_s + OVERTIME_S, REAL_S_MAX)
+        longest_s = REAL_S_MAX if self.setting.models.kept else SIMULATED_S_MAX
+        return said if said is not None else min(limit_s + OVERTIME_S, longest_s)
 
     def learn(self, case: Case, recording: Recording) -> None:
         """What tools said in it answers later trials of the same user and session."""
@@ -119,6 +126,9 @@ class Playhouse:
             finished, _ = await asyncio.wait({done}, timeout=real_s)
             if not finished:
                 thread.stop(f"It was given up after {real_s:g} s of real time.")
+                finished, _ = await asyncio.wait({done}, timeout=POLITE_S)
+            if not finished:
+                thread.interrupt()
                 finished, _ = await asyncio.wait({done}, timeout=POLITE_S)
         except asyncio.CancelledError:
             thread.stop("The preflight was stopped.")
@@ -169,15 +179,23 @@ class _Thread:
         self._home = home
         self._done = done
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="airworthy: a trial", daemon=True)
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="airworthy: a trial", daemon=True).start()
+        self._thread.start()
 
     def stop(self, why: str) -> None:
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # It ended in this very moment.
                 loop.call_soon_threadsafe(self._performance.stop, why)
+
+    def interrupt(self) -> None:
+        """For an agent that computes without an end in its loop's thread, and would take everybody's time."""
+        if self._thread.ident is not None and self._thread.is_alive():
+            self._performance.forced = True
+            number = ctypes.c_ulong(self._thread.ident)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(GivenUp))
 
     def _run(self) -> None:
         loop = self._loop = TrialLoop()

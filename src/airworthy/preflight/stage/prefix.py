@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from airworthy.core.canonical import digest, encode
+from airworthy.gateway.budget import Standing, rows
 from airworthy.policy import Policy, ToolRule
 from airworthy.preflight.stage.part import Part
 from airworthy.preflight.stage.values import ToolCall
@@ -51,8 +52,19 @@ def begin_with(
             versions[facts.resource] = max(versions.get(facts.resource, 0), facts.resource_version)
         if step.acted and step.name in tools:
             _acted(tx, part, step, tools[step.name], policy)
+    _spent(tx, part.task_id, steps)
     for name, version in versions.items():
         tx.execute("INSERT INTO resources (name, version, holder) VALUES (?, ?, NULL)", (name, version))
+
+
+def _spent(tx: Tx, task_id: str, steps: Sequence[Recorded]) -> None:
+    """So that the task's limit of cost holds over the whole of it."""
+    calls = [step.facts for step in steps if step.kind == "model" and step.error is None]
+    tokens = sum((facts.tokens_in or 0) + (facts.tokens_out or 0) for facts in calls)
+    spent = Standing(
+        settled_nano=sum(facts.cost_nano or 0 for facts in calls), settled_tokens=tokens, calls=len(calls)
+    )
+    rows.change(tx, f"task:{task_id}", spent)
 
 
 def _acted(tx: Tx, part: Part, step: Recorded, tool: Tool, policy: Policy) -> None:

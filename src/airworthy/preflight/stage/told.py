@@ -33,11 +33,21 @@ def left(tx: Tx, task_id: str) -> Left:
     return Left(tasks.get(tx, task_id), tuple(read_steps(tx, task_id)), waits_for(tx, task_id))
 
 
-def played(part: Part, found: Left, tools: Mapping[str, Tool], *, crash: str = "", hangs: str = "") -> Played:
-    """`hangs`: why it was given up, in words; empty: it was not."""
+def played(
+    part: Part,
+    found: Left,
+    tools: Mapping[str, Tool],
+    *,
+    crash: str = "",
+    hangs: str = "",
+    forced: bool = False,
+) -> Played:
+    """`hangs`: why it was given up, in words; empty: it was not. `forced`: it did not end by itself, so how it ended
+    says nothing.
+    """
     task, steps = found.task, found.steps
     why = task.why
-    outcome = task.outcome
+    outcome = None if forced else task.outcome
     reason, text = ("", "") if why is None else (why.code.value, why.text)
     if outcome is None:
         reason = HANGS if hangs else LOST if crash else WAITS
