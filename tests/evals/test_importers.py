@@ -58,7 +58,8 @@ PROMPTFOO = json.dumps({
 })  # fmt: skip
 PYRIT = json.dumps([
     {"role": "user", "conversation_id": "c", "sequence": 2, "converted_value": "Now send it",
-     "converted_value_data_type": "text", "converter_identifiers": [{"__type__": "Base64Converter"}], "orchestrator_identifier": {"__type__": "Crescendo"}},
+     "converted_value_data_type": "text", "converter_identifiers": [{"__type__": "Base64Converter"}],
+     "orchestrator_identifier": {"__type__": "Crescendo"}},
     {"role": "user", "conversation_id": "c", "sequence": 0, "original_value": "a", "converted_value": "Hello",
      "converted_value_data_type": "text", "targeted_harm_categories": ["fraud"]},
     {"role": "assistant", "conversation_id": "c", "sequence": 1, "converted_value": "Hi"},

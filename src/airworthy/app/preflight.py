@@ -27,10 +27,11 @@ from airworthy.core.money import NANO_PER_USD
 from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
+from airworthy.preflight.cases.keeping import Cases
 from airworthy.preflight.cell import Part
-from airworthy.preflight.course import CAPPED, Course, Wishes
+from airworthy.preflight.course import Course, Wishes
 from airworthy.preflight.golden import HowOften
-from airworthy.preflight.plan import Context
+from airworthy.preflight.plan import CAPPED, Context
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept, RunState, Stored, UnknownPreflight
 from airworthy.preflight.report import Report, Verdict
@@ -101,7 +102,9 @@ class Preflight:
 
     async def run(self) -> None:
         """Raises: PreflightUnderWay, SuiteError, ConfigError, UnknownPreflight, StoreError."""
-        self.suite = suite_of(self.folder, self.settings, self.options.suites)
+        made = Cases(self.app.database, self.app.clock, self.app.payloads)
+        stored = () if self.options.suites else tuple(each.case for each in made.listing([self.agent.name]))
+        self.suite = suite_of(self.folder, self.settings, self.options.suites, stored)
         models, word = models_of(self.agent, self.folder, self.settings)
         before = self._before() if self.options.against else None
         if self.options.cell:

@@ -13,6 +13,7 @@ from airworthy.app.credentials import credentials_of
 from airworthy.app.preflight_settings import BUILT_IN, CASES, PreflightSettings
 from airworthy.app.providers import upstream_of
 from airworthy.core.errors import ConfigError
+from airworthy.evals import Case
 from airworthy.evals.suites import Suite, load
 from airworthy.gateway import place_of
 from airworthy.gateway.simulator.rules import Rules
@@ -42,18 +43,24 @@ def parts(wanted: Sequence[Part]) -> dict[Part, PartOf | None]:
     }
 
 
-def suite_of(folder: Path, settings: PreflightSettings, named: Sequence[str]) -> Suite:
-    """`named`: suites of the command line, in place of those of the settings. Raises: SuiteError, ConfigError."""
+def suite_of(
+    folder: Path, settings: PreflightSettings, named: Sequence[str], stored: Sequence[Case] = ()
+) -> Suite:
+    """`named`: suites of the command line, in place of those of the settings. `stored`: cases that people made of tasks
+    and that no file holds. Raises: SuiteError, ConfigError.
+    """
     at = str(folder.resolve())
     if at not in sys.path:
         sys.path.insert(0, at)
     wanted = list(named) or list(settings.cases)
     if wanted == [CASES] and not (folder / CASES).exists():
+        if stored:
+            return load((), more=stored)
         raise ConfigError(
             f"There are no cases: {folder / CASES} is not there.",
             mend="Write cases/golden.yaml, or take a task as one: airworthy case from-task ID.",
         )
-    return load([path if _is_function(path) else folder / path for path in wanted])
+    return load([path if _is_function(path) else folder / path for path in wanted], more=stored)
 
 
 def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[Models, str]:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("airworthy.cli.trace", "Find, look at and export traces, of tasks and of other programs."),
     "replay": ("airworthy.cli.replay", "Call an agent again with a task's record alone, and compare."),
     "fork": ("airworthy.cli.fork", "Go on from a step of a task in another way, in rehearsal."),
+    "case": ("airworthy.cli.case", "Cases of preflights: of tasks, of files, of other tools."),
     "import": ("airworthy.cli.import_", "Take in traces from files."),
     "review": ("airworthy.cli.review", "Decide on what waits for a person."),
     "outbox": ("airworthy.cli.outbox", "Decide on effects that wait or are in doubt."),

@@ -17,6 +17,7 @@ from airworthy.console import (
     metrics,
     openapi,
     overview,
+    preflights,
     problems,
     replays,
     review,
@@ -55,7 +56,8 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     made.state.parts = parts
     problems.install(made)
     for module in (
-        tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, me, users, audit,
+        tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, preflights, me, users,
+        audit,
     ):  # fmt: skip
         made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)

@@ -22,6 +22,7 @@ from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.core.origin import Origin, comes_from
 from airworthy.policy import Policy
+from airworthy.preflight.cases.keeping import Cases
 from airworthy.recorder.erase import Found
 from airworthy.review.people import People
 from airworthy.runtime import Operations
@@ -69,6 +70,7 @@ class Parts:
     readings: Readings = field(default_factory=Readings)
     streams: Streams = field(default_factory=Streams)
     users: Users | None = None
+    cases: Cases | None = None
     provider: Provider | None = None
 
 

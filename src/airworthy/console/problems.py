@@ -31,6 +31,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "no_such_task": 404,
     "no_such_item": 404,
     "no_such_trace": 404,
+    "unknown_preflight": 404,
     "idempotency_conflict": 409,
     "illegal_transition": 409,
     "transition_refused": 409,

@@ -200,3 +200,8 @@ def _results() -> TypeAdapter[CellResult]:
 @cache
 def _observed() -> TypeAdapter[tuple[Observed, ...]]:
     return TypeAdapter(tuple[Observed, ...])
+
+
+def agents(tx: Tx) -> list[str]:
+    """Those that ever had a preflight here."""
+    return [name for (name,) in tx.rows("SELECT DISTINCT agent FROM preflights ORDER BY agent")]

@@ -11,11 +11,13 @@ from airworthy.console.web import (
     alerts,
     assets,
     blind,
+    cases,
     diff,
     errors,
     login,
     oidc,
     overview,
+    preflights,
     review,
     run,
     traces,
@@ -35,6 +37,8 @@ PAGES: Final = (
     alerts,
     agents,
     blind,
+    preflights,
+    cases,
 )
 
 

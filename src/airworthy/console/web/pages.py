@@ -51,6 +51,7 @@ PLACES: Final = (
     Place("/review", "Review"),
     Place("/alerts", "Alerts"),
     Place("/agents", "Agents"),
+    Place("/preflights", "Preflights"),
 )
 
 

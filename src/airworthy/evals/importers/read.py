@@ -53,7 +53,8 @@ def _rows(text: str, broken: list[str]) -> Iterator[Row]:
 
 def _garak(rows: Iterator[Row]) -> Iterator[Attack]:
     """`*.report.jsonl`: lines with entry_type "attempt"; `prompt` is a text, or, in newer ones,
-    {turns: [{role, content: {text}}]}. Of `notes` the `triggers`. `*.hitlog.jsonl`: lines with `prompt`, `probe`, `trigger`.
+    {turns: [{role, content: {text}}]}. Of `notes` the `triggers`. `*.hitlog.jsonl`: lines with `prompt`, `probe`,
+    `trigger`.
     """
     for place, row in rows:
         is_hit = "entry_type" not in row and "probe" in row and "prompt" in row

@@ -1,6 +1,6 @@
 """Cases as YAML text, in the order in which people read them. What it writes, `load` reads back as the same cases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import yaml
@@ -12,6 +12,9 @@ _ORDER: Final = (
     "id", "note", "origin", "severity", "tags", "user", "session", "feature", "source", "input", "people", "answers",
     "expect", "results",
 )  # fmt: skip
+
+
+_RESULT: Final = ("tool", "arguments", "result", "error")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -49,4 +52,23 @@ def as_mapping(case: Case) -> dict[str, Any]:
     raw["input"] = case.model_dump(mode="json")["input"]
     if case.expect.acts == ():
         raw.setdefault("expect", {})["acts"] = []
-    return {key: raw[key] for key in _ORDER if key in raw}
+    if "expect" in raw:
+        raw["expect"] = _whole(raw["expect"])
+    if "results" in raw:
+        raw["results"] = [_ordered(entry, _RESULT) for entry in raw["results"]]
+    return _ordered(raw, _ORDER)
+
+
+def _ordered(entry: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    return {key: entry[key] for key in (*order, *entry) if key in entry}
+
+
+def _whole(value: Any, key: str = "") -> Any:
+    """Ends of ranges are numbers of any kind, and people write 8, not 8.0. What arguments and schemas hold stays."""
+    if key in {"arguments", "json_schema"}:
+        return value
+    if isinstance(value, dict):
+        return {name: _whole(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,6 +1,6 @@
 """Cases that people made of tasks, in the database. Each that is made or deleted stands in the audit log."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from airworthy.core.canonical import decode, encode
@@ -96,14 +96,8 @@ class Cases:
         return [self._stored(row) for row in rows]
 
     def get(self, id_: str, agents: Collection[str] = ()) -> Stored:
-        """Raises: NoSuchCase, also where the id is of several agents' cases and none is named."""
-        found = [each for each in self.listing(agents) if each.case.id == id_]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(each.agent for each in found)
-            raise NoSuchCase(f"There is a case {id_!r} of each of {names}.", mend="Name the agent.")
-        raise NoSuchCase(f"No case {id_!r} is kept.", mend="List them: airworthy case list")
+        """Raises: NoSuchCase, as `only`."""
+        return only(self.listing(agents), id_)
 
     def remove(self, stored: Stored, who: str) -> None:
         """Deleting it twice changes nothing."""
@@ -128,3 +122,14 @@ def record_of(tx: Tx, task_id: str) -> Record:
     steps = read_steps(tx, task_id)
     lost = kept.why_not_whole(tx, task, steps)
     return Record(task, steps, outbox.of_task(tx, task_id), feedback.of_task(tx, task_id), lost)
+
+
+def only(kept: Sequence[Stored], id_: str) -> Stored:
+    """Raises: NoSuchCase, also where the id is of several agents' cases."""
+    found = [each for each in kept if each.case.id == id_]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(each.agent for each in found)
+        raise NoSuchCase(f"There is a case {id_!r} of each of {names}.", mend="Name the agent.")
+    raise NoSuchCase(f"No case {id_!r} is kept.", mend="List them: airworthy case list")

@@ -67,7 +67,7 @@ class _Search:
     seen: dict[bytes, bool] = field(default_factory=dict)
 
     async def fails(self, case: Case) -> bool:
-        """The same way as at first, in each of `repeat` runs: another failure is another case."""
+        """In all the ways of the first time, in each of `repeat` runs: another failure is another case."""
         key = digest(encode([case.input, case.results, case.answers]))
         known = self.seen.get(key)
         if known is not None or self.ended:
@@ -78,7 +78,7 @@ class _Search:
                 self.ended = f"It was ended after {self.runs} runs."
                 return False
             self.runs += 1
-            if not self.kinds & _kinds(self.findings(case, await self.play(case))):
+            if not self.kinds <= _kinds(self.findings(case, await self.play(case))):
                 found = False
                 break
         self.seen[key] = found

@@ -55,8 +55,12 @@ class SectionShown:
     facts: Shown
 
 
-def html_text(report: Report, *, chars_max: int = PAGE_CHARS_MAX) -> str:
-    """`chars_max`: of the evidence of all cells together; the page's own words come on top."""
+def html_text(
+    report: Report, *, chars_max: int = PAGE_CHARS_MAX, links: Sequence[tuple[str, str]] = ()
+) -> str:
+    """`chars_max`: of the evidence of all cells together; the page's own words come on top. `links`: paths and
+    words, of a house that serves the page; none: it is a file.
+    """
     anchors = _anchors(report)
     room = Room(chars_max)
     shown = {each.part: each for each in _by_need(report)}
@@ -72,7 +76,7 @@ def html_text(report: Report, *, chars_max: int = PAGE_CHARS_MAX) -> str:
     return template.render(
         report=report, sections=sections, checklist=[_item(item, report, anchors) for item in report.checklist],
         began=utc_text(report.began_us), cost=usd_text(report.cost_nano), cap=usd_text(report.cap_nano),
-        style=_style(), csp=_csp(), verdict=WORDS[report.verdict.value], anchors=anchors,
+        style=_style(), csp=_csp(), verdict=WORDS[report.verdict.value], anchors=anchors, links=links,
     )  # fmt: skip
 
 

@@ -1,0 +1,344 @@
+"""`case`: cases of preflights, made of recorded tasks, checked, taken in from other tools, made small."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airworthy.cli import options, show
+from airworthy.cli.case_files import import_, kept_cases, one_of, write
+
+if TYPE_CHECKING:
+    from airworthy.app.cases import Effort
+    from airworthy.app.project import Project
+    from airworthy.evals import Case
+    from airworthy.preflight.cases.recorded import Made
+    from airworthy.preflight.cases.shrinking import Shrunk
+
+app = typer.Typer(
+    rich_markup_mode=None, add_completion=False, no_args_is_help=True,
+    help="Cases of preflights: make them of tasks, check them, take them in from other tools, make them small.",
+)  # fmt: skip
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="Write it there as YAML; - writes to stdout."),
+]
+Runs = Annotated[int, typer.Option("--runs", metavar="N", min=2, max=100_000, help="Trials at most.")]
+Repeat = Annotated[
+    int, typer.Option("--repeat", metavar="N", min=1, max=100, help="It must fail in each of so many trials.")
+]
+Budget = Annotated[
+    float | None, typer.Option("--budget", metavar="USD", min=0, help="Left out: as preflight.toml says.")
+]
+Texts = list[str] | None
+
+
+@app.command(name="from-task")
+def from_task(
+    task: options.TaskId,
+    *,
+    as_: Annotated[
+        str,
+        typer.Option(
+            "--as", metavar="golden|failure", help="Whether it went well; left out: as its record says."
+        ),
+    ] = "",
+    outcome: Annotated[
+        Texts, typer.Option("--outcome", metavar="NAME", help="How it should have ended; repeatable.")
+    ] = None,
+    fact: Annotated[
+        Texts, typer.Option(metavar="TEXT", help="What the answer must hold; repeatable.")
+    ] = None,
+    not_fact: Annotated[
+        Texts, typer.Option("--not-fact", metavar="TEXT", help="What must appear nowhere; repeatable.")
+    ] = None,
+    tool: Annotated[
+        Texts, typer.Option(metavar="NAME", help="A tool that must be called; repeatable.")
+    ] = None,
+    not_tool: Annotated[
+        Texts, typer.Option("--not-tool", metavar="NAME", help="A tool that must not be called; repeatable.")
+    ] = None,
+    act: Annotated[
+        Texts, typer.Option(metavar="TOOL", help="An effect that must come of it, and no other; repeatable.")
+    ] = None,
+    no_acts: Annotated[bool, typer.Option("--no-acts", help="Nothing may be done.")] = False,
+    rubric: Annotated[str, typer.Option(metavar="TEXT", help="What a judge goes by.")] = "",
+    judge: Annotated[
+        float, typer.Option(metavar="SCORE", min=0, max=1, help="The least score under the rubric.")
+    ] = 0.7,
+    id_: Annotated[str, typer.Option("--id", metavar="ID", help="The case's id.")] = "",
+    severity: Annotated[
+        str, typer.Option(metavar="critical|major|minor", help="How bad it is when the case fails.")
+    ] = "",
+    tag: Annotated[
+        Texts, typer.Option(metavar="TAG", help="Besides those it has by itself; repeatable.")
+    ] = None,
+    shrink: Annotated[
+        bool,
+        typer.Option("--shrink", help="Take away text and results while it still fails; needs the agent."),
+    ] = False,
+    runs: Runs = 300,
+    repeat: Repeat = 1,
+    budget: Budget = None,
+    keep_names: Annotated[
+        bool, typer.Option("--keep-names", help="Leave the user's and the session's id in the file.")
+    ] = False,
+    out: Out = None,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Make a case of a recorded task: its input, what tools said, and what should have happened.
+
+    Of a task that went well, what should happen is what happened. Of one that went wrong, say it by options, or be
+    asked for it. The case is kept in the database, where preflights find it; with --out it goes into a file instead,
+    with other names for the user and the session.
+
+    \b
+    Examples:
+      airworthy case from-task last
+      airworthy case from-task tsk_06f2c8 --as failure --outcome declined --no-acts --severity critical
+      airworthy case from-task tsk_06f2c8 --as failure --fact "30 days" --shrink --out cases/refund-late.yaml
+    """
+    from airworthy.app.cases import Effort, cases_of
+    from airworthy.app.config import person
+    from airworthy.app.lookup import task_id
+    from airworthy.app.project import project
+    from airworthy.cli.case_wish import wish_of, wished
+    from airworthy.review import Command
+
+    said = {
+        "outcome": outcome,
+        "facts": fact,
+        "not_facts": not_fact,
+        "tools": tool,
+        "not_tools": not_tool,
+        "acts": act,
+    }
+    wish = wish_of(
+        as_, said, no_acts=no_acts, rubric=rubric, judge=judge, facts={"id": id_, "severity": severity}
+    )
+    with project(folder, database, agents_needed=shrink) as found:
+        found.app.reviews.check_command(person(), Command.OPERATE)
+        id_found = task_id(found.app, task)
+        cases = cases_of(found.app)
+        made = wished(lambda wanted: cases.proposed(id_found, wanted), wish, tags=tag or ())
+        small = None
+        if shrink:
+            agent = found.app.operations.task(id_found).agent
+            small = _shrunk(found, agent, made.case, Effort(runs, repeat, budget))
+        _kept(found, id_found, made, small, out, keep_names=keep_names, as_json=as_json)
+
+
+def _kept(
+    found: "Project", task_id: str, made: "Made", small: "Shrunk | None", out: Path | None, *, keep_names: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    from dataclasses import replace
+
+    from airworthy.app.cases import cases_of
+    from airworthy.app.config import person
+    from airworthy.preflight.cases.recorded import renamed
+
+    case = made.case if small is None else small.case
+    if out is not None:
+        case = case if keep_names else renamed(case)
+        write(out, [case], f"Made of task {task_id}.")
+    else:
+        cases_of(found.app).keep(task_id, replace(made, case=case), person())
+    for note in (*made.notes, *([_small_text(small)] if small is not None else [])):
+        show.note(note)
+    if as_json:
+        show.emit(case.model_dump(mode="json", exclude_defaults=True))
+    elif out is None:
+        show.say(f"{case.id} is kept ({made.kind.value}). Show it: airworthy case show {case.id}")
+
+
+def _shrunk(found: "Project", agent: str, case: "Case", effort: "Effort") -> "Shrunk":
+    from airworthy.app.cases import shrunk
+    from airworthy.app.project import named
+
+    made = named(found.agents, agent)
+    return asyncio.run(shrunk(found.app, made, found.config.folder, case, effort))
+
+
+def _small_text(small: "Shrunk") -> str:
+    before, after = small.before, small.after
+    text = (
+        f"It fails by {', '.join(small.kinds)} with {after.chars} characters in place of {before.chars}, and"
+        f" {after.entries} recorded results in place of {before.entries}; {small.runs} trials."
+    )
+    return text if small.whole else f"{text} {small.why}"
+
+
+@app.command(name="list")
+def list_(
+    *,
+    agent: options.AgentFilter = "",
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """List the cases of this folder: those in its files, and those that were made of tasks.
+
+    \b
+    Examples:
+      airworthy case list
+      airworthy case list --agent support --json
+    """
+    from airworthy.app.cases import suite_in
+
+    kept = kept_cases(folder, database, agent)
+    suite = suite_in(folder, ())
+    rows = [
+        (case.id, case.severity.value, ", ".join(case.tags), str(suite.places[case.id]))
+        for case in suite.cases
+    ]
+    rows += [
+        (
+            each.case.id,
+            each.case.severity.value,
+            ", ".join(each.case.tags),
+            f"{each.agent}, made by {each.made_by}",
+        )
+        for each in kept
+    ]
+    if as_json:
+        for id_, severity, tags, where in rows:
+            show.emit({"id": id_, "severity": severity, "tags": tags, "where": where}, line=True)
+    else:
+        show.table(("case", "severity", "tags", "where"), rows)
+        show.note(show.counted(len(rows), "case"))
+
+
+@app.command(name="show")
+def show_one(
+    case: Annotated[str, typer.Argument(metavar="ID", help="The case's id.")],
+    *,
+    agent: options.AgentFilter = "",
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Show one case as YAML, as a file of cases could hold it.
+
+    \b
+    Examples:
+      airworthy case show golden-06f2c8a1b2
+      airworthy case show golden-06f2c8a1b2 > cases/order-status.yaml
+    """
+    from airworthy.evals.suites import yaml_text
+
+    one = one_of(folder, database, case, agent)
+    if as_json:
+        show.emit(one.model_dump(mode="json", exclude_defaults=True))
+    else:
+        show.say_lines(yaml_text([one]).rstrip())
+
+
+@app.command(name="delete")
+def delete(
+    case: Annotated[str, typer.Argument(metavar="ID", help="The case's id.")],
+    *,
+    agent: options.AgentFilter = "",
+    yes: options.Yes = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Delete a case that was made of a task. Those in files are yours to delete.
+
+    \b
+    Examples:
+      airworthy case delete golden-06f2c8a1b2
+    """
+    from airworthy.app.cases import cases_of
+    from airworthy.app.config import person
+    from airworthy.app.project import stored
+    from airworthy.review import Command
+
+    with stored(folder, database) as found:
+        found.reviews.check_command(person(), Command.OPERATE)
+        cases = cases_of(found)
+        one = cases.get(case, [agent] if agent else ())
+        options.confirmed(f"Delete case {one.case.id} of {one.agent}?", yes=yes)
+        cases.remove(one, person())
+        show.say(f"{one.case.id} is deleted.")
+
+
+@app.command(name="check")
+def check(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...", help="Files, folders, module:function; left out: preflight.toml's."
+        ),
+    ] = None,
+    *,
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Check cases without running anything: contradictions, ranges that nothing can meet, ids used twice.
+
+    Says also what an agent that does nothing would score on them.
+
+    \b
+    Examples:
+      airworthy case check
+      airworthy case check cases/golden.yaml mypackage.cases:generated
+    """
+    from airworthy.app.cases import suite_in
+    from airworthy.evals.baselines import baselines, sentence
+
+    kept = () if paths else tuple(each.case for each in kept_cases(folder, database, ""))
+    suite = suite_in(folder, paths or (), kept)
+    lazy = sentence(baselines(suite.cases))
+    if as_json:
+        show.emit(
+            {
+                "cases": len(suite.cases),
+                "warnings": [str(each) for each in suite.warnings],
+                "do_nothing": lazy,
+            }
+        )
+        return
+    for notice in suite.warnings:
+        show.say(notice, style="yellow")
+    show.say(f"{show.counted(len(suite.cases), 'case')}, and nothing in them contradicts. {lazy}")
+
+
+@app.command(name="shrink")
+def shrink_one(
+    case: Annotated[str, typer.Argument(metavar="ID", help="The case's id.")],
+    *,
+    agent: options.AgentFilter = "",
+    runs: Runs = 300,
+    repeat: Repeat = 1,
+    budget: Budget = None,
+    out: Out = None,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Make a failing case as small as it can be: text and recorded results go while it still fails in the same way.
+
+    \b
+    Examples:
+      airworthy case shrink refund-late --out cases/refund-late-small.yaml
+    """
+    from airworthy.app.cases import Effort
+    from airworthy.app.project import named, project
+    from airworthy.evals.suites import yaml_text
+
+    with project(folder, database) as found:
+        one = one_of(folder, database, case, agent)
+        small = _shrunk(found, named(found.agents, agent or None).name, one, Effort(runs, repeat, budget))
+    show.note(_small_text(small))
+    if out is not None:
+        write(out, [small.case], f"A smaller {one.id}.")
+    else:
+        show.say_lines(yaml_text([small.case]).rstrip())
+
+
+app.command(name="import")(import_)
