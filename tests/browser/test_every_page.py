@@ -3,18 +3,35 @@
 What is asserted stands in audit.js, and is looked for on every page that any test here comes by.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airworthy.preflight import records
+from airworthy.preflight.records import RunState, Stored
+from airworthy.preflight.report import Report
 from airworthy.recorder.alerts import Alert
 from tests.browser.conftest import Visit
 from tests.browser.house import House, now_span
 from tests.browser.watching import DESK, TELEPHONE
+from tests.preflight.reporting.kit import realistic, spread
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]  # A server and a browser take seconds to start.
 TRACE = "5bf92f3577b34da6a3ce929d0e0e4702"
 UNBROKEN = "Donaudampfschifffahrtsgesellschaftskapitaen" * 8
+
+
+def stored(house: House, report: Report) -> None:
+    """As the command stores it at its end."""
+    began = Stored(
+        report.id, report.agent, report.release, RunState.RUNNING, "", report.began_us, None, 7, "", 0, 0
+    )
+    house.app.database.write_now(lambda tx: records.begun(tx, began))
+    done = RunState.DONE
+    house.app.database.write_now(
+        lambda tx: records.ended(tx, report, done, at_us=1, worked_us=1, spent_nano=1)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +66,8 @@ def paths(house: House) -> list[str]:
             for number in range(2, 30)
         ),
     )
+    stored(house, replace(realistic(40), id="pfl_shown", agent="support"))
+    stored(house, replace(spread(40, UNBROKEN), id="pfl_long"))
     items = [
         house.item(id_, kind)
         for id_, kind in (
@@ -72,6 +91,9 @@ def paths(house: House) -> list[str]:
         "/alerts",
         "/alerts?over=true",
         "/agents",
+        "/preflights",
+        "/preflights/pfl_shown",
+        "/preflights/pfl_long",
         "/account",
         *(f"/traces/{id_}" for id_ in (*done, TRACE)),
         *(f"/review/{id_}" for id_ in items),
@@ -97,6 +119,20 @@ def test_every_page_keeps_to_its_rules_closed_and_opened(
         seen.opened(path)
 
     assert seen.page.viewport_size == how["viewport"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_mark_of_the_heat_map_opens_its_run(visit: Visit, paths: list[str], scheme: str) -> None:
+    """By the keyboard too, and without a script: the browser opens what holds the place a link leads to."""
+    assert "/preflights/pfl_shown" in paths
+    page = visit("vera", viewport=TELEPHONE, color_scheme=scheme).go("/preflights/pfl_shown")
+    for state in ("failed", "passed"):
+        mark = page.locator(f".heat a.{state}").first
+        mark.focus()
+        page.keyboard.press("Enter")
+        place = page.locator("details > div:target")
+        place.wait_for(state="visible")
+        assert "airworthy preflight support --cell failures/" in place.inner_text()
 
 
 def test_what_is_not_there_or_not_allowed_is_told_on_a_page_like_the_others(visit: Visit) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
+from airworthy.app.cases import cases_of
 from airworthy.app.config import person, secret
 from airworthy.app.console_settings import OidcRule, door_of, load_console_settings
 from airworthy.app.people import PeopleFile
@@ -27,6 +28,7 @@ from airworthy.core.asgi import Application
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError, InputError
 from airworthy.gateway.keys import expiry_us
+from airworthy.preflight.cases.keeping import Cases
 from airworthy.recorder import audit
 from airworthy.recorder.audit import Entry
 from airworthy.resilience.egress import INTERNET_ONLY, Egress, sync_transport
@@ -62,7 +64,7 @@ def parts_of(
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
         door, accounts, signing, replays_of(app, agents), forks_of(app, agents), users=Users(app),
-        cases=cases_of(app), provider=provider,
+        cases=Cases(app.database, app.clock, app.payloads), provider=provider,
     )  # fmt: skip
 
 

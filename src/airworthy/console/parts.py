@@ -22,6 +22,7 @@ from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.core.origin import Origin, comes_from
 from airworthy.policy import Policy
+from airworthy.preflight.cases.keeping import Cases
 from airworthy.recorder.erase import Found
 from airworthy.review.people import People
 from airworthy.runtime import Operations

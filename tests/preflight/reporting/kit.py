@@ -80,7 +80,7 @@ def _failure(number: int, chance: random.Random) -> CellResult:
     when = "always" if number // (len(TOOLS) * len(FAULTS)) % 2 else "once"
     call = 1 + number // (2 * len(TOOLS) * len(FAULTS))
     roll = chance.random()
-    state = State.FAILED if roll < 0.04 else State.UNDECIDED if roll < 0.06 else State.PASSED
+    state = State.FAILED if roll < 0.04 or number == 5 else State.UNDECIDED if roll < 0.06 else State.PASSED
     found = (Finding("duplicate_effect", "The reply to A-1001 was sent 2 times; once was expected.", 7),)
     return CellResult(
         f"failures/order-status/{tool}.{call}/{fault}.{when}", Part.FAILURES, state,
@@ -121,21 +121,24 @@ def _adversarial(number: int, chance: random.Random) -> CellResult:
 
 def hostile() -> Report:
     """A report in which every free text, key and name is hostile."""
-    base = realistic(12)
-    sections = tuple(_poisoned(section) for section in base.sections)
-    return replace(_poisoned(base), sections=sections, seed=base.seed)
+    return spread(12, HOSTILE)
 
 
-def _poisoned(value: Any) -> Any:
+def spread(cells: int, text: str) -> Report:
+    """With `text` behind every free text, key and name."""
+    return _spread(realistic(cells), text)
+
+
+def _spread(value: Any, more: str) -> Any:
     if isinstance(value, str) and type(value) is str:
-        return value + HOSTILE
+        return value + more
     if isinstance(value, dict):
-        return {f"{key}{'' if key in DRAWN else HOSTILE}": _poisoned(each) for key, each in value.items()}
+        return {f"{key}{'' if key in DRAWN else more}": _spread(each, more) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_poisoned(each) for each in value)
+        return type(value)(_spread(each, more) for each in value)
     if is_dataclass(value) and not isinstance(value, type):
         changed = {
-            field.name: _poisoned(getattr(value, field.name))
+            field.name: _spread(getattr(value, field.name), more)
             for field in fields(value)
             if field.name not in {"state", "part", "severity", "verdict"} or isinstance(value, Item)
         }

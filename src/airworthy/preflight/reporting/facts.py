@@ -11,6 +11,18 @@ ROWS_MAX: Final = 60
 COLUMNS_MAX: Final = 10
 TEXT_CHARS_MAX: Final = 300
 DRAWN: Final = ("pass_rate", "do_nothing", "comparison")
+# What the page says elsewhere: in its counts, its lists, or its tables by axis.
+TOLD: Final = (
+    "cells",
+    "passed",
+    "failed",
+    "cases",
+    "runs",
+    "model_calls",
+    "model_calls_made",
+    "how_it_fails",
+    "families",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +46,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`nothing`: the share of the agent that does nothing. `pairs`: names with a text. `sentences`: of comparisons."""
+    """`nothing`: the share of the agent that does nothing. `pairs`: names with a text; `lists`: with several.
+    `sentences`: of comparisons.
+    """
 
     rate: Rate | None = None
     nothing: float | None = None
     nothing_text: str = ""
     sentences: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
     tables: tuple[Table, ...] = ()
 
 
@@ -60,11 +75,22 @@ def shown_facts(facts: Mapping[str, Any]) -> Shown:
                 _place(f"compared: {_named(key)}", value, pairs, tables)
     elif comparison:
         sentences.append(str(comparison))
+    lists: list[tuple[str, tuple[str, ...]]] = []
     for key, value in facts.items():
-        if key not in DRAWN:
+        texts = _texts(value)
+        if texts:
+            lists += [(_named(key), texts)] if key not in TOLD else []
+        elif key not in DRAWN and not (key in TOLD and _is_told(value)):
             _place(_named(key), value, pairs, tables)
+    nothing_text = _nothing_text(nothing)
     return Shown(
-        rate, _nothing_share(nothing), _nothing_text(nothing), tuple(sentences), tuple(pairs), tuple(tables)
+        rate,
+        _nothing_share(nothing),
+        nothing_text,
+        tuple(sentences),
+        tuple(pairs),
+        tuple(lists),
+        tuple(tables),
     )
 
 
@@ -118,6 +144,25 @@ def _place(name: str, value: Any, pairs: list[tuple[str, str]], tables: list[Tab
         tables.append(_table(name, value))
     else:
         pairs.append((name, _text(value)))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Sentences, as texts or as mappings with nothing else; of any other value none."""
+    if not isinstance(value, list | tuple):
+        return ()
+    texts = [
+        each.get("text") if isinstance(each, Mapping) and len(each) == 1 else each
+        for each in value[:ROWS_MAX]
+    ]
+    long = any(isinstance(text, str) and " " in text for text in texts)
+    return (
+        tuple(clipped(str(text)) for text in texts) if long and all(isinstance(t, str) for t in texts) else ()
+    )
+
+
+def _is_told(value: Any) -> bool:
+    """A count, or the rows that the page's own table has."""
+    return isinstance(value, int | float) or _is_rows(value)
 
 
 def _is_rows(value: Any) -> bool:
