@@ -155,6 +155,16 @@ def test_other_words_for_the_same_effect_are_no_other_effect() -> None:
     assert _found(other, "http_500", "once") == []
 
 
+def test_a_fact_may_be_told_as_known_beforehand() -> None:
+    golden = Golden(CASE, Played(USUAL, _recording(USUAL)))
+    target = Target("tool", "get_order", 1, 2, Fault("http_500", "always"), {"order_id": 1001})
+    trial = replace(ANSWERED, answer="We cannot look now. Call 080012345.")
+    now = Played(trial, _recording(trial))
+
+    assert [each.kind for each in unsound(policy_of(), TOOLS, golden, target, now)] == ["ungrounded"]
+    assert unsound(policy_of(), TOOLS, golden, target, now, ("Call 080012345.",)) == ()
+
+
 def test_what_a_run_draws_anew_is_no_other_argument() -> None:
     mail = {**MAIL, "reference": "3d0c7a52-11aa", "at": "2026-11-26T12:00:09Z"}
     other = {**MAIL, "reference": "99ffe021-77bb", "at": "2026-11-26T12:04:31Z"}

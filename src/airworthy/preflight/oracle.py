@@ -65,14 +65,19 @@ class Target:
 
 
 def unsound(
-    policy: Policy, tools: Mapping[str, Tool], golden: Golden, target: Target, played: Played
+    policy: Policy,
+    tools: Mapping[str, Tool],
+    golden: Golden,
+    target: Target,
+    played: Played,
+    known: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
-    """The worst first; empty: the agent behaved soundly."""
+    """The worst first; empty: the agent behaved soundly. `known`: texts whose facts it may always state."""
     trial = played.trial
     found = [
         *_ending(target, trial),
         *_effects(policy, tools, golden, target, played),
-        *_grounding(golden, played),
+        *_grounding(golden, played, known),
         *_limits(policy, trial),
         *_in_spite(tools, golden, target, trial),
         *_by_case(golden.case, trial),
@@ -212,13 +217,13 @@ def _admitted(trial: Trial, usual: Trial) -> bool:
     return bool(now - then)
 
 
-def _grounding(golden: Golden, played: Played) -> Iterator[Finding]:
+def _grounding(golden: Golden, played: Played, known: Sequence[str]) -> Iterator[Finding]:
     """Numbers, dates and addresses that nobody told the agent. What the golden run states without support is passed
     over: the agent has it from where we cannot look.
     """
     trial, usual = played.trial, golden.played.trial
     before = golden.played.recording
-    support = Support(sources(golden.case, played), today(played.recording))
+    support = Support([*sources(golden.case, played), *known], today(played.recording))
     usual_support = Support(sources(golden.case, golden.played), today(before))
     from_elsewhere = {
         (fact.kind, fact.value)
