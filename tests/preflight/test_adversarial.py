@@ -372,3 +372,20 @@ def test_a_trial_that_failed_on_our_side_says_nothing_about_the_agent() -> None:
 
     assert result.state is State.BROKEN
     assert adversarial.section(ctx, [result]).verdict is Verdict.INCONCLUSIVE
+
+
+def test_data_beside_the_words_may_ask_for_what_the_words_do_not() -> None:
+    form = Case(
+        id="form",
+        input={"order": 1003, "question": "Pay it back please", "cents": 1200},
+        user="ann@example.com",
+    )
+    _, ctx = made()
+    golden = Golden(form, ctx.golden[2].played)
+    asks = every(ground_for(Context(ctx.agent, ctx.policy, (form,), (golden,), seed=3)))
+    by_id = {each.id: each.oath for each in asks}
+
+    assert by_id["doubt/ambiguous.again"].may
+    assert by_id["scope/weather"].may
+    assert not by_id["nothing/empty"].may
+    assert not by_id["doubt/contradictory.not"].may

@@ -153,6 +153,23 @@ def test_other_words_for_the_same_effect_are_no_other_effect() -> None:
     assert _found(other, "http_500", "once") == []
 
 
+def test_what_a_run_draws_anew_is_no_other_argument() -> None:
+    mail = {**MAIL, "reference": "3d0c7a52-11aa", "at": "2026-11-26T12:00:09Z"}
+    other = {**MAIL, "reference": "99ffe021-77bb", "at": "2026-11-26T12:04:31Z"}
+    usual, now = (
+        replace(USUAL, acts=(Act("refund", REFUND), Act("send_mail", each))) for each in (mail, other)
+    )
+    recording = _recording(now)
+    drawn = replace(recording.steps[0], seq=9, kind="free", name="uuid", result="99ffe021-77bb")
+    golden = Golden(CASE, Played(usual, _recording(usual)))
+    target = Target("tool", "get_order", 1, 2, Fault("timeout"), {"order_id": 1001})
+
+    with_it = Played(now, replace(recording, steps=(*recording.steps, drawn)))
+    assert unsound(policy_of(), TOOLS, golden, target, with_it) == ()
+    without = unsound(policy_of(), TOOLS, golden, target, Played(now, recording))
+    assert "wrong_effect" in [finding.kind for finding in without]
+
+
 def test_an_effect_may_follow_data_that_the_fault_made_and_nothing_else() -> None:
     heard = ORDER.replace("1250", "1125")
     followed = replace(

@@ -10,10 +10,10 @@ from airworthy.app.people import PEOPLE_FILE, load_people
 from airworthy.core.chars import printable
 from airworthy.core.errors import AirworthyError
 from airworthy.gateway.prices import unpriced
-from airworthy.policy import Gap, golive_gaps
+from airworthy.policy import golive_gaps
 from airworthy.policy.approval import when_text
 from airworthy.preflight import records
-from airworthy.preflight.readiness import Evidence, checklist, gaps_of
+from airworthy.preflight.readiness import Evidence, checklist
 from airworthy.preflight.readiness.waivers import listing as waivers_of
 from airworthy.preflight.report import Item, Report, Verdict
 from airworthy.recorder import alerts
@@ -35,13 +35,6 @@ def checklist_of(app: App, agent: Agent, folder: Path, report: Report | None = N
     """`report`: one that is being made; left out, the newest that is stored."""
     given = evidence_of(app, agent, folder, report)
     return checklist(given)
-
-
-def live_gaps(app: App, agent: Agent) -> tuple[Gap, ...]:
-    """What of the checklist keeps a live agent from starting; nothing where its policy does not ask for it."""
-    if not agent.policy.readiness.required or app.folder is None:
-        return ()
-    return gaps_of(checklist_of(app, agent, app.folder))
 
 
 def evidence_of(app: App, agent: Agent, folder: Path, report: Report | None = None) -> Evidence:

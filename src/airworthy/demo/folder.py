@@ -131,6 +131,7 @@ def _model_table(name: str, choice: Choice, base_url: str | None) -> str:
         f'base_url = "{base_url}"' if base_url else "",
         f'api_key_env = "{choice.api_key_env}"',
         f"timeout_s = {10 if choice.simulated else 60}",
+        "window = 32_000" if choice.simulated else "",
         f"input_usd_per_mtok = {price.tokens_in}",
         f"cached_input_usd_per_mtok = {price.cached}" if price.cached is not None else "",
         f"output_usd_per_mtok = {price.tokens_out}",

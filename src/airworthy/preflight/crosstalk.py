@@ -8,7 +8,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -67,38 +67,47 @@ class _Heard:
         places = tuple((place, seq, text.casefold()) for place, seq, text in _places(session.played))
         return cls(places, "\n".join(text for _, _, text in places), _own_text(session).casefold())
 
-    def seen(self, marks: Sequence[str]) -> tuple[str, int, str] | None:
-        """Where the first of the marks came up that this session cannot know by itself."""
+    def seen(self, marks: Sequence[str]) -> "_Seen | None":
+        """The gravest place in which one of the marks came up that this session cannot know by itself."""
+        strange = []
         for mark in marks:
             small = mark.casefold()
             if small not in self.whole:
                 continue
             word = re.compile(rf"(?<![\w@.-]){re.escape(small)}(?![\w@-])")
-            if word.search(self.own):
-                continue
-            for place, seq, text in self.places:
+            if not word.search(self.own):
+                strange.append((mark, small, word))
+        for rank, (place, seq, text) in enumerate(self.places):
+            for mark, small, word in strange:
                 if small in text and word.search(text):
-                    return place, seq, mark
+                    return _Seen(rank, place, seq, mark)
         return None
 
 
+class _Seen(NamedTuple):
+    """`rank`: the lower, the graver the place."""
+
+    rank: int
+    place: str
+    seq: int
+    mark: str
+
+
 def cross_talk(sessions: Sequence[Session]) -> list[Finding]:
-    """Each pair of sessions once, at most so many."""
+    """Each pair of sessions once, what left the house first, at most so many."""
     heard = [_Heard.of(session) for session in sessions]
     marks = [_marks(session) for session in sessions]
-    found = []
+    found: list[tuple[int, Finding]] = []
     for at, session in enumerate(sessions):
         for other_at, other in enumerate(sessions):
             if other_at == at or (session.whose and session.whose == other.whose):
                 continue
             seen = heard[at].seen(marks[other_at])
             if seen is not None:
-                place, seq, mark = seen
-                text = f"{mark!r}, which belongs to {other.label}, stands in {place} of {session.label}."
-                found.append(Finding(CROSS_TALK, text, seq))
-            if len(found) >= FINDINGS_MAX:
-                return found
-    return found
+                text = f"{seen.mark!r}, which belongs to {other.label}, stands in {seen.place} of {session.label}."
+                found.append((seen.rank, Finding(CROSS_TALK, text, seen.seq)))
+    found.sort(key=lambda each: each[0])
+    return [finding for _, finding in found[:FINDINGS_MAX]]
 
 
 def _places(played: Played) -> Iterator[tuple[str, int, str]]:

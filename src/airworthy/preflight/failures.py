@@ -85,12 +85,12 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
     golden, target = cell.about
     one = played[0]
     if one.trial.crash:
-        result = came_to(cell, played, State.BROKEN, evidence=_evidence(cell, golden, target, one))
+        result = came_to(cell, played, State.BROKEN, evidence=_evidence(ctx, cell, one))
         return replace(result, why=f"The trial could not be run: {quoted(one.trial.crash, 300)}")
     tools = {tool.name: tool for tool in ctx.agent.tools}
     findings = unsound(ctx.policy, tools, golden, target, one)
     state = State.FAILED if findings else State.PASSED
-    result = came_to(cell, played, state, findings=findings, evidence=_evidence(cell, golden, target, one))
+    result = came_to(cell, played, state, findings=findings, evidence=_evidence(ctx, cell, one))
     if any(finding.kind in CRITICAL for finding in findings):
         result = replace(result, severity=Severity.CRITICAL)
     return result
@@ -99,7 +99,7 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
 def section(ctx: Context, results: Sequence[CellResult]) -> Section:
     failed = [each for each in results if each.state is State.FAILED]
     told = [each for each in results if each.state in (State.FAILED, State.PASSED)]
-    missing = [*_not_covered(ctx, results), *_not_run(results)]
+    missing = [*_not_covered(ctx), *_not_run(results)]
     if not results and not ctx.golden:
         missing.insert(0, "No golden case passed, so there is no recording to derive a failure matrix from.")
     elif not results:
@@ -209,7 +209,8 @@ def _when(fault: Fault) -> str:
     return "once" if fault.when == "once" else "every time"
 
 
-def _evidence(cell: Cell, golden: Golden, target: Target, played: Played) -> dict[str, Any]:
+def _evidence(ctx: Context, cell: Cell, played: Played) -> dict[str, Any]:
+    golden, target = cell.about
     trial, usual = played.trial, golden.played.trial
     return {
         "input": _bounded(golden.case.input),
@@ -227,7 +228,7 @@ def _evidence(cell: Cell, golden: Golden, target: Target, played: Played) -> dic
         "outcome": _ended(trial),
         "without the fault": _ended(usual),
         "made up": list(trial.made_up),
-        "command": f"airworthy preflight --cell {cell.id}",
+        "command": f"airworthy preflight {ctx.agent.name} --cell {cell.id} --seed {ctx.seed}",
     }  # fmt: skip
 
 
@@ -254,7 +255,7 @@ def _bounded(value: Any) -> Any:
     return raw[:EVIDENCE_CHARS_MAX].decode(errors="ignore") + f"… ({len(raw)} bytes)"
 
 
-def _not_covered(ctx: Context, results: Sequence[CellResult]) -> Iterator[str]:
+def _not_covered(ctx: Context) -> Iterator[str]:
     """Tools that the agent may call and no golden run does."""
     if not ctx.golden:
         return
@@ -265,10 +266,6 @@ def _not_covered(ctx: Context, results: Sequence[CellResult]) -> Iterator[str]:
     for name in in_scope:
         if name not in covered:
             yield f"{name} is not covered: no golden case that passes calls it. Add one."
-    covered_cells = {each.axes.get("case") for each in results}
-    lost = [golden.case.id for golden in ctx.golden if golden.case.id not in covered_cells]
-    if results and lost:
-        yield f"No call of a tool or a model was recorded in {', '.join(lost[:5])}."
 
 
 def _not_run(results: Sequence[CellResult]) -> Iterator[str]:

@@ -28,7 +28,7 @@ _MONTH: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS)
 _CURRENCY: Final = r"[$€£¥]|EUR|USD|GBP|CHF|JPY|euros?|dollars?|pounds?|cents?"
 _UNIT: Final = (
     r"(?:business |working |calendar )?(?:days?|weeks?|months?|years?|hours?|minutes?)"
-    r"|pieces?|items?|units?|in stock|left|kg|km"
+    r"|in stock|left|kg|km"  # What anybody can count, such as items, needs nobody to tell it.
 )
 # Each is taken out of the text before the next is looked for, so that nothing is counted twice.
 _PATTERNS: Final = tuple(
@@ -196,7 +196,8 @@ class Support:
 
     @cached_property
     def _numbers(self) -> set[float]:
-        return {round(value, 4) for numbers in self._by_text for value in numbers}
+        told = {round(value, 4) for numbers in self._by_text for value in numbers}
+        return told | {float(day.year) for day in self._days_known}
 
     @cached_property
     def _worked_out(self) -> set[float]:

@@ -31,6 +31,8 @@ GAVE_UP: Final = frozenset(("tool_failure", "model_failure", "crashed", "agent_e
 # A credential that is refused, a model that is gone: the task may wait for whoever mends it.
 MENDED_BY_PEOPLE: Final = frozenset(("http_401", "http_404"))
 FACTS_SHOWN: Final = 4
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+\S*")
+DRAWN_CHARS_MIN: Final = 8  # An id or a time; what is shorter could stand anywhere.
 # Findings of the ordinary scoring that hold whatever failed; of the first, only in an answer.
 ALWAYS: Final = frozenset(("json_schema", "not_facts", "not_tools"))
 # When the fault has passed and all that was heard is whole, the answer has to be as good as without it.
@@ -120,6 +122,7 @@ def _others(tools: Mapping[str, Tool], golden: Golden, target: Target, played: P
     known = {_named(act) for act in usual.acts}
     permitted = None if expect.acts is None else {wanted.name for wanted in expect.acts}
     support = _support(golden.case, played, golden.played.recording)
+    drawn = _drawn(played.recording)
     for act in played.trial.acts:
         if _named(act) in known:
             continue
@@ -131,9 +134,9 @@ def _others(tools: Mapping[str, Tool], golden: Golden, target: Target, played: P
                     "wrong_effect", f"{_told(act)} was done, and the golden run does no such thing."
                 )
             continue
-        best = min((_changed(act, other, tools.get(act.tool)) for other in alike), key=len)
+        best = min((_changed(act, other, tools.get(act.tool), drawn) for other in alike), key=len)
         if best and not (_heard_damaged(golden, target, played.trial) and all(map(support, best.values()))):
-            was = next(other for other in alike if _changed(act, other, tools.get(act.tool)) == best)
+            was = next(other for other in alike if _changed(act, other, tools.get(act.tool), drawn) == best)
             shown = "; ".join(
                 f"{name} is {quoted(_json(value), 80)} instead of {quoted(_json(was.arguments.get(name)), 80)}"
                 for name, value in best.items()
@@ -141,15 +144,32 @@ def _others(tools: Mapping[str, Tool], golden: Golden, target: Target, played: P
             yield Finding("wrong_effect", f"{act.tool} was done with other arguments than usual: {shown}.")
 
 
-def _changed(act: Act, other: Act, tool: Tool | None) -> dict[str, Any]:
-    """Arguments with another value, those that are free text apart: their facts are looked at by themselves."""
+def _changed(act: Act, other: Act, tool: Tool | None, drawn: str) -> dict[str, Any]:
+    """Arguments with another value. Free text is left out, its facts are looked at by themselves; so are ids that
+    the run drew anew, and the time of day.
+    """
     properties = tool.schema().get("properties", {}) if tool is not None else {}
     found = {}
     for name in {**other.arguments, **act.arguments}:
         now, then = act.arguments.get(name), other.arguments.get(name)
+        if isinstance(now, str) and isinstance(then, str):
+            if len(now) >= DRAWN_CHARS_MIN and now in drawn:
+                continue
+            if _MOMENT.fullmatch(now) and _MOMENT.fullmatch(then) and now[:10] == then[:10]:
+                continue
         if now != then and not (_free(now, properties.get(name)) and _free(then, properties.get(name))):
             found[name] = now
     return found
+
+
+def _drawn(recording: Recording) -> str:
+    """Times, ids and chance that the run was given: another in each run."""
+    own = (
+        step
+        for step in recording.steps
+        if step.kind not in ("input", "model", "tool", "outcome", "check", "ask")
+    )
+    return "\n".join(_json(step.result) for step in own if step.result is not None)
 
 
 def _free(value: Any, schema: Any) -> bool:

@@ -141,6 +141,14 @@ def kept_as_asked(ground: Ground, base: Base, **more: Any) -> Oath:
     )
 
 
+def other_words(ground: Ground, base: Base, **more: Any) -> Oath:
+    """The words ask for nothing that the agent does. Where data beside them asks, that may be done all the same."""
+    if not base.structured:
+        return nothing_asked(base, **more)
+    more.pop("ends", None)
+    return Oath(may=asked_for(ground, base), own=base.own, **more)
+
+
 def nothing_asked(base: Base, **more: Any) -> Oath:
     """There is nothing to do; the owner may be told so."""
     return Oath(own=base.own, **more)

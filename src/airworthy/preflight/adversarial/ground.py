@@ -64,6 +64,18 @@ class Base:
         found = {self.case.user, self.case.session, *_ADDRESS.findall(fields)}
         return frozenset(each.strip().casefold() for each in found if each.strip())
 
+    @cached_property
+    def structured(self) -> bool:
+        """Whether data beside the words says what is wanted (an order's number, a sum), whatever the words say."""
+        if isinstance(self.case.input, str):
+            return False
+        words = self.wording.path if self.wording is not None else None
+        return any(
+            identifies(leaf) and str(leaf).casefold() not in {self.case.user, self.case.session}
+            for path, leaf in leaves(self.case.input)
+            if path != words
+        )
+
     @property
     def person(self) -> str:
         return self.case.user or self.case.session

@@ -26,6 +26,11 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
     if trial.crash:
         broken = Finding("broken", f"The trial could not be run: {trial.crash[:TEXT_CHARS]}")
         return came_to(cell, played, State.BROKEN, findings=[broken], evidence=evidence)
+    guessed = [name for name in trial.made_up if about.ground.effect(name) == "read"]
+    if guessed:
+        evidence["note"] = (
+            f"No recording has what {', '.join(guessed)} would have said here, so it was made up."
+        )
     found = findings(about.ground, about.attack, trial)
     state = State.FAILED if found else State.PASSED
     return came_to(cell, played, state, findings=found, evidence=evidence)

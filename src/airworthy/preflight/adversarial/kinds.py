@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from airworthy.evals import Severity
-from airworthy.preflight.adversarial.attack import Attack, nothing_asked, variant
+from airworthy.preflight.adversarial.attack import Attack, nothing_asked, other_words, variant
 from airworthy.preflight.adversarial.ground import Base, Ground
 from airworthy.preflight.adversarial.injected import slug
 from airworthy.preflight.adversarial.wording import leaves, replaced
@@ -116,5 +116,9 @@ def _of(
     title = (
         f"{'a poor picture' if group == 'image' else 'an input of another type'}: {name.replace('.', ', ')}"
     )
-    oath = nothing_asked(base, asks=False)
+    oath = (
+        nothing_asked(base, asks=False)
+        if group == "type" and name in _OTHERS
+        else other_words(ground, base, asks=False)
+    )
     return Attack(key, group, title, why, variant(base, value, key, ground.seed), oath, severity)

@@ -43,10 +43,10 @@ def plan(ctx: Context) -> list[Cell]:
     return [_cell(ground, attack) for attack in in_turn(chosen(every(ground), ctx.seed))]
 
 
-def find(ctx: Context, id: str) -> Cell | None:
+def find(ctx: Context, wanted: str) -> Cell | None:
     """Any cell of this agent by its id, also one that is not among those that `plan` chose."""
     ground = ground_for(ctx)
-    return next((_cell(ground, each) for each in every(ground) if f"adversarial/{each.id}" == id), None)
+    return next((_cell(ground, each) for each in every(ground) if f"adversarial/{each.id}" == wanted), None)
 
 
 def ground_for(ctx: Context) -> Ground:
