@@ -231,7 +231,7 @@ def test_the_sandbox_is_entered_once_around_all_trials() -> None:
 
 @pytest.mark.slow
 def test_no_fault_lets_an_act_out() -> None:
-    """Whatever a fault does to a call, the tool's own function is not what is called. Slow: every kind, at two tools."""
+    """Whatever a fault does to a call, the tool's own function is not called. Slow: every kind, at two tools."""
 
     async def handle(run: Run) -> str:
         for name, arguments in (

@@ -28,6 +28,7 @@ from airworthy.core.asgi import Application
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError, InputError
 from airworthy.gateway.keys import expiry_us
+from airworthy.preflight.cases.keeping import Cases
 from airworthy.recorder import audit
 from airworthy.recorder.audit import Entry
 from airworthy.resilience.egress import INTERNET_ONLY, Egress, sync_transport
@@ -63,7 +64,7 @@ def parts_of(
     return Parts(
         app.database, app.clock, app.operations, afterwards_of(app), policies, hands, reviews, people, app.ids,
         door, accounts, signing, replays_of(app, agents), forks_of(app, agents), users=Users(app),
-        cases=cases_of(app), provider=provider,
+        cases=Cases(app.database, app.clock, app.payloads), provider=provider,
     )  # fmt: skip
 
 

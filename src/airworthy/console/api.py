@@ -9,6 +9,7 @@ from airworthy.console import (
     agents,
     alerts,
     audit,
+    cases,
     diffs,
     effects,
     links,
@@ -57,7 +58,7 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     problems.install(made)
     for module in (
         tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, preflights, me, users,
-        audit,
+        audit, cases,
     ):  # fmt: skip
         made.include_router(module.router, prefix=BASE)
     made.include_router(links.router)

@@ -29,6 +29,8 @@ _STATUS: Final[Mapping[str, int]] = {
     "blind_link_refused": 403,
     "model_not_allowed": 400,
     "no_such_task": 404,
+    "no_such_case": 404,
+    "cannot_make_case": 409,
     "no_such_item": 404,
     "no_such_trace": 404,
     "unknown_preflight": 404,

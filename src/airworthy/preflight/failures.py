@@ -99,7 +99,7 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
 def section(ctx: Context, results: Sequence[CellResult]) -> Section:
     failed = [each for each in results if each.state is State.FAILED]
     told = [each for each in results if each.state in (State.FAILED, State.PASSED)]
-    missing = [*_not_covered(ctx, results), *_not_run(results)]
+    missing = [*_not_covered(ctx), *_not_run(results)]
     if not results and not ctx.golden:
         missing.insert(0, "No golden case passed, so there is no recording to derive a failure matrix from.")
     elif not results:
@@ -254,7 +254,7 @@ def _bounded(value: Any) -> Any:
     return raw[:EVIDENCE_CHARS_MAX].decode(errors="ignore") + f"… ({len(raw)} bytes)"
 
 
-def _not_covered(ctx: Context, results: Sequence[CellResult]) -> Iterator[str]:
+def _not_covered(ctx: Context) -> Iterator[str]:
     """Tools that the agent may call and no golden run does."""
     if not ctx.golden:
         return
@@ -265,10 +265,6 @@ def _not_covered(ctx: Context, results: Sequence[CellResult]) -> Iterator[str]:
     for name in in_scope:
         if name not in covered:
             yield f"{name} is not covered: no golden case that passes calls it. Add one."
-    covered_cells = {each.axes.get("case") for each in results}
-    lost = [golden.case.id for golden in ctx.golden if golden.case.id not in covered_cells]
-    if results and lost:
-        yield f"No call of a tool or a model was recorded in {', '.join(lost[:5])}."
 
 
 def _not_run(results: Sequence[CellResult]) -> Iterator[str]:

@@ -27,7 +27,7 @@ _SYSTEM: Final = ("system", "developer")
 @router.post("/traces/{trace_id}/replay")
 def replay(request: Request, trace_id: str, given: Given, who: VisitOperating) -> HTMLResponse:
     """Nothing is asked, done, spent or stored; so the answer itself is the page."""
-    made = _ours(given, who, trace_id)
+    made = ours(given, who, trace_id)
     found = given.replays.replay_now(made.id, spare_process=True)
     return render(
         request, "replay.html", who=who, title=f"Replay of {made.id}", run=made, found=found, pretty=pretty
@@ -42,7 +42,7 @@ def form(
     who: VisitOperating,
     at: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:
-    return _form(request, given, who, _ours(given, who, trace_id), {"at": at})
+    return _form(request, given, who, ours(given, who, trace_id), {"at": at})
 
 
 @router.post("/traces/{trace_id}/fork")
@@ -53,7 +53,7 @@ async def fork(request: Request, trace_id: str, given: Given, who: VisitOperatin
 
 
 def _forked(request: Request, given: Parts, who: Visitor, trace_id: str, sent: dict[str, str]) -> Response:
-    made = _ours(given, who, trace_id)
+    made = ours(given, who, trace_id)
     try:
         at = sent.get("at", "")
         if not at.isascii() or not at.isdigit() or len(at) > 9:
@@ -113,7 +113,7 @@ def _prompt(steps: Sequence[Recorded]) -> str:
     return next((turn.text for turn in said if turn.role in _SYSTEM and turn.what == "text"), "")
 
 
-def _ours(given: Parts, who: Visitor, id_: str) -> Told:
+def ours(given: Parts, who: Visitor, id_: str) -> Told:
     """Raises: NoSuchTrace, NotOfIt."""
     made = begun(given, who.caller, id_)
     if made.task is None:
