@@ -12,9 +12,9 @@ from airworthy.core.outcome import Outcome
 from airworthy.evals import Case, Expect, Severity, Trial
 from airworthy.evals.stats import Repeats
 from airworthy.preflight.cell import CellResult, Part, State
-from airworthy.preflight.course import CAPPED, STOPPED, Course, Wishes
+from airworthy.preflight.course import Course, Wishes
 from airworthy.preflight.golden import HowOften
-from airworthy.preflight.plan import Cell, Context, PartOf, came_to
+from airworthy.preflight.plan import CAPPED, STOPPED, Cell, Context, PartOf, came_to
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept
 from airworthy.preflight.report import Section, Verdict
@@ -176,6 +176,14 @@ def test_other_parts_begin_with_what_the_passing_cases_left() -> None:
     assert states(course)["load/lacks"] is State.UNDECIDED
 
 
+def test_what_was_not_begun_is_told_for_each_part() -> None:
+    course = ran(House(capped_at=2), cases("a", "b"), parts={Part.LOAD: Twice()})
+
+    assert [section.missing for section in course.sections] == [
+        ("2 of 2 cells were not run: The cost cap was reached before it was run.",), ("It was not begun.",)
+    ]  # fmt: skip
+
+
 def test_the_cap_ends_the_run_with_what_was_found_and_says_what_was_not_run() -> None:
     keeper = Keeper()
     course = ran(House(capped_at=12), cases("a", "b"), parts={Part.LOAD: Twice()}, keeper=keeper)
@@ -184,6 +192,7 @@ def test_the_cap_ends_the_run_with_what_was_found_and_says_what_was_not_run() ->
     section = course.sections[1]
     assert section.verdict is Verdict.INCONCLUSIVE
     assert {cell.why for cell in section.cells if cell.state is State.UNDECIDED} >= {CAPPED}
+    assert section.missing[-1].startswith("4 of 5 cells were not run")
     assert "golden/a" in keeper.new
     assert all(kept.result.state is not State.UNDECIDED for kept in keeper.new.values())
 

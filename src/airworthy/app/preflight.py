@@ -29,9 +29,9 @@ from airworthy.evals.suites import Suite
 from airworthy.preflight import records
 from airworthy.preflight.cases.keeping import Cases
 from airworthy.preflight.cell import Part
-from airworthy.preflight.course import CAPPED, Course, Wishes
+from airworthy.preflight.course import Course, Wishes
 from airworthy.preflight.golden import HowOften
-from airworthy.preflight.plan import Context
+from airworthy.preflight.plan import CAPPED, Context
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept, RunState, Stored, UnknownPreflight
 from airworthy.preflight.report import Report, Verdict

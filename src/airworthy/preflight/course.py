@@ -13,7 +13,7 @@ from airworthy.evals.stats import Observed, Repeats
 from airworthy.preflight import golden
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.golden import HowOften, Run
-from airworthy.preflight.plan import Cell, Context, Golden, PartOf, came_to, untried
+from airworthy.preflight.plan import CAPPED, STOPPED, Cell, Context, Golden, PartOf, came_to, untried
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept
 from airworthy.preflight.report import Section, Verdict
@@ -23,8 +23,7 @@ from airworthy.preflight.stage.script import Played, Script
 from airworthy.preflight.verdict import overruled
 
 ORDER: Final = (Part.FAILURES, Part.ADVERSARIAL, Part.CONTEXT, Part.CONCURRENCY, Part.LOAD)
-STOPPED: Final = "The preflight was stopped before it was run"
-CAPPED: Final = "The cost cap was reached before it was run"
+NOT_BEGUN: Final = "It was not begun."
 
 
 class House(Protocol):
@@ -158,6 +157,8 @@ class Course:
     def _planned(self, part: Part) -> tuple[list[Cell], str]:
         """Cells, or why there are none."""
         module = self._parts.get(part)
+        if self.cut:
+            return [], NOT_BEGUN
         if module is None:
             return [], "This part is not there, so it was not run."
         try:

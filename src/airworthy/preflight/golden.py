@@ -20,7 +20,7 @@ from airworthy.evals.stats import (
     wilson,
 )
 from airworthy.preflight.cell import CellResult, Part, State
-from airworthy.preflight.plan import Cell, Context, came_to
+from airworthy.preflight.plan import CAPPED, STOPPED, Cell, Context, came_to
 from airworthy.preflight.report import Section, Verdict
 from airworthy.preflight.stage import Script
 from airworthy.preflight.stage.script import Played
@@ -170,7 +170,8 @@ def _verdict(results: Sequence[CellResult], facts: Mapping[str, Any]) -> tuple[V
     elif len(results) == 1:
         missing.append(f"One case says next to nothing of an agent; write {CASES_ADVISED} or more.")
     open_ = [each for each in results if each.state in (State.UNDECIDED, State.BROKEN)]
-    open_ = [each for each in open_ if each.severity is not Severity.MINOR]
+    # What was not run is told at once, by the course.
+    open_ = [it for it in open_ if it.severity is not Severity.MINOR and it.why not in (STOPPED, CAPPED)]
     missing += [f"{each.title}: {each.why}." for each in open_[:_SHOWN_MAX]]
     if len(open_) > _SHOWN_MAX:
         missing.append(f"{len(open_) - _SHOWN_MAX} more cases came to no result.")

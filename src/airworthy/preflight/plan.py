@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from airworthy.evals import Case, Finding, Severity, Trial, score
 from airworthy.policy import Policy
@@ -11,6 +11,10 @@ from airworthy.preflight.report import Section
 from airworthy.preflight.stage import Script
 from airworthy.preflight.stage.script import Played
 from airworthy.runtime import Agent
+
+# Why a cell was not run, where the run ended before it.
+STOPPED: Final = "The preflight was stopped before it was run"
+CAPPED: Final = "The cost cap was reached before it was run"
 
 Scorer = Callable[[Case, Trial], Awaitable[tuple[Finding, ...]]]
 

@@ -1,6 +1,7 @@
 """One verdict from the parts and the checklist. Pure: what decides, and in which order, stands here alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from airworthy.preflight.cell import CellResult, Part, State
@@ -50,17 +51,11 @@ def concluded(
 
 def overruled(section: Section, untried: Sequence[CellResult]) -> Section:
     """A part with cells that were never run cannot be a go, whatever it says of the others."""
-    if section.verdict is not Verdict.GO or not untried:
+    if not untried:
         return section
+    verdict = Verdict.INCONCLUSIVE if section.verdict is Verdict.GO else section.verdict
     why = f"{len(untried)} of {len(section.cells)} cells were not run: {untried[0].why.rstrip('.')}."
-    return Section(
-        section.part,
-        Verdict.INCONCLUSIVE,
-        section.sentence,
-        section.cells,
-        (*section.missing, why),
-        section.facts,
-    )
+    return replace(section, verdict=verdict, missing=(*section.missing, why))
 
 
 def _left_out(parts: Sequence[Part]) -> list[str]:
