@@ -17,7 +17,11 @@ from airworthy.cli import main
 from airworthy.cli.exits import Exit
 from airworthy.core.personal import BUILT_IN
 from airworthy.core.secret_examples import secret_examples
+from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.policy.reference import key_table, key_tables
+from airworthy.preflight.crowd_settings import ConcurrencySettings, LoadSettings
+from airworthy.preflight.failure_settings import FailureSettings
+from airworthy.preflight.settings import ToolSettings
 from airworthy.recorder.importing.lines import LINE_BYTES_MAX
 from airworthy.recorder.importing.values import Failure, ImportSpan, ImportTrace, Labelled
 from airworthy.recorder.parquet import COLUMNS, MEANING
@@ -79,6 +83,38 @@ What [another program is told](../how-to/tell-other-programs.md) over a channel 
 | `apprise` | an address as [apprise](https://github.com/caronc/apprise) writes it | | `internal = true`; `pip install 'airworthy[notify]'` |
 
 Addresses begin with `https://`; `http://` needs `internal = true`.
+"""
+
+PREFLIGHT = """# The preflight file
+
+{mark}
+
+`preflight.toml` stands beside `airworthy.toml` and says how `airworthy preflight`
+[tries an agent](../how-to/prove-that-it-is-ready.md); without it all is as by default. Paths count from its folder.
+
+{keys}
+## `[tools.NAME]`
+
+What [stands in](../how-to/say-what-stands-in.md) for one tool.
+
+{tools}
+## `[failures]`
+
+The [tool-failure matrix](../how-to/read-the-failure-matrix.md).
+
+{failures}
+## `[concurrency]`
+
+[Many runs at once](../how-to/test-many-runs-at-once.md).
+
+{concurrency}
+## `[load]`
+
+{load}
+## `[judge]`
+
+The model that scores answers against rubrics. Its keys are those of a [model of the policy](policy.md); it must speak
+chat completions and have a price.
 """
 
 RECORDER = """# The recorder file
@@ -350,6 +386,11 @@ def pages() -> dict[Path, str]:
             mark=MARK,
             intake=key_table(IntakeRule),
             export=key_table(ExportRule),
+        ),
+        REFERENCE / "preflight.md": PREFLIGHT.format(
+            mark=MARK, keys=key_table(PreflightSettings), tools=key_table(ToolSettings),
+            failures=key_table(FailureSettings), concurrency=key_table(ConcurrencySettings),
+            load=key_table(LoadSettings),
         ),
         REFERENCE / "import-format.md": import_page(),
         REFERENCE / "console.md": CONSOLE.format(

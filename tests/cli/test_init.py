@@ -13,7 +13,7 @@ from airworthy.gateway.simulator.serving import serving
 from airworthy.policy import load_policy
 from tests.cli.conftest import Airworthy, Said, finished
 
-FILES = ["README.md", "agent.py", "airworthy.toml", "cases.toml", "orders.json", "policy.toml"]
+FILES = ["README.md", "agent.py", "airworthy.toml", "cases/golden.yaml", "orders.json", "policy.toml", "preflight.toml"]
 
 
 def test_init_makes_the_whole_folder(airworthy: Airworthy, folder: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_folder_works_as_its_readme_says(tmp_path: Path, model: str) -> None
     folder = tmp_path / "mine"
     policy = (folder / "policy.toml").read_text(encoding="utf-8")
     (folder / "policy.toml").write_text(policy.replace("http://127.0.0.1:8099/v1", model), encoding="utf-8")
-    simulator, first, look, hold, decide = _blocks((folder / "README.md").read_text(encoding="utf-8"))
+    simulator, first, look, hold, decide, prove = _blocks((folder / "README.md").read_text(encoding="utf-8"))
 
     effect = ""
     said: list[Said] = []
@@ -92,6 +92,7 @@ def test_the_folder_works_as_its_readme_says(tmp_path: Path, model: str) -> None
         said.append(finished(folder, *words[1:]))
         effect = next(iter(re.findall(r"eff_[0-9a-f]+", said[-1].out)), effect)
     submitted, run, listed, shown, *_, last = said
+    proved = finished(folder, *prove[0].split()[1:], "--only", "golden")
 
     assert made.code == 0
     assert [each.code for each in said] == [0] * len(said), [each.err for each in said]
@@ -101,6 +102,8 @@ def test_the_folder_works_as_its_readme_says(tmp_path: Path, model: str) -> None
     assert shown.out.startswith("Looked for order 1001; 3 steps, ")
     assert "Friday" in shown.out
     assert "Refunded 420.00 USD" in last.out
+    assert prove == ["airworthy preflight"]
+    assert "6 of 6 cases pass" in proved.out
     assert simulator == ["python -m airworthy.gateway.simulator --port 8099"]
 
 

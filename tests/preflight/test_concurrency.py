@@ -17,8 +17,10 @@ from airworthy.preflight.report import Verdict
 from airworthy.preflight.settings import ToolSettings
 from airworthy.preflight.stage import Recording
 from airworthy.preflight.stage.recording import ToolResult
-from airworthy.preflight.stage.script import Played
+from airworthy.preflight.stage.script import Played, Script
 from airworthy.runtime import Agent
+from airworthy.tools import tool
+from tests.preflight import kit
 from tests.preflight.histories import change, played, read, step
 
 REFUND = (Act("refund", {"order_id": 1}),)
@@ -156,3 +158,41 @@ def test_the_section_says_in_words_what_came_of_it() -> None:
     assert section.sentence.startswith("Runs at the same time got into each other's way: ")
     assert "which belongs to run 1 (case-ann), stands in the answer of run 2 (case-bob)" in section.sentence
     assert section.facts["cross_talk"] == 1
+
+
+async def _looked_up(order_id: int) -> dict[str, Any]:
+    """Finds an order by its number."""
+    return {"id": order_id, "status": "shipped", "paid_cents": 1200}
+
+
+async def _paid_back(order_id: int, cents: int, *, idempotency_key: str) -> dict[str, Any]:
+    """Pays back."""
+    raise AssertionError("an act left the house")
+
+
+async def _five_at_once(resource: str | None) -> CellResult:
+    look = tool(name="find_order", resource=resource)(_looked_up)
+    pay = tool(name="refund", effect="write", keyed=True, resource=resource)(_paid_back)
+    agent = kit.agent_of(None, look, pay)
+    wanted = kit.case("Please refund order 1001.", expect=Expect(outcome=("answered",)))
+    async with kit.stage_of(agent) as stage:
+        alone = Golden(wanted, await stage.play(Script(wanted)))
+        ctx = Context(agent, agent.policy, (wanted,), (alone,), 7, _ctx(same_runs=5).settings)
+        cell = concurrency.plan(ctx)[1]
+        runs = await stage.together(list(cell.scripts), list(cell.arrivals_s or ()))
+        return await concurrency.judge(ctx, cell, runs)
+
+
+@pytest.mark.slow
+def test_on_the_stage_a_named_resource_keeps_runs_apart_and_an_unnamed_one_does_not() -> None:
+    """Slow: two stages, and eleven runs on them."""
+    named = kit.played(_five_at_once("order:{order_id}"))
+    unnamed = kit.played(_five_at_once(None))
+
+    assert (named.state, named.passed) == (State.PASSED, 5)
+    assert named.evidence["resources"][0]["ordered_by"] == "version"
+    assert unnamed.state is State.FAILED
+    assert {finding.kind for finding in unnamed.findings} <= {"lost_update", "interleaved"}
+    assert unnamed.evidence["resources"][0] == {
+        "resource": "order_id = 1001", "looked_at": 5, "changed": 5, "ordered_by": "time",
+    }  # fmt: skip

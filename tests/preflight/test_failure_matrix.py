@@ -110,7 +110,7 @@ def test_the_prefix_costs_no_call_and_guards_do_their_work() -> None:
             assert once.evidence["tools"][-1]["tries"] == 2
             lasting = found["failures/case-0/refund.1/timeout.always"]
             assert lasting.evidence["outcome"].startswith("escalated")
-            assert lasting.evidence["command"] == f"airworthy preflight --cell {lasting.id}"
+            assert lasting.evidence["command"] == f"airworthy preflight support --cell {lasting.id} --seed 7"
 
     played(work())
 
@@ -140,7 +140,7 @@ def test_an_agent_that_answers_from_memory_is_found_out_and_told_in_words() -> N
                 "When find_order answers 500 every time or answers 404, it answers all the same"
             )
             assert "12.00 EUR" in sentences[0]
-            assert "airworthy preflight --cell failures/case-0/find_order.1/http_" in sentences[0]
+            assert "airworthy preflight support --cell failures/case-0/find_order.1/http_" in sentences[0]
 
     played(work())
 

@@ -24,7 +24,7 @@ from airworthy.gateway import Gateway, place_of
 from airworthy.gateway.place import Client
 from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.policy import Floating, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
+from airworthy.policy import Floating, Gap, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
 from airworthy.preflight.tables import MIGRATIONS as PREFLIGHT
 from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
@@ -176,13 +176,20 @@ def check_live(app: App, agent: Agent) -> None:
         gaps = golive_gaps(
             agent.policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced
         )
-        if agent.policy.readiness.required:
-            # Late: it knows preflights and cases, which most starts do not need.
-            from airworthy.app.readiness import live_gaps
-
-            gaps = (*gaps, *live_gaps(app, agent))
+        gaps = (*gaps, *readiness_gaps(app, agent))
         if gaps:
             raise NotReadyToGoLive(agent.name, gaps)
+
+
+def readiness_gaps(app: App, agent: Agent) -> tuple[Gap, ...]:
+    """What of the readiness checklist keeps the agent from going live; nothing where its policy does not ask for it."""
+    if not agent.policy.readiness.required or app.folder is None:
+        return ()
+    # Late: it knows preflights and cases, which most starts do not need.
+    from airworthy.app.readiness import checklist_of
+    from airworthy.preflight.readiness import gaps_of
+
+    return gaps_of(checklist_of(app, agent, app.folder))
 
 
 def desk(app: App, agent: Agent, resources: Resources | None = None, places: Places | None = None) -> Desk:

@@ -122,6 +122,7 @@ def check(
     Examples:
       airworthy scope check support
     """
+    from airworthy.app.build import readiness_gaps
     from airworthy.app.project import named, project
     from airworthy.gateway.prices import unpriced
     from airworthy.policy import golive_gaps, policy_hash
@@ -133,6 +134,7 @@ def check(
             chosen.policy, found.app.operations.approval(chosen.name), chosen.tool_facts, unpriced=unpriced,
             teams=None if teams is None else tuple(teams),
         )  # fmt: skip
+        gaps = (*gaps, *readiness_gaps(found.app, chosen))
     if as_json:
         listed = [{"subject": gap.subject, "missing": gap.missing, "mend": gap.mend} for gap in gaps]
         show.emit(

@@ -85,12 +85,14 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
     golden, target = cell.about
     one = played[0]
     if one.trial.crash:
-        result = came_to(cell, played, State.BROKEN, evidence=_evidence(cell, golden, target, one))
+        result = came_to(cell, played, State.BROKEN, evidence=_evidence(ctx, cell, one))
         return replace(result, why=f"The trial could not be run: {quoted(one.trial.crash, 300)}")
     tools = {tool.name: tool for tool in ctx.agent.tools}
-    findings = unsound(ctx.policy, tools, golden, target, one)
+    settings = getattr(ctx.settings, "failures", None)
+    known = () if settings is None else settings.known
+    findings = unsound(ctx.policy, tools, golden, target, one, known)
     state = State.FAILED if findings else State.PASSED
-    result = came_to(cell, played, state, findings=findings, evidence=_evidence(cell, golden, target, one))
+    result = came_to(cell, played, state, findings=findings, evidence=_evidence(ctx, cell, one))
     if any(finding.kind in CRITICAL for finding in findings):
         result = replace(result, severity=Severity.CRITICAL)
     return result
@@ -209,7 +211,8 @@ def _when(fault: Fault) -> str:
     return "once" if fault.when == "once" else "every time"
 
 
-def _evidence(cell: Cell, golden: Golden, target: Target, played: Played) -> dict[str, Any]:
+def _evidence(ctx: Context, cell: Cell, played: Played) -> dict[str, Any]:
+    golden, target = cell.about
     trial, usual = played.trial, golden.played.trial
     return {
         "input": _bounded(golden.case.input),
@@ -227,7 +230,7 @@ def _evidence(cell: Cell, golden: Golden, target: Target, played: Played) -> dic
         "outcome": _ended(trial),
         "without the fault": _ended(usual),
         "made up": list(trial.made_up),
-        "command": f"airworthy preflight --cell {cell.id}",
+        "command": f"airworthy preflight {ctx.agent.name} --cell {cell.id} --seed {ctx.seed}",
     }  # fmt: skip
 
 

@@ -108,7 +108,8 @@ def _sentence(kind: str, tool: str, found: Sequence[tuple[CellResult, Finding]])
     cell, finding = found[0]
     example = quoted(finding.text, EXAMPLE_CHARS).rstrip(".")
     often = "" if len(found) == 1 else f" ({len(found)} cells)"
-    return f"When {tool} {when}, {does}{often}. For example: {example}. See: airworthy preflight --cell {cell.id}"
+    command = cell.evidence.get("command") or f"airworthy preflight --cell {cell.id}"
+    return f"When {tool} {when}, {does}{often}. For example: {example}. See: {command}"
 
 
 def _fault(kind: str, *, every_time: bool) -> str:

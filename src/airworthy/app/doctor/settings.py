@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airworthy.app.build import cautions
+from airworthy.app.build import cautions, readiness_gaps
 from airworthy.app.config import CONFIG_FILE, Config, load_config, secret
 from airworthy.app.doctor.finding import Check, Finding, broken, caution, ok, skipped
 from airworthy.app.gateway_config import GATEWAY_FILE, load_gateway_config
@@ -125,9 +125,8 @@ def _agent(app: "App", agent: "Agent") -> Iterator[Finding]:
     subject = f"agent {agent.name}"
     policy = agent.policy
     if policy.live:
-        for gap in golive_gaps(
-            policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced
-        ):
+        gaps = golive_gaps(policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced)
+        for gap in (*gaps, *readiness_gaps(app, agent)):
             yield broken(subject, f"It is live and does not start: {gap.subject}: {gap.missing}", gap.mend)
     for text in cautions(agent):
         yield caution(subject, text)
