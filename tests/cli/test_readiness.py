@@ -59,15 +59,17 @@ def test_a_waiver_lacks_nothing(airworthy: Airworthy, lacks: str) -> None:
     assert lacks in said.err or "is no day" in said.err
 
 
-def test_scope_check_tells_the_checklist_where_the_policy_asks_for_it(
+def test_scope_check_tells_the_checklist_unless_the_policy_goes_without(
     airworthy: Airworthy, folder: Path
 ) -> None:
-    before = airworthy("scope", "check").out
+    asked = airworthy("scope", "check").out
     forget()
-    (folder / "policy.toml").write_text(POLICY + "\n[readiness]\nrequired = true\n")
+    (folder / "policy.toml").write_text(POLICY + "\n[readiness]\nrequired = false\n")
 
-    assert "readiness." not in before
-    assert "readiness.rollback: Is there a plan to go back?" in airworthy("scope", "check").out
+    assert "readiness.rollback: Is there a plan to go back?" in asked
+    assert "owner.name" in asked
+    assert "readiness.owner" not in asked, "what another gap tells is told once"
+    assert "readiness." not in airworthy("scope", "check").out
 
 
 def test_a_release_is_noted_by_the_worker_and_compared_with_what_is_here(

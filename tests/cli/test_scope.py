@@ -82,6 +82,7 @@ def test_check_succeeds_once_nothing_is_missing(airworthy: Airworthy, folder: Pa
         POLICY
         + '[[models]]\nname = "sim-large-2026-11-01"\ninput_usd_per_mtok = 1.0\noutput_usd_per_mtok = 1.0\n'
         + '[owner]\nname = "Dana"\ncontact = "dana@example.com"\nreview = "weekly"\n'
+        + "[readiness]\nrequired = false\n"
     )
     airworthy("scope", "approve", "--by", "Dana", "--yes")
 

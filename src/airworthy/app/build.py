@@ -182,7 +182,7 @@ def check_live(app: App, agent: Agent) -> None:
 
 
 def readiness_gaps(app: App, agent: Agent) -> tuple[Gap, ...]:
-    """What of the readiness checklist keeps the agent from going live; nothing where its policy does not ask for it."""
+    """What of the readiness checklist keeps the agent from going live; nothing where its policy goes without."""
     if not agent.policy.readiness.required or app.folder is None:
         return ()
     # Late: it knows preflights and cases, which most starts do not need.

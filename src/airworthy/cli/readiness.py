@@ -37,7 +37,7 @@ def readiness(
     """Show what must be answered before others depend on an agent; exit code 1 while anything is not.
 
     Each answer comes from what is on record: the policy, approvals, the newest preflight of this very release, alerts
-    and cases. With required = true under [readiness] of the policy a live agent does not start before all is answered.
+    and cases. A live agent does not start before all is answered or waived.
 
     \b
     Examples:

@@ -9,8 +9,9 @@ class Readiness(Section):
     """Answers to the readiness checklist that stand nowhere else, and whether the checklist binds."""
 
     required: bool = Field(
-        default=False,
-        description="Whether a live agent starts only when every item of the checklist is answered or waived. "
+        default=True,
+        description="Whether a live agent starts only when every item of the checklist is answered or waived; false "
+        "lets its owner go without. "
         "Broken: an unanswered item is a gap, and the agent does not start in a live stage.",
     )
     rollback: Sentence | None = Field(

@@ -199,11 +199,11 @@ def test_waivers_are_stored_one_for_an_item_and_told_in_the_audit_log(tmp_path: 
     ]  # fmt: skip
 
 
-def test_unanswered_items_hold_a_live_agent_back_where_its_policy_asks_for_them(tmp_path: Path) -> None:
+def test_unanswered_items_hold_a_live_agent_back_unless_its_policy_goes_without(tmp_path: Path) -> None:
     live = {"stage": "beta", "models": ({"name": "m-2026-01-01", "base_url": "http://127.0.0.1/v1", "pinned": True,
                                          "input_usd_per_mtok": 1.0, "output_usd_per_mtok": 1.0},)}  # fmt: skip
-    required = ready(**live, readiness={"required": True, "rollback": "x", "by_hand": "y"})
-    for policy in (ready(**live), required):
+    required = ready(**live, readiness={"rollback": "x", "by_hand": "y"})
+    for policy in (ready(**live, readiness={"required": False}), required):
         app, agent = stored(policy, tmp_path)
         app.operations.approve_policy(policy, "Ann")
         if policy is required:
@@ -222,5 +222,5 @@ def test_unanswered_items_hold_a_live_agent_back_where_its_policy_asks_for_them(
 
 
 def test_an_approval_given_before_there_was_a_checklist_still_holds() -> None:
-    assert policy_hash(ready(readiness={})) == policy_hash(ready(readiness={"required": False}))
+    assert policy_hash(ready(readiness={})) == policy_hash(ready(readiness={"required": True}))
     assert policy_hash(ready(readiness={})) != policy_hash(ready())

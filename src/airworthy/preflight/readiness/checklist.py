@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from airworthy.core.clock import utc_text
 from airworthy.policy import Gap
 from airworthy.preflight.readiness.evidence import Evidence, Waiver
 from airworthy.preflight.readiness.questions import QUESTIONS
 from airworthy.preflight.report import Item
+
+# Told by `golive_gaps`, and waived by nobody.
+_OF_THE_POLICY: Final = frozenset({"owner", "review", "approval", "escalation"})
 
 
 def checklist(given: Evidence) -> tuple[Item, ...]:
@@ -19,11 +23,11 @@ def checklist(given: Evidence) -> tuple[Item, ...]:
 
 
 def gaps_of(items: Sequence[Item]) -> tuple[Gap, ...]:
-    """What keeps an agent whose policy says so from going live."""
+    """What keeps an agent from going live, beside what the policy alone shows to be missing."""
     return tuple(
         Gap(f"readiness.{item.key}", f"{item.question} {item.evidence}", item.mend)
         for item in items
-        if item.state == "unanswered"
+        if item.state == "unanswered" and item.key not in _OF_THE_POLICY
     )
 
 
