@@ -66,6 +66,19 @@ def test_another_failure_is_another_case() -> None:
     assert asyncio.run(shrink(_case("a b x c"), play)).case.input == "x"
 
 
+def test_another_outcome_is_another_case_although_the_same_fact_is_missing() -> None:
+    """Of an empty input every fact is missing, and that says nothing."""
+
+    async def play(case: Case) -> Trial:
+        return Trial(
+            case.id, Outcome.ANSWERED if "order" in case.input else Outcome.DECLINED, answer="Tuesday"
+        )
+
+    case = Case(id="a", input="Where is my order, please?", expect=Expect(facts=("Friday",)))
+
+    assert asyncio.run(shrink(case, play)).case.input == "order,"
+
+
 def test_a_case_that_passes_or_cannot_be_told_is_not_shrunk() -> None:
     async def broken(case: Case) -> Trial:
         return Trial(case.id, None, crash="our fault")

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from airworthy.core.canonical import digest, encode
 from airworthy.core.errors import InputError
+from airworthy.core.outcome import Outcome
 from airworthy.evals import UNDECIDED_KINDS, Case, Finding, Trial, score
 
 RUNS_MAX: Final = 300
@@ -60,6 +61,7 @@ class _Search:
     play: Play
     findings: Findings
     kinds: frozenset[str]
+    outcome: Outcome | None
     runs_max: int
     repeat: int
     runs: int = 0
@@ -67,7 +69,9 @@ class _Search:
     seen: dict[bytes, bool] = field(default_factory=dict)
 
     async def fails(self, case: Case) -> bool:
-        """In all the ways of the first time, in each of `repeat` runs: another failure is another case."""
+        """In all the ways of the first time, and with its outcome, in each of `repeat` runs: another failure is another
+        case. An empty input lacks every fact too, but it is declined.
+        """
         key = digest(encode([case.input, case.results, case.answers]))
         known = self.seen.get(key)
         if known is not None or self.ended:
@@ -78,7 +82,8 @@ class _Search:
                 self.ended = f"It was ended after {self.runs} runs."
                 return False
             self.runs += 1
-            if not self.kinds <= _kinds(self.findings(case, await self.play(case))):
+            trial = await self.play(case)
+            if trial.outcome is not self.outcome or not self.kinds <= _kinds(self.findings(case, trial)):
                 found = False
                 break
         self.seen[key] = found
@@ -95,14 +100,15 @@ async def shrink(
     """`play`: one trial of the agent. What it raises (a cap that is reached) ends the search with the smallest case so
     far, unless not even the first trial could be made. Raises: DoesNotFail.
     """
-    first = findings(case, await play(case))
+    trial = await play(case)
+    first = findings(case, trial)
     kinds = _kinds(first)
     if not kinds:
         says = first[0].text if first else "It passes."
         raise DoesNotFail(
             f"Case {case.id} does not fail now. {says}", mend="Check the case, and the agent's version."
         )
-    search = _Search(play, findings, kinds, runs_max, repeat, runs=1)
+    search = _Search(play, findings, kinds, trial.outcome, runs_max, repeat, runs=1)
     best = [case]
     try:
         if repeat > 1 and not await search.fails(case):
