@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from airworthy.app.afterwards import afterwards_of
 from airworthy.app.build import App
 from airworthy.app.by_hand import by_hand_of
-from airworthy.app.cases import cases_of
 from airworthy.app.config import person, secret
 from airworthy.app.console_settings import OidcRule, door_of, load_console_settings
 from airworthy.app.people import PeopleFile
