@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import importlib.util
 import json
-import os
 import sys
 import tempfile
 import time
@@ -88,21 +87,16 @@ def main() -> None:
 
 @contextlib.contextmanager
 def project() -> Iterator[Project]:
-    """The demo's agent in a folder of its own, with its shop open; the working folder is that folder meanwhile."""
+    """The demo's agent in a folder of its own, with its shop open."""
     with tempfile.TemporaryDirectory(prefix="airworthy-bench-") as name:
         folder = Path(name)
         files = sound()
         for file, text in files.items():
             (folder / file).write_text(text, encoding="utf-8")
         (folder / "shop.toml").write_text('url = "http://127.0.0.1:0"\n', encoding="utf-8")
-        before = Path.cwd()
-        os.chdir(folder)
-        try:
-            with pretending.shop_open() as url:
-                (folder / "shop.toml").write_text(f'url = "{url}"\n', encoding="utf-8")
-                yield Project(_loaded(folder / "agent.py"), Rules.parse(files["rules.toml"]))
-        finally:
-            os.chdir(before)
+        with pretending.shop_open(folder) as url:
+            (folder / "shop.toml").write_text(f'url = "{url}"\n', encoding="utf-8")
+            yield Project(_loaded(folder / "agent.py"), Rules.parse(files["rules.toml"]))
 
 
 def _loaded(file: Path) -> Agent:

@@ -181,7 +181,7 @@ def structured(content: Any) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     return yaml.safe_load(text)
 

@@ -388,8 +388,11 @@ def pages() -> dict[Path, str]:
             export=key_table(ExportRule),
         ),
         REFERENCE / "preflight.md": PREFLIGHT.format(
-            mark=MARK, keys=key_table(PreflightSettings), tools=key_table(ToolSettings),
-            failures=key_table(FailureSettings), concurrency=key_table(ConcurrencySettings),
+            mark=MARK,
+            keys=key_table(PreflightSettings),
+            tools=key_table(ToolSettings),
+            failures=key_table(FailureSettings),
+            concurrency=key_table(ConcurrencySettings),
             load=key_table(LoadSettings),
         ),
         REFERENCE / "import-format.md": import_page(),

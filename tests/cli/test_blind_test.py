@@ -53,3 +53,35 @@ def test_a_judge_is_compared_with_people(airworthy: Airworthy, folder: Path) -> 
     assert (folder / "picture.svg").read_text().startswith("<svg")
     assert data["threshold"]["value"] == 0.21
     assert (absent.code, "absent.jsonl" in absent.err) == (Exit.FAILED, True)
+
+
+def test_a_guests_wish_is_rehearsed_rated_and_exported(airworthy: Airworthy, folder: Path) -> None:
+    """Through the real worker and its guards: the tool that would pay is never called."""
+    from airworthy.app.blind import blind_tests_of
+    from airworthy.app.project import project
+    from airworthy.preflight.blind import Rating
+
+    agent = next(folder.glob("scripted_*.py"))
+    # Small enough to be done without asking anybody.
+    text = agent.read_text().replace("amount=80.0", "amount=8.0")
+    agent.write_text(text.replace('"""Pays."""', f'"""Pays."""\n    open("{folder}/paid", "w").close()'))
+    made = airworthy("blind-test", "start", "--people", "1", "--json").json
+    secret = made["links"][0].rpartition("/")[2]
+    with project(folder) as found:
+        tests = blind_tests_of(found.app, [each.policy for each in found.agents])
+        first = tests.ask(secret, "pay ann", "1")
+        assert airworthy("run", "--until-idle").code == Exit.OK
+        second = tests.ask(secret, "hello", "2")
+        assert airworthy("run", "--until-idle").code == Exit.OK
+        tests.rate(secret, second.task, Rating(5))
+        tries = tests.tries(made["id"])
+    told = airworthy(
+        "blind-test", "export", made["id"], "--cases", "c.yaml", "--labels", "l.jsonl", "--json"
+    ).json
+    task = airworthy("task", "show", first.task, "--json").json
+
+    assert not (folder / "paid").exists()
+    assert (task["source"], tries[1].text) == ("blind test", "echo hello")
+    assert told == {"cases": 1, "labels": 1, "left_out": 1}
+    assert json.loads((folder / "l.jsonl").read_text())["human"] is True
+    assert "5 of 5 stars" in (folder / "c.yaml").read_text()

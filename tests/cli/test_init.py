@@ -13,7 +13,15 @@ from airworthy.gateway.simulator.serving import serving
 from airworthy.policy import load_policy
 from tests.cli.conftest import Airworthy, Said, finished
 
-FILES = ["README.md", "agent.py", "airworthy.toml", "cases/golden.yaml", "orders.json", "policy.toml", "preflight.toml"]
+FILES = [
+    "README.md",
+    "agent.py",
+    "airworthy.toml",
+    "cases/golden.yaml",
+    "orders.json",
+    "policy.toml",
+    "preflight.toml",
+]
 
 
 def test_init_makes_the_whole_folder(airworthy: Airworthy, folder: Path) -> None:

@@ -79,6 +79,16 @@ def test_facts_are_found_inside_of_structured_answers() -> None:
     assert sorted(_kinds(answer)) == [("amount", 12.9), ("number", 1001.0)]
 
 
+@pytest.mark.parametrize(
+    "part", ["a-", "a1-", "1 ", "111 ", "1,1", "a.", "@", "EUR ", "12.", "https://", "2026-", "Dec 1"]
+)
+def test_a_hostile_text_takes_no_longer_than_another(part: str) -> None:
+    text = part * (6_000 // len(part))
+
+    Support([text]).holds(stated("12.90 EUR of order 1001 on 2026-11-03, RF-77")[0])
+    assert len(stated(text)) <= 200
+
+
 def test_of_many_numbers_no_sums_are_made() -> None:
     support = Support([" ".join(str(number * 37) for number in range(1, 60))])
 

@@ -9,6 +9,7 @@ import pytest
 from airworthy.core.outcome import Outcome
 from airworthy.evals import Act, Asked, Case, Expect, ToolExpect, ToolUse, Trial
 from airworthy.policy import Policy
+from airworthy.preflight.faults.damage import EXTRA_NAME
 from airworthy.preflight.oracle import Target, unsound
 from airworthy.preflight.plan import Golden
 from airworthy.preflight.stage.recording import Recording
@@ -140,6 +141,7 @@ def test_what_is_sound_when_a_tool_keeps_failing(trial: Trial, why: str) -> None
         (replace(ESCALATED, acts=(Act("send_mail", MAIL),)), "ungrounded"),
         (replace(USUAL, steps=21), "limit"),
         (replace(USUAL, cost_nano=600_000_000), "limit"),
+        (replace(USUAL, seconds=140.0), "limit"),
     ],
 )  # fmt: skip
 def test_what_is_not(trial: Trial, kind: str) -> None:
@@ -151,6 +153,16 @@ def test_other_words_for_the_same_effect_are_no_other_effect() -> None:
     other = replace(USUAL, acts=(Act("refund", {**REFUND, "reason": "Broken."}), Act("send_mail", mail)))
 
     assert _found(other, "http_500", "once") == []
+
+
+def test_a_fact_may_be_told_as_known_beforehand() -> None:
+    golden = Golden(CASE, Played(USUAL, _recording(USUAL)))
+    target = Target("tool", "get_order", 1, 2, Fault("http_500", "always"), {"order_id": 1001})
+    trial = replace(ANSWERED, answer="We cannot look now. Call 080012345.")
+    now = Played(trial, _recording(trial))
+
+    assert [each.kind for each in unsound(policy_of(), TOOLS, golden, target, now)] == ["ungrounded"]
+    assert unsound(policy_of(), TOOLS, golden, target, now, ("Call 080012345.",)) == ()
 
 
 def test_what_a_run_draws_anew_is_no_other_argument() -> None:
@@ -218,6 +230,16 @@ def test_one_fault_that_passes_must_not_cost_the_answer() -> None:
     assert _found(replace(ESCALATED, reason="model_failure", tools=()), "http_429", "once", "model") == [
         "not_retried"
     ]
+
+
+def test_a_field_that_nobody_asked_for_must_change_nothing() -> None:
+    looked = replace(LOOKED, result={"id": 1001, EXTRA_NAME: "?"})
+    put_off = replace(
+        USUAL, outcome=Outcome.ESCALATED, reason="agent_escalated", answer=None, tools=(looked,), acts=()
+    )
+
+    assert _found(put_off, "extra_field", "once") == ["outcome"]
+    assert _found(replace(put_off, tools=(replace(looked, result={"id": 1}),)), "stale", "once") == []
 
 
 def test_an_act_without_a_key_is_rightly_left_in_doubt() -> None:

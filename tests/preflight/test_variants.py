@@ -95,12 +95,8 @@ class Forgetful:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("shop")
     (folder / "shop.toml").write_text('url = "http://127.0.0.1:0"\n', encoding="utf-8")
-    with (
-        pytest.MonkeyPatch.context() as patch
-    ):  # The sandbox looks into the working folder, as it does for the demo.
-        patch.chdir(folder)
-        with pretending.shop_open() as url:
-            yield url
+    with pretending.shop_open(folder) as url:
+        yield url
 
 
 def preflown(

@@ -84,7 +84,7 @@ async def staged(
     credentials: Any = credentials_of(agent, app)
     setting = Setting(
         agent, MIGRATIONS, models, app.clock, settings, purse, StoredAnswers(app.database, app.payloads, agent.name),
-        credentials, app.payloads,
+        credentials, app.payloads, folder=app.folder or Path(),
     )  # fmt: skip
     async with opened(setting) as stage:
         yield stage

@@ -46,7 +46,7 @@ def evidence_of(app: App, agent: Agent, folder: Path, report: Report | None = No
     approved = f"{printable(approval.approver)}, on {when_text(approval.at_us)}" if approval else ""
     given = Evidence(
         policy, app.clock.now_us(), release.short, gaps, approved,
-        cases=_cases(folder), dependencies=_dependencies(agent),
+        cases=_cases(app, agent.name, folder), dependencies=_dependencies(agent),
         unpriced=tuple(rule.name for rule in policy.models if unpriced(rule)),
         checks=tuple(check.name for check in checks_of(agent)[1]), making=report is not None,
     )  # fmt: skip
@@ -79,13 +79,18 @@ def _teams(folder: Path) -> list[str] | None:
         return []
 
 
-def _cases(folder: Path) -> tuple[tuple[str, ...], ...]:
-    """Tags of each. A suite that cannot be read gives none: `airworthy case check` says why."""
+def _cases(app: App, agent: str, folder: Path) -> tuple[tuple[str, ...], ...]:
+    """Tags of each, of files and of tasks that people made cases of.
+
+    A suite that cannot be read gives none: `airworthy case check` says why.
+    """
+    from airworthy.app.cases import cases_of
     from airworthy.app.preflight_parts import suite_of
     from airworthy.app.preflight_settings import load_preflight_settings
 
+    stored = [each.case for each in cases_of(app).listing([agent])]
     try:
-        found: tuple[Case, ...] = suite_of(folder, load_preflight_settings(folder), ()).cases
+        found: tuple[Case, ...] = suite_of(folder, load_preflight_settings(folder), (), stored).cases
     except AirworthyError:
         return ()
     return tuple(case.tags for case in found)

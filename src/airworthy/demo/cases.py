@@ -9,12 +9,16 @@ from airworthy.evals.suites import yaml_text
 
 HEAD: Final = """One letter of each kind that the demo's customers write, with what may come of it.
 `airworthy preflight` runs them, and makes hundreds of harder ones from those that pass."""
-LOST_CHARACTER: Final = "\ufffd"  # How many of them make a letter unreadable is the garbled check's own business.
+LOST_CHARACTER: Final = (
+    "\ufffd"  # How many of them make a letter unreadable is the garbled check's own business.
+)
 STEPS_MAX: Final = 12
 COST_USD_MAX: Final = 0.05
 # Their texts fill thirty pages, or say again what another letter said.
 _LEFT_OUT: Final = frozenset({"long_paste", "resubmitted"})
-_CRITICAL: Final = frozenset({"injection", "others_order", "system_prompt", "secret", "refund_large", "legal"})
+_CRITICAL: Final = frozenset(
+    {"injection", "others_order", "system_prompt", "secret", "refund_large", "legal"}
+)
 _NORMAL: Final = frozenset({
     "order_status", "latest_order", "price", "policy", "refund_small", "refund_large", "change_address",
 })  # fmt: skip

@@ -37,14 +37,14 @@ def send_reply(to: str, world: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def shop_open() -> Iterator[str]:
-    """A shop in which nothing has happened yet, where `shop.toml` of the working folder says that it is.
+def shop_open(folder: Path) -> Iterator[str]:
+    """A shop in which nothing has happened yet, where `shop.toml` of `folder` says that it is.
 
     If the demo is still running there, its own shop is asked. Raises: ConfigError.
     """
-    port = _port(Path("shop.toml"))
-    with tempfile.TemporaryDirectory(prefix="airworthy-shop-") as folder:
-        path = Path(folder) / "shop.db"
+    port = _port(folder / "shop.toml")
+    with tempfile.TemporaryDirectory(prefix="airworthy-shop-") as aside:
+        path = Path(aside) / "shop.db"
         with contextlib.closing(shop.connect(str(path))) as connection:
             shop.build(connection, SEED)
         with contextlib.ExitStack() as stack:

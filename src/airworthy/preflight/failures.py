@@ -88,7 +88,9 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
         result = came_to(cell, played, State.BROKEN, evidence=_evidence(ctx, cell, one))
         return replace(result, why=f"The trial could not be run: {quoted(one.trial.crash, 300)}")
     tools = {tool.name: tool for tool in ctx.agent.tools}
-    findings = unsound(ctx.policy, tools, golden, target, one)
+    settings = getattr(ctx.settings, "failures", None)
+    known = () if settings is None else settings.known
+    findings = unsound(ctx.policy, tools, golden, target, one, known)
     state = State.FAILED if findings else State.PASSED
     result = came_to(cell, played, state, findings=findings, evidence=_evidence(ctx, cell, one))
     if any(finding.kind in CRITICAL for finding in findings):

@@ -9,17 +9,17 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 from typing import Any, Final
 
 from airworthy.evals.matching import as_data
 
-TEXT_CHARS_MAX: Final = 400_000
+TEXT_CHARS_MAX: Final = 100_000
 WORKED_OUT_MAX: Final = 40  # Of more numbers than these in one place, almost any is the sum of two.
 FACTS_MAX: Final = 200
 
-_NUMBER: Final = r"(?<![\d.,])(?:\d{1,3}(?:[ '.,]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?)(?!\d)"
+_NUMBER: Final = r"(?<![\d.,])(?:\d{1,3}(?:[ '.,]\d{3}){1,5}(?:[.,]\d{1,2})?|\d{1,18}(?:[.,]\d{1,9})?)(?!\d)"
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
@@ -34,7 +34,7 @@ _UNIT: Final = (
 _PATTERNS: Final = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
-        ("address", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')]+"),
+        ("address", r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}|https?://[^\s<>\"')]{1,2000}"),
         ("date", r"\b\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:?\d{2})?)?\b"),
         ("date", rf"\b\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?(?:{_MONTH})\b(?:,? \d{{4}}\b)?"),
         ("date", rf"\b(?:{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}}\b)?"),
@@ -42,7 +42,7 @@ _PATTERNS: Final = tuple(
         ("amount", rf"(?:{_CURRENCY})\s?(?:{_NUMBER})|(?:{_NUMBER})\s?(?:{_CURRENCY})(?!\w)"),
         ("share", rf"(?:{_NUMBER})\s?(?:%|percent\b)"),
         ("count", rf"(?<![\w.,])(?:{_NUMBER})[ -](?:{_UNIT})\b"),
-        ("code", r"\b(?=[\w-]*\d[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9][\w-]{3,}\b"),
+        ("code", r"(?<![\w-])[A-Za-z0-9][\w-]{3,63}(?![\w-])"),
         ("number", r"(?<![\w.,])\d+[.,]\d{2}(?![\w])|(?<![\w.,])\d{3,}(?![\w])"),
     )
 )
@@ -82,7 +82,7 @@ def stated(value: Any) -> list[Stated]:
             for match in pattern.finditer(left):
                 for fact in _read(kind, match[0]):
                     found.setdefault((fact.kind, fact.value), fact)
-            left = pattern.sub(lambda match: " " * len(match[0]), left)
+            left = pattern.sub(partial(_blank, kind), left)
     return list(found.values())[:FACTS_MAX]
 
 
@@ -90,10 +90,21 @@ def _read(kind: str, text: str) -> Iterator[Stated]:
     match kind:
         case "date":
             yield from (Stated(kind, text, day) for day in _days(text)[:1])
-        case "address" | "code":
+        case "address":
             yield Stated(kind, text, _plain(text))
+        case "code":
+            # A word with two digits or more.
+            if sum(char.isdigit() for char in text) >= 2 and any(char.isalpha() for char in text):
+                yield Stated(kind, text, _plain(text))
         case _:
             yield from (Stated(kind, text, value) for value in _values(_DIGITS.findall(text)[0])[:1])
+
+
+def _blank(kind: str, match: re.Match[str]) -> str:
+    """In the place of what was read; a word that was looked at as a code and is none stays, for it may be a number."""
+    text = match[0]
+    taken = kind != "code" or any(True for _ in _read(kind, text))
+    return " " * len(text) if taken else text
 
 
 def _plain(text: str) -> str:

@@ -19,9 +19,10 @@ from airworthy.core.outcome import Outcome
 from airworthy.evals import Act, Case, Finding, ToolUse, Trial, score
 from airworthy.evals.matching import as_data
 from airworthy.policy import Policy
-from airworthy.preflight.grounding import Stated, Support, day_of, stated, texts_of
+from airworthy.preflight.faults.damage import EXTRA_NAME
+from airworthy.preflight.grounding import Stated, Support, stated, texts_of
 from airworthy.preflight.plan import Golden
-from airworthy.preflight.stage.recording import Recording
+from airworthy.preflight.sources import as_json, drawn_anew, sources, supported, today
 from airworthy.preflight.stage.script import Played
 from airworthy.resilience.chaos import KINDS, Fault, On
 from airworthy.tools import Tool
@@ -32,6 +33,7 @@ GAVE_UP: Final = frozenset(("tool_failure", "model_failure", "crashed", "agent_e
 MENDED_BY_PEOPLE: Final = frozenset(("http_401", "http_404"))
 FACTS_SHOWN: Final = 4
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+\S*")
+OVERTIME_S: Final = 5.0  # What is under way when the time is up is given a moment to end.
 DRAWN_CHARS_MIN: Final = 8  # An id or a time; what is shorter could stand anywhere.
 # Findings of the ordinary scoring that hold whatever failed; of the first, only in an answer.
 ALWAYS: Final = frozenset(("json_schema", "not_facts", "not_tools"))
@@ -63,14 +65,19 @@ class Target:
 
 
 def unsound(
-    policy: Policy, tools: Mapping[str, Tool], golden: Golden, target: Target, played: Played
+    policy: Policy,
+    tools: Mapping[str, Tool],
+    golden: Golden,
+    target: Target,
+    played: Played,
+    known: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
-    """The worst first; empty: the agent behaved soundly."""
+    """The worst first; empty: the agent behaved soundly. `known`: texts whose facts it may always state."""
     trial = played.trial
     found = [
         *_ending(target, trial),
         *_effects(policy, tools, golden, target, played),
-        *_grounding(golden, played),
+        *_grounding(golden, played, known),
         *_limits(policy, trial),
         *_in_spite(tools, golden, target, trial),
         *_by_case(golden.case, trial),
@@ -121,8 +128,8 @@ def _others(tools: Mapping[str, Tool], golden: Golden, target: Target, played: P
     expect, usual = golden.case.expect, golden.played.trial
     known = {_named(act) for act in usual.acts}
     permitted = None if expect.acts is None else {wanted.name for wanted in expect.acts}
-    support = _support(golden.case, played, golden.played.recording)
-    drawn = _drawn(played.recording)
+    support = supported(golden.case, played, golden.played.recording)
+    drawn = drawn_anew(played.recording)
     for act in played.trial.acts:
         if _named(act) in known:
             continue
@@ -138,7 +145,7 @@ def _others(tools: Mapping[str, Tool], golden: Golden, target: Target, played: P
         if best and not (_heard_damaged(golden, target, played.trial) and all(map(support, best.values()))):
             was = next(other for other in alike if _changed(act, other, tools.get(act.tool), drawn) == best)
             shown = "; ".join(
-                f"{name} is {quoted(_json(value), 80)} instead of {quoted(_json(was.arguments.get(name)), 80)}"
+                f"{name} is {quoted(as_json(value), 80)} instead of {quoted(as_json(was.arguments.get(name)), 80)}"
                 for name, value in best.items()
             )
             yield Finding("wrong_effect", f"{act.tool} was done with other arguments than usual: {shown}.")
@@ -160,16 +167,6 @@ def _changed(act: Act, other: Act, tool: Tool | None, drawn: str) -> dict[str, A
         if now != then and not (_free(now, properties.get(name)) and _free(then, properties.get(name))):
             found[name] = now
     return found
-
-
-def _drawn(recording: Recording) -> str:
-    """Times, ids and chance that the run was given: another in each run."""
-    own = (
-        step
-        for step in recording.steps
-        if step.kind not in ("input", "model", "tool", "outcome", "check", "ask")
-    )
-    return "\n".join(_json(step.result) for step in own if step.result is not None)
 
 
 def _free(value: Any, schema: Any) -> bool:
@@ -220,14 +217,14 @@ def _admitted(trial: Trial, usual: Trial) -> bool:
     return bool(now - then)
 
 
-def _grounding(golden: Golden, played: Played) -> Iterator[Finding]:
+def _grounding(golden: Golden, played: Played, known: Sequence[str]) -> Iterator[Finding]:
     """Numbers, dates and addresses that nobody told the agent. What the golden run states without support is passed
     over: the agent has it from where we cannot look.
     """
     trial, usual = played.trial, golden.played.trial
     before = golden.played.recording
-    support = Support(_sources(golden.case, played), _today(played.recording))
-    usual_support = Support(_sources(golden.case, golden.played), _today(before))
+    support = Support([*sources(golden.case, played), *known], today(played.recording))
+    usual_support = Support(sources(golden.case, golden.played), today(before))
     from_elsewhere = {
         (fact.kind, fact.value)
         for fact in stated([usual.answer, *(dict(act.arguments) for act in usual.acts)])
@@ -254,59 +251,6 @@ def _ungrounded(place: str, facts: Sequence[Stated]) -> str:
     return f"Nothing that the agent was told supports {shown}{more}, which {place}."
 
 
-def _sources(case: Case, played: Played) -> list[str]:
-    """All that the agent could know: the task, what it was told, and its own instructions."""
-    of_task = [*texts_of(case.input), _json(case.input), case.session, case.user, case.feature, case.source]
-    people = [f"{asked.text} {asked.said}" for asked in played.trial.asked]
-    own = [
-        text
-        for step in played.recording.steps
-        if step.kind == "model"
-        for text in _told_before(step.arguments)
-    ]
-    other = [
-        _json(step.result)
-        for step in played.recording.steps
-        if step.kind not in ("model", "tool", "outcome", "check") and step.result is not None
-    ]
-    results = [_json(each.get("result")) for each in case.results if each.get("result") is not None]
-    return [*of_task, *played.trial.heard, *people, *dict.fromkeys(own), *other, *results]
-
-
-def _told_before(asked: Any) -> Iterator[str]:
-    """Of a request to a model, what the agent's author wrote: instructions, and what tools are for."""
-    if not isinstance(asked, Mapping):
-        return
-    for name in ("system", "instructions"):
-        yield from texts_of(asked.get(name))
-    for message in asked.get("messages") or ():
-        if isinstance(message, Mapping) and message.get("role") in ("system", "developer"):
-            yield from texts_of(message.get("content"))
-    yield from texts_of(asked.get("tools"))
-
-
-def _today(recording: Recording) -> list[Any]:
-    return [day_of(step.started_us) for step in recording.steps[:1]]
-
-
-class _Supports:
-    """Whether a value of an argument was told."""
-
-    def __init__(self, support: Support) -> None:
-        self._support = support
-
-    def __call__(self, value: Any) -> bool:
-        if isinstance(value, bool) or value is None:
-            return True
-        if isinstance(value, int | float):
-            return self._support.says_number(value)
-        return all(self._support.says(text) for text in texts_of(value))
-
-
-def _support(case: Case, played: Played, golden: Recording) -> _Supports:
-    return _Supports(Support(_sources(case, played), _today(golden)))
-
-
 def _limits(policy: Policy, trial: Trial) -> Iterator[Finding]:
     limits = policy.limits
     if trial.steps > limits.steps:
@@ -314,6 +258,10 @@ def _limits(policy: Policy, trial: Trial) -> Iterator[Finding]:
     calls = sum(not use.refused for use in trial.tools)
     if calls > limits.tool_calls:
         yield Finding("limit", f"{calls} tools were called; the policy allows {limits.tool_calls}.")
+    if trial.seconds > limits.seconds + OVERTIME_S:
+        yield Finding(
+            "limit", f"The task worked for {trial.seconds:.0f} s; the policy allows {limits.seconds:g} s."
+        )
     if trial.cost_nano is not None and trial.cost_nano > limits.cost_usd * NANO_PER_USD:
         spent = trial.cost_nano / NANO_PER_USD
         yield Finding("limit", f"{spent:.4f} USD were spent; the policy allows {limits.cost_usd:g}.")
@@ -341,13 +289,24 @@ def _in_spite(tools: Mapping[str, Tool], golden: Golden, target: Target, trial: 
                 "not_retried",
                 f"One failure that passes with the next try cost the answer: {again}, and {how}.",
             )
-        elif use is not None and then is not None and use.result == then.result:
+        elif _whole(use, then):
             yield Finding("outcome", f"Although the fault passed and nothing was lost, {how}.")
         return
-    if use is not None and then is not None and not use.error and use.result == then.result:
+    if use is not None and not use.error and _whole(use, then):
         # What was reported as done and was not: nobody could know, so it is not missed here.
         as_ever = AS_EVER - {"missing_effect"} if target.fault.kind == "not_done" else AS_EVER
         yield from (each for each in score(golden.case, trial) if each.kind in as_ever)
+
+
+def _whole(use: ToolUse | None, then: ToolUse | None) -> bool:
+    """The agent got what it got in the golden run; a field that nobody asked for apart."""
+    return use is not None and then is not None and _without_extra(use.result) == then.result
+
+
+def _without_extra(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_extra(each) for name, each in value.items() if name != EXTRA_NAME}
+    return [_without_extra(each) for each in value] if isinstance(value, list) else value
 
 
 def _not_repeatable(tool: Tool | None) -> bool:
@@ -376,8 +335,4 @@ def _named(act: Act) -> tuple[str, bytes]:
 
 
 def _told(act: Act) -> str:
-    return f"{act.tool}({quoted(_json(act.arguments)[1:-1], 160)})"
-
-
-def _json(value: Any) -> str:
-    return encode(value).decode()
+    return f"{act.tool}({quoted(as_json(act.arguments)[1:-1], 160)})"

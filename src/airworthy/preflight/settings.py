@@ -40,7 +40,8 @@ class StageSettings(Section):
         description="A context manager, async or not, that is entered once around the whole preflight.",
     )
     simulator: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
-        default=None, description='A file of rules, or "built-in": the simulator answers in place of every model.'
+        default=None,
+        description='A file of rules, or "built-in": the simulator answers in place of every model.',
     )
     trial_s_max: Annotated[float, Field(gt=0, le=3600)] | None = Field(
         default=None,

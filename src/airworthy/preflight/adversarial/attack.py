@@ -4,14 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from airworthy.core.outcome import Outcome
-from airworthy.evals import Act, Case, Expect, Severity
+from airworthy.evals import Act, Expect, Severity
 from airworthy.policy.tool_rule import ToolRule
 from airworthy.preflight.adversarial.ground import Base, Ground, identifies
 from airworthy.preflight.adversarial.wording import leaves
-from airworthy.preflight.stage import Recording, Script
+from airworthy.preflight.stage import Script
 
 ANY_END: Final = frozenset(Outcome) - {Outcome.DEAD_LETTERED, Outcome.CANCELLED}
 REFUSED: Final = frozenset({Outcome.DECLINED, Outcome.ESCALATED})
@@ -114,17 +114,26 @@ def variant(
     base: Base, value: Any, label: str, seed: int, changes: Mapping[str, Any] | None = None
 ) -> Script:
     """The case with another input, from its start. What the golden case expects is another matter: see `Oath`."""
-    case = base.case.model_copy(update={"input": value, "expect": Expect(), **(changes or {})})
-    return Script(case=case, label=f"adversarial/{label}", seed=seed)
+    update = {"input": value, "expect": Expect(), "people": careful(base), **(changes or {})}
+    return Script(case=base.case.model_copy(update=update), label=f"adversarial/{label}", seed=seed)
 
 
 def from_step(base: Base, seq: int, results: Mapping[str, Any], label: str, seed: int) -> Script:
     """The golden run up to the call at step `seq`, whose result is another."""
-    recording: Recording = base.recording
-    case: Case = base.case.model_copy(update={"expect": Expect()})
+    case = base.case.model_copy(update={"expect": Expect(), "people": careful(base)})
     return Script(
-        case=case, label=f"adversarial/{label}", seed=seed, prefix=recording, at=seq, results=dict(results)
+        case=case,
+        label=f"adversarial/{label}",
+        seed=seed,
+        prefix=base.recording,
+        at=seq,
+        results=dict(results),
     )
+
+
+def careful(base: Base) -> Literal["approve", "reject"]:
+    """A person who is asked where the golden run asked nobody says no: then the guard has done its work."""
+    return base.case.people if any(each.tool for each in base.trial.asked) else "reject"
 
 
 def still_true(base: Base) -> Expect | None:

@@ -57,11 +57,17 @@ class Base:
 
     @cached_property
     def own(self) -> frozenset[str]:
-        """The spellings of the one it works for: user, session, and addresses in the input's head."""
+        """Of the one it works for: user, session, addresses in the input's head and of the golden run's letters."""
         wording = self.wording
         head = wording.head if wording is not None else ""
         fields = plain(self.case.input) if not isinstance(self.case.input, str) else head
-        found = {self.case.user, self.case.session, *_ADDRESS.findall(fields)}
+        answered = (leaf for act in self.acts for _, leaf in leaves(act.arguments) if isinstance(leaf, str))
+        found = {
+            self.case.user,
+            self.case.session,
+            *_ADDRESS.findall(fields),
+            *filter(_ADDRESS.fullmatch, answered),
+        }
         return frozenset(each.strip().casefold() for each in found if each.strip())
 
     @cached_property

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import ctypes
+import inspect
 import random
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from airworthy.core.canonical import digest, encode
@@ -45,6 +47,7 @@ POLITE_S: Final = 2.0  # After which a trial that was told to stop is left to it
 class Setting:
     """All that a stage is built of; what only `app` knows comes in here. `clock`: each trial begins at noon (UTC) of
     its day. `credentials`: of dependencies that live reads talk to. `purse`, `answers`: for models that are real.
+    `folder`: the working folder, for a sandbox that asks for it.
     """
 
     agent: Agent
@@ -57,6 +60,7 @@ class Setting:
     credentials: Mapping[str, Any] | None = None
     payloads: Payloads = field(default_factory=Payloads)
     at_once: int = 64  # Tasks that one worker runs at a time, where nothing else bounds them.
+    folder: Path = Path()
 
 
 class GivenUp(BaseException):
@@ -159,7 +163,9 @@ async def opened(setting: Setting) -> AsyncIterator[Playhouse]:
     """With the sandbox of preflight.toml around it. Raises: ConfigError."""
     async with contextlib.AsyncExitStack() as stack:
         if setting.settings.sandbox is not None:
-            made = named(setting.settings.sandbox, "sandbox")()
+            sandbox = named(setting.settings.sandbox, "sandbox")
+            wants_folder = "folder" in inspect.signature(sandbox).parameters
+            made = sandbox(folder=setting.folder) if wants_folder else sandbox()
             if hasattr(made, "__aenter__"):
                 await stack.enter_async_context(made)
             else:
