@@ -1,7 +1,6 @@
 """What stands in for the shop while the demo's agent is in a preflight: a fresh shop to ask, acts that only pretend."""
 
 import contextlib
-import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -43,9 +42,6 @@ def shop_open(folder: Path) -> Iterator[str]:
 
     If the demo is still running there, its own shop is asked. Raises: ConfigError.
     """
-    port = _port(_folder() / "shop.toml")
-    with tempfile.TemporaryDirectory(prefix="airworthy-shop-") as folder:
-        path = Path(folder) / "shop.db"
     port = _port(folder / "shop.toml")
     with tempfile.TemporaryDirectory(prefix="airworthy-shop-") as aside:
         path = Path(aside) / "shop.db"
@@ -58,11 +54,6 @@ def shop_open(folder: Path) -> Iterator[str]:
             except PortInUse:
                 url = f"http://127.0.0.1:{port}"
             yield url
-
-
-def _folder() -> Path:
-    """Where the demo's agent stands, which a command's -C may name from elsewhere."""
-    return Path(getattr(sys.modules.get("agent"), "HERE", "."))
 
 
 def _port(file: Path) -> int:
