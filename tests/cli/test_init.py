@@ -28,7 +28,8 @@ def test_init_makes_the_whole_folder(airworthy: Airworthy, folder: Path) -> None
     said = airworthy("init", "support", "mine", "--json")
 
     assert said.json == {"folder": "mine", "files": FILES}
-    assert sorted(path.name for path in (folder / "mine").iterdir()) == FILES
+    made = [path for path in (folder / "mine").rglob("*") if path.is_file()]
+    assert sorted(path.relative_to(folder / "mine").as_posix() for path in made) == FILES
 
 
 def test_init_names_the_folder_after_the_template(airworthy: Airworthy, folder: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_cap_that_is_reached_gives_a_partial_verdict_and_the_next_one_goes_on(
     (mine / "preflight.toml").write_text('simulator = "built-in"')
 
     assert said.code == 2
-    assert "cap of 0.00 USD" in said.json["missing"][0]
+    assert "at its cap of 0.00" in said.json["missing"][0]
     assert {cell["state"] for cell in said.json["sections"][0]["cells"]} == {"undecided"}
     assert said.json["model_calls_made"] == 0
 

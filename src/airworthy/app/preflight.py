@@ -23,7 +23,7 @@ from airworthy.app.readiness import checklist_of
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
-from airworthy.core.money import NANO_PER_USD
+from airworthy.core.money import NANO_PER_USD, usd_text
 from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
@@ -168,9 +168,8 @@ class Preflight:
         sections = tuple(course.sections)
         cells = [cell for section in sections for cell in section.cells]
         left_out = parts_left_out(self.options)
-        cap_usd = (purse.cap_nano or 0) / NANO_PER_USD
         cut = (
-            f"The run ended at its cap of {cap_usd:.2f} USD."
+            f"The run ended at its cap of {usd_text(purse.cap_nano)}."
             if course.cut == CAPPED
             else course.cut and "It was stopped."
         )

@@ -1,11 +1,13 @@
 """`case`: cases of preflights, made of recorded tasks, checked, taken in from other tools, made small."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from airworthy.cli import case_options as asked
 from airworthy.cli import options, show
 from airworthy.cli.case_files import import_, kept_cases, one_of, write
 
@@ -13,79 +15,40 @@ if TYPE_CHECKING:
     from airworthy.app.cases import Effort
     from airworthy.app.project import Project
     from airworthy.evals import Case
-    from airworthy.preflight.cases.recorded import Made
+    from airworthy.preflight.cases.recorded import Made, Wish
     from airworthy.preflight.cases.shrinking import Shrunk
+
+    Proposed = tuple[str, Made]  # the task's id, and the case
 
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Cases of preflights: make them of tasks, check them, take them in from other tools, make them small.",
+    help="Cases of preflights: of tasks, of files, of other tools.",
 )  # fmt: skip
-
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", metavar="FILE", help="Write it there as YAML; - writes to stdout."),
-]
-Runs = Annotated[int, typer.Option("--runs", metavar="N", min=2, max=100_000, help="Trials at most.")]
-Repeat = Annotated[
-    int, typer.Option("--repeat", metavar="N", min=1, max=100, help="It must fail in each of so many trials.")
-]
-Budget = Annotated[
-    float | None, typer.Option("--budget", metavar="USD", min=0, help="Left out: as preflight.toml says.")
-]
-Texts = list[str] | None
 
 
 @app.command(name="from-task")
 def from_task(
     task: options.TaskId,
     *,
-    as_: Annotated[
-        str,
-        typer.Option(
-            "--as", metavar="golden|failure", help="Whether it went well; left out: as its record says."
-        ),
-    ] = "",
-    outcome: Annotated[
-        Texts, typer.Option("--outcome", metavar="NAME", help="How it should have ended; repeatable.")
-    ] = None,
-    fact: Annotated[
-        Texts, typer.Option(metavar="TEXT", help="What the answer must hold; repeatable.")
-    ] = None,
-    not_fact: Annotated[
-        Texts, typer.Option("--not-fact", metavar="TEXT", help="What must appear nowhere; repeatable.")
-    ] = None,
-    tool: Annotated[
-        Texts, typer.Option(metavar="NAME", help="A tool that must be called; repeatable.")
-    ] = None,
-    not_tool: Annotated[
-        Texts, typer.Option("--not-tool", metavar="NAME", help="A tool that must not be called; repeatable.")
-    ] = None,
-    act: Annotated[
-        Texts, typer.Option(metavar="TOOL", help="An effect that must come of it, and no other; repeatable.")
-    ] = None,
-    no_acts: Annotated[bool, typer.Option("--no-acts", help="Nothing may be done.")] = False,
-    rubric: Annotated[str, typer.Option(metavar="TEXT", help="What a judge goes by.")] = "",
-    judge: Annotated[
-        float, typer.Option(metavar="SCORE", min=0, max=1, help="The least score under the rubric.")
-    ] = 0.7,
-    id_: Annotated[str, typer.Option("--id", metavar="ID", help="The case's id.")] = "",
-    severity: Annotated[
-        str, typer.Option(metavar="critical|major|minor", help="How bad it is when the case fails.")
-    ] = "",
-    tag: Annotated[
-        Texts, typer.Option(metavar="TAG", help="Besides those it has by itself; repeatable.")
-    ] = None,
-    shrink: Annotated[
-        bool,
-        typer.Option("--shrink", help="Take away text and results while it still fails; needs the agent."),
-    ] = False,
-    runs: Runs = 300,
-    repeat: Repeat = 1,
-    budget: Budget = None,
-    keep_names: Annotated[
-        bool, typer.Option("--keep-names", help="Leave the user's and the session's id in the file.")
-    ] = False,
-    out: Out = None,
+    as_: asked.As = "",
+    outcome: asked.Outcomes = None,
+    fact: asked.Facts = None,
+    not_fact: asked.NotFacts = None,
+    tool: asked.Tools = None,
+    not_tool: asked.NotTools = None,
+    act: asked.Acts = None,
+    no_acts: asked.NoActs = False,
+    rubric: asked.Rubric = "",
+    judge: asked.Least = 0.7,
+    id_: asked.Id = "",
+    severity: asked.HowBad = "",
+    tag: asked.Tags = None,
+    shrink: asked.Shrink = False,
+    runs: asked.Runs = 300,
+    repeat: asked.Repeat = 1,
+    budget: asked.Budget = None,
+    keep_names: asked.KeepNames = False,
+    out: asked.Out = None,
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,
@@ -102,12 +65,9 @@ def from_task(
       airworthy case from-task tsk_06f2c8 --as failure --outcome declined --no-acts --severity critical
       airworthy case from-task tsk_06f2c8 --as failure --fact "30 days" --shrink --out cases/refund-late.yaml
     """
-    from airworthy.app.cases import Effort, cases_of
-    from airworthy.app.config import person
-    from airworthy.app.lookup import task_id
+    from airworthy.app.cases import Effort
     from airworthy.app.project import project
-    from airworthy.cli.case_wish import wish_of, wished
-    from airworthy.review import Command
+    from airworthy.cli.case_wish import wish_of
 
     said = {
         "outcome": outcome,
@@ -117,31 +77,49 @@ def from_task(
         "not_tools": not_tool,
         "acts": act,
     }
-    wish = wish_of(
-        as_, said, no_acts=no_acts, rubric=rubric, judge=judge, facts={"id": id_, "severity": severity}
-    )
+    facts = {"id": id_, "severity": severity}
+    wish = wish_of(as_, said, no_acts=no_acts, rubric=rubric, judge=judge, facts=facts)
+    effort = Effort(runs, repeat, budget) if shrink else None
     with project(folder, database, agents_needed=shrink) as found:
-        found.app.reviews.check_command(person(), Command.OPERATE)
-        id_found = task_id(found.app, task)
-        cases = cases_of(found.app)
-        made = wished(lambda wanted: cases.proposed(id_found, wanted), wish, tags=tag or ())
-        small = None
-        if shrink:
-            agent = found.app.operations.task(id_found).agent
-            small = _shrunk(found, agent, made.case, Effort(runs, repeat, budget))
-        _kept(found, id_found, made, small, out, keep_names=keep_names, as_json=as_json)
+        made, small = _proposed(found, task, wish, tag or (), effort)
+        _kept(found, made, small, out, keep_names=keep_names, as_json=as_json)
+
+
+def _proposed(
+    found: "Project", task: str, wish: "Wish", tags: Sequence[str], effort: "Effort | None"
+) -> "tuple[Proposed, Shrunk | None]":
+    """Not kept yet; smaller, where an effort is to be made."""
+    from airworthy.app.cases import cases_of
+    from airworthy.app.config import person
+    from airworthy.app.lookup import task_id
+    from airworthy.cli.case_wish import wished
+    from airworthy.review import Command
+
+    found.app.reviews.check_command(person(), Command.OPERATE)
+    id_ = task_id(found.app, task)
+    cases = cases_of(found.app)
+    made = wished(lambda wanted: cases.proposed(id_, wanted), wish, tags=tags)
+    if effort is None:
+        return (id_, made), None
+    return (id_, made), _shrunk(found, found.app.operations.task(id_).agent, made.case, effort)
 
 
 def _kept(
-    found: "Project", task_id: str, made: "Made", small: "Shrunk | None", out: Path | None, *, keep_names: bool,
+    found: "Project",
+    proposed: "Proposed",
+    small: "Shrunk | None",
+    out: Path | None,
+    *,
+    keep_names: bool,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     from dataclasses import replace
 
     from airworthy.app.cases import cases_of
     from airworthy.app.config import person
     from airworthy.preflight.cases.recorded import renamed
 
+    task_id, made = proposed
     case = made.case if small is None else small.case
     if out is not None:
         case = case if keep_names else renamed(case)
@@ -215,7 +193,7 @@ def list_(
 
 @app.command(name="show")
 def show_one(
-    case: Annotated[str, typer.Argument(metavar="ID", help="The case's id.")],
+    case: asked.CaseId,
     *,
     agent: options.AgentFilter = "",
     as_json: options.AsJson = False,
@@ -240,7 +218,7 @@ def show_one(
 
 @app.command(name="delete")
 def delete(
-    case: Annotated[str, typer.Argument(metavar="ID", help="The case's id.")],
+    case: asked.CaseId,
     *,
     agent: options.AgentFilter = "",
     yes: options.Yes = False,
@@ -311,13 +289,13 @@ def check(
 
 @app.command(name="shrink")
 def shrink_one(
-    case: Annotated[str, typer.Argument(metavar="ID", help="The case's id.")],
+    case: asked.CaseId,
     *,
     agent: options.AgentFilter = "",
-    runs: Runs = 300,
-    repeat: Repeat = 1,
-    budget: Budget = None,
-    out: Out = None,
+    runs: asked.Runs = 300,
+    repeat: asked.Repeat = 1,
+    budget: asked.Budget = None,
+    out: asked.Out = None,
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:

@@ -29,7 +29,7 @@ class LoadSettings(Section):
     tasks: int = Field(default=100, ge=2, le=2000, description="How many tasks are handed in.")
     arrivals: str = Field(
         default="",
-        description="A file with the times at which tasks came, whose pattern is kept; left out, the folder's own tasks.",
+        description="A file with the times at which tasks came, for their pattern; left out, the folder's own tasks.",
     )
     queue_s_max: float = Field(
         default=60.0,
