@@ -32,7 +32,7 @@ def test_taking_runs_of_a_case_for_independent_would_not_cover() -> None:
 
 
 def test_the_interval_covers_also_where_a_rule_chose_the_repeats() -> None:
-    assert simulated.coverage_under_stopping(11, 400) >= _below(0.95, 400)
+    assert simulated.coverage_under_stopping(11, 250) >= _below(0.95, 250)
 
 
 def test_good_cases_are_called_failing_no_more_often_than_stated() -> None:
@@ -61,9 +61,9 @@ def test_the_smallest_drop_stated_is_found_as_often_as_stated() -> None:
 
 
 def test_tool_calls_of_one_version_are_not_called_changed_as_chi_square_does() -> None:
-    permuted, chi_square = simulated.tools_false_alarms(11, 60)
+    permuted, chi_square = simulated.tools_false_alarms(11, 40, cases=16)
 
-    assert permuted <= _above(0.05, 60)
+    assert permuted <= _above(0.05, 40)
     assert chi_square > 0.3
 
 

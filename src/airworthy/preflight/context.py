@@ -45,6 +45,7 @@ _LIMITS: Final = frozenset(
         ReasonCode.LIMIT_SECONDS.value,
     }
 )
+ENDED: Final = "The policy's limits ended the run before the model answered."
 NO_GOLDEN: Final = (
     "No golden case is answered, and what still holds in a full window is told by those that are."
 )
@@ -110,6 +111,9 @@ def _lacking(policy: Policy, ground: Ground, nth: int, room: Room | None) -> str
         return NO_GOLDEN
     if nth > 0 and name not in _order(policy):
         return f"{name} is nobody's fallback, so no run of this agent reaches it by itself."
+    before = policy.models[: nth if policy.models[0].fallback is None else 1]
+    if any(not {"refused_key", "rate_limit", "outage"} & set(rule.fallback_on) for rule in before):
+        return f"No failure that can be put before {name} is one after which it is asked (fallback_on)."
     return ""
 
 
@@ -126,8 +130,17 @@ def _failing(policy: Policy, nth: int) -> tuple[Placed, ...]:
     before = order[: order.index(policy.models[nth].name)]
     calls = range(1, policy.limits.steps + 1)
     return tuple(
-        Placed("model", name, call, Fault("http_500", "always")) for name in before for call in calls
+        Placed("model", rule.name, call, Fault(_passed_on(rule), "always"))
+        for rule in policy.models
+        if rule.name in before
+        for call in calls
     )
+
+
+def _passed_on(rule: ModelRule) -> str:
+    """The cheapest failure after which its fallback is asked: one that nobody tries again, nor reserves money for."""
+    kinds = {"refused_key": "http_401", "rate_limit": "http_429"}
+    return next((kind for why, kind in kinds.items() if why in rule.fallback_on), "http_500")
 
 
 def _base(ground: Ground) -> Base | None:
@@ -310,7 +323,7 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
     found = list(findings(about.ground, about.attack, trial))
     if trial.reason in _LIMITS:
         found = [each for each in found if each.kind != "outcome"]
-        evidence["note"] = "The policy's limits ended the run before the model answered."
+        evidence["note"] = ENDED
     elif reached < about.wanted * CAME_CLOSE:
         evidence["note"] = "The agent kept a part of the filling from the model, so its window was less full."
     told = [_in_full(each) for each in found]
@@ -331,10 +344,13 @@ def section(ctx: Context, results: Sequence[CellResult]) -> Section:  # noqa: AR
         missing = ("The policy names no model, so no window can be filled.",)
     verdict = Verdict.NO_GO if failed else Verdict.INCONCLUSIVE if missing else Verdict.GO
     tried = len(results) - len(undecided)
+    ended = [each for each in results if each.evidence.get("note") == ENDED]
     if failed:
         sentence = f"In {len(failed)} of {tried} nearly full windows something got lost: {failed[0].why}"
     elif tried:
-        sentence = f"In {tried} nearly full windows the instructions still held and the answers were right."
+        held = tried - len(ended)
+        sentence = f"In {held} nearly full windows the instructions still held and the answers were right."
+        sentence += f" In {len(ended)} the policy's limits ended the run." if ended else ""
     else:
         sentence = "No window was filled."
     notes = [{"cell": each.id, "text": each.evidence["note"]} for each in results if "note" in each.evidence]

@@ -2,10 +2,8 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import httpx
-import pytest
 
 from airworthy.preflight.blind import BlindTests
 from tests.console.kit import Api
@@ -71,22 +69,13 @@ async def test_the_page_runs_no_script_sets_no_cookie_and_names_no_agent() -> No
     assert 'name="viewport"' in answer.text
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"text": "  "}, 400),
-        ({"text": "x" * 9_000}, 400),
-        ({"text": "x" * 200_000}, 400),
-        ({"nothing": "here"}, 400),
-    ],
-)
-async def test_what_cannot_be_taken_is_told_on_the_page(body: dict[str, Any], status: int) -> None:
+async def test_what_cannot_be_taken_is_told_on_the_page() -> None:
     room = Room()
+    for body in ({"text": "  "}, {"text": "x" * 9_000}, {"text": "x" * 200_000}, {"nothing": "here"}):
+        answer = await room.browser.post(room.path, data=body)
 
-    answer = await room.browser.post(room.path, data=body)
-
-    assert answer.status_code == status
-    assert 'role="alert"' in answer.text
+        assert answer.status_code == 400
+        assert 'role="alert"' in answer.text
     assert room.tests.tries(room.test.id) == []
 
 
