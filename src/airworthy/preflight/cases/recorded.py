@@ -210,9 +210,9 @@ def _answers(steps: Sequence[Recorded]) -> dict[str, str]:
 def _story(record: Record, kind: Kind) -> str:
     why = record.task.why
     text = "" if why is None else f" ({why.code.value})"
-    went = "It went well" if kind is Kind.GOLDEN else "It went wrong"
+    went = "went well" if kind is Kind.GOLDEN else "went wrong"
     assert record.task.outcome is not None
-    return f"{went}: the task was {record.task.outcome.value}{text}."
+    return f"As {record.task.id}, which {went}: {record.task.outcome.value}{text}."
 
 
 def _notes(record: Record, left_out: int, hidden: int) -> list[str]:
