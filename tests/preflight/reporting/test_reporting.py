@@ -12,6 +12,7 @@ from airworthy.preflight.cell import Part, State
 from airworthy.preflight.report import Section, Verdict
 from airworthy.preflight.reporting import (
     from_document,
+    html,
     html_text,
     json_text,
     junit_text,
@@ -108,6 +109,18 @@ def test_the_page_is_bounded_and_failing_cells_keep_their_evidence_longest() -> 
     assert failed
     assert text.count("z" * 5_000) == min(failed, 3)
     assert text.count("z") < 25_000
+
+
+def test_of_thousands_of_cells_those_that_passed_are_left_out_and_no_link_leads_to_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(html, "CELLS_MAX", 20)  # So that it takes no thousands here.
+    page = Page(html_text(REPORT))
+    failed = [cell for cell in REPORT.sections[2].cells if cell.state is State.FAILED]
+
+    assert "more stand in the JSON report" in html_text(REPORT)
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert html_text(REPORT).count("The reply to A-1001 was sent 2 times") >= len(failed)
 
 
 def test_a_report_of_500_cells_is_under_two_megabytes() -> None:

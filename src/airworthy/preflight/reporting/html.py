@@ -72,6 +72,8 @@ def html_text(
         )
         for each in report.sections
     ]  # fmt: skip
+    # What is left out has no place that a link could lead to.
+    anchors = {shown.cell.id: shown.anchor for each in cells.values() for shown in each}
     template = _environment().get_template("report.html")
     return template.render(
         report=report, sections=sections, checklist=[_item(item, report, anchors) for item in report.checklist],
