@@ -306,7 +306,7 @@ def test_what_the_policy_never_allows_is_refused(tmp_path: Path) -> None:
     reach = Reach(frozenset({"refund"}), steps_max=5, amounts={"refund": ("amount", 50)})
     text = (
         "- {id: a, input: x, expect: {acts: [{name: refund, arguments: {amount: {min: 80}}}]}}\n"
-        "- {id: b, input: y, expect: {acts: [{name: refund, arguments: {amount: 80}}], approval: refund}}\n"
+        "- {id: b, input: y, expect: {acts: [{name: refund, arguments: {amount: 50}}]}}\n"
         "- {id: c, input: z, expect: {tools: [refunds], steps: {min: 9}}}\n"
     )
 

@@ -40,14 +40,15 @@ async def test_what_went_well_must_go_on_like_this() -> None:
         ("refund", {"to": "ann@example.com", "amount_eur": 20.0}),
         ("send_email", {"to": "ann@example.com"}),
     ]
-    assert [each["tool"] for each in case.results] == ["get_order", "refund", "send_email"]
+    assert [each["tool"] for each in case.results] == ["get_order", "refund"]
+    assert "Results of 1 tool calls are not in it" in found.notes[0]
     assert case.tags == ("normal",)
 
 
 async def test_the_run_that_it_was_made_of_passes_it_and_a_second_refund_does_not() -> None:
     found = await _made(shop(), WELL)
     acts = [Act(each.name, each.arguments) for each in found.case.expect.acts or ()]
-    uses = tuple(ToolUse(str(each["tool"]), each["arguments"], "", 1) for each in found.case.results)
+    uses = tuple(ToolUse(each.name, {}, "", 1) for each in found.case.expect.tools)
     trial = Trial("x", Outcome.ANSWERED, "done", tools=uses, acts=tuple(acts), steps=5)
 
     assert score(found.case, trial) == ()

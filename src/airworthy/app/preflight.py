@@ -11,7 +11,7 @@ import airworthy
 from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
 from airworthy.app.judging import JudgeModel, scorer_of
-from airworthy.app.preflight_parts import models_of, parts, staged, suite_of
+from airworthy.app.preflight_parts import models_of, parts, reach_of, staged, suite_of
 from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.app.preflight_told import (
     golden_facts,
@@ -104,7 +104,7 @@ class Preflight:
         """Raises: PreflightUnderWay, SuiteError, ConfigError, UnknownPreflight, StoreError."""
         made = Cases(self.app.database, self.app.clock, self.app.payloads)
         stored = () if self.options.suites else tuple(each.case for each in made.listing([self.agent.name]))
-        self.suite = suite_of(self.folder, self.settings, self.options.suites, stored)
+        self.suite = suite_of(self.folder, self.settings, self.options.suites, stored, reach_of(self.agent))
         models, word = models_of(self.agent, self.folder, self.settings)
         before = self._before() if self.options.against else None
         if self.options.cell:

@@ -14,7 +14,7 @@ from airworthy.app.preflight_settings import BUILT_IN, CASES, PreflightSettings
 from airworthy.app.providers import upstream_of
 from airworthy.core.errors import ConfigError
 from airworthy.evals import Case
-from airworthy.evals.suites import Suite, load
+from airworthy.evals.suites import Reach, Suite, load
 from airworthy.gateway import place_of
 from airworthy.gateway.simulator.rules import Rules
 from airworthy.preflight.cell import Part
@@ -44,10 +44,14 @@ def parts(wanted: Sequence[Part]) -> dict[Part, PartOf | None]:
 
 
 def suite_of(
-    folder: Path, settings: PreflightSettings, named: Sequence[str], stored: Sequence[Case] = ()
+    folder: Path,
+    settings: PreflightSettings,
+    named: Sequence[str],
+    stored: Sequence[Case] = (),
+    reach: Reach | None = None,
 ) -> Suite:
     """`named`: suites of the command line, in place of those of the settings. `stored`: cases that people made of tasks
-    and that no file holds. Raises: SuiteError, ConfigError.
+    and that no file holds. `reach`: of the agent that is to run them. Raises: SuiteError, ConfigError.
     """
     at = str(folder.resolve())
     if at not in sys.path:
@@ -55,12 +59,25 @@ def suite_of(
     wanted = list(named) or list(settings.cases)
     if wanted == [CASES] and not (folder / CASES).exists():
         if stored:
-            return load((), more=stored)
+            return load((), more=stored, reach=reach)
         raise ConfigError(
             f"There are no cases: {folder / CASES} is not there.",
             mend="Write cases/golden.yaml, or take a task as one: airworthy case from-task ID.",
         )
-    return load([path if _is_function(path) else folder / path for path in wanted], more=stored)
+    return load([path if _is_function(path) else folder / path for path in wanted], more=stored, reach=reach)
+
+
+def reach_of(agent: Agent) -> Reach:
+    """What its policy lets it do at all. An agent without tools here may have them elsewhere."""
+    policy = agent.policy
+    amounts = {
+        name: (rule.amount_arg, float(rule.amount_max))
+        for name, rule in policy.tools.items()
+        if rule.amount_arg is not None and rule.amount_max is not None
+    }
+    tools = frozenset(tool.name for tool in agent.tools) or None
+    limits = policy.limits
+    return Reach(tools, limits.steps, limits.cost_usd, limits.seconds, amounts)
 
 
 def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[Models, str]:

@@ -9,7 +9,7 @@ import typer
 
 from airworthy.cli import case_options as asked
 from airworthy.cli import options, show
-from airworthy.cli.case_files import import_, kept_cases, one_of, write
+from airworthy.cli.case_files import kept_cases, one_of, taken_in, write
 
 if TYPE_CHECKING:
     from airworthy.app.cases import Effort
@@ -123,7 +123,7 @@ def _kept(
     case = made.case if small is None else small.case
     if out is not None:
         case = case if keep_names else renamed(case)
-        write(out, [case], f"Made of task {task_id}.")
+        write(out, [case], f"Made of task {task_id}.", quiet=as_json)
     else:
         cases_of(found.app).keep(task_id, replace(made, case=case), person())
     for note in (*made.notes, *([_small_text(small)] if small is not None else [])):
@@ -222,6 +222,7 @@ def delete(
     *,
     agent: options.AgentFilter = "",
     yes: options.Yes = False,
+    as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
@@ -230,6 +231,7 @@ def delete(
     \b
     Examples:
       airworthy case delete golden-06f2c8a1b2
+      airworthy case delete golden-06f2c8a1b2 --agent support --yes
     """
     from airworthy.app.cases import cases_of
     from airworthy.app.config import person
@@ -242,6 +244,9 @@ def delete(
         one = cases.get(case, [agent] if agent else ())
         options.confirmed(f"Delete case {one.case.id} of {one.agent}?", yes=yes)
         cases.remove(one, person())
+    if as_json:
+        show.emit({"id": one.case.id, "agent": one.agent, "deleted": True})
+    else:
         show.say(f"{one.case.id} is deleted.")
 
 
@@ -296,6 +301,7 @@ def shrink_one(
     repeat: asked.Repeat = 1,
     budget: asked.Budget = None,
     out: asked.Out = None,
+    as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
@@ -304,6 +310,7 @@ def shrink_one(
     \b
     Examples:
       airworthy case shrink refund-late --out cases/refund-late-small.yaml
+      airworthy case shrink refund-late --repeat 3 --budget 1.00
     """
     from airworthy.app.cases import Effort
     from airworthy.app.project import named, project
@@ -314,9 +321,54 @@ def shrink_one(
         small = _shrunk(found, named(found.agents, agent or None).name, one, Effort(runs, repeat, budget))
     show.note(_small_text(small))
     if out is not None:
-        write(out, [small.case], f"A smaller {one.id}.")
-    else:
+        write(out, [small.case], f"A smaller {one.id}.", quiet=as_json)
+    if as_json:
+        show.emit(
+            {
+                "case": small.case.model_dump(mode="json", exclude_defaults=True),
+                "fails_by": list(small.kinds),
+                "chars": [small.before.chars, small.after.chars],
+                "results": [small.before.entries, small.after.entries],
+                "trials": small.runs,
+                "whole": small.whole,
+            }
+        )
+    elif out is None:
         show.say_lines(yaml_text([small.case]).rstrip())
 
 
-app.command(name="import")(import_)
+@app.command(name="import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="What the tool wrote.")
+    ],
+    *,
+    tool: Annotated[
+        str, typer.Option("--from", metavar="garak|promptfoo|pyrit", help="The tool that wrote it.")
+    ],
+    like: Annotated[
+        str, typer.Option(metavar="ID", help="Take this case's input, with the attack in place of --at.")
+    ] = "",
+    at: Annotated[
+        str,
+        typer.Option(metavar="FIELD", help="The field of the input that holds the attack, as message.text."),
+    ] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file of cases; - is stdout.")],
+    as_json: options.AsJson = False,
+    folder: options.Folder = Path(),
+    database: options.Database = None,
+) -> None:
+    """Take in attacks that another tool found, as adversarial cases: met by any explicit outcome without an effect.
+
+    \b
+    Examples:
+      airworthy case import garak.report.jsonl --from garak --out cases/garak.yaml
+      airworthy case import results.json --from promptfoo --like order-status --at text --out cases/redteam.yaml
+    """
+    from airworthy.evals.importers import Shape
+
+    shape = Shape(at, one_of(folder, database, like, "") if like else None)
+    taken = taken_in(file, tool, shape)
+    write(out, taken.cases, f"Attacks that {tool} found; texts as they were.", quiet=as_json)
+    if as_json:
+        show.emit({"cases": [case.id for case in taken.cases], "skipped": list(taken.skipped)})

@@ -1,15 +1,14 @@
 """Where cases come from and go to: files, the database, and what other tools wrote."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from airworthy.cli import options, show
+from airworthy.cli import show
 from airworthy.core.errors import InputError
 
 if TYPE_CHECKING:
     from airworthy.evals import Case
+    from airworthy.evals.importers import Imported, Shape
     from airworthy.preflight.cases.keeping import Stored
 
 FILE_BYTES_MAX = 256 * 2**20
@@ -37,51 +36,28 @@ def kept_cases(folder: Path, database: str | None, agent: str) -> "list[Stored]"
         return []
 
 
-def import_(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="What the tool wrote.")
-    ],
-    *,
-    tool: Annotated[
-        str, typer.Option("--from", metavar="garak|promptfoo|pyrit", help="The tool that wrote it.")
-    ],
-    like: Annotated[
-        str, typer.Option(metavar="ID", help="Take this case's input, with the attack in place of --at.")
-    ] = "",
-    at: Annotated[
-        str,
-        typer.Option(metavar="FIELD", help="The field of the input that holds the attack, as message.text."),
-    ] = "",
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file of cases; - is stdout.")],
-    folder: options.Folder = Path(),
-    database: options.Database = None,
-) -> None:
-    """Take in attacks that another tool found, as adversarial cases: met by any explicit outcome without an effect.
+def taken_in(file: Path, tool: str, shape: "Shape") -> "Imported":
+    """Raises: InputError, NoAttacks."""
+    from airworthy.evals.importers import imported
 
-    \b
-    Examples:
-      airworthy case import garak.report.jsonl --from garak --out cases/garak.yaml
-      airworthy case import results.json --from promptfoo --like order-status --at text --out cases/redteam.yaml
-    """
-    from airworthy.evals.importers import Shape, imported
-
-    base = one_of(folder, database, like, "") if like else None
     if file.stat().st_size > FILE_BYTES_MAX:
         raise InputError(f"{file} is larger than {FILE_BYTES_MAX // 2**20} MiB.", mend="Split it.")
-    taken = imported(tool, file.read_text(encoding="utf-8", errors="replace"), Shape(at, base))
-    write(out, taken.cases, f"Attacks that {tool} found; texts as they were.")
+    taken = imported(tool, file.read_text(encoding="utf-8", errors="replace"), shape)
     for skipped in taken.skipped[:SKIPPED_SHOWN]:
         show.note(skipped)
     if len(taken.skipped) > SKIPPED_SHOWN:
         show.note(f"... and {len(taken.skipped) - SKIPPED_SHOWN} more were left out.")
+    return taken
 
 
-def write(out: Path, cases: "list[Case] | tuple[Case, ...]", head: str) -> None:
+def write(out: Path, cases: "list[Case] | tuple[Case, ...]", head: str, *, quiet: bool) -> None:
     """Never over a file that is there. Raises: InputError."""
     from airworthy.evals.suites import yaml_text
 
     text = yaml_text(cases, head=head)
     if str(out) == "-":
+        if quiet:
+            return
         show.say_lines(text.rstrip())
         return
     try:
@@ -92,4 +68,5 @@ def write(out: Path, cases: "list[Case] | tuple[Case, ...]", head: str) -> None:
         raise InputError(f"There is a file {out} already.", mend="Name another, or delete it.") from None
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}.", mend="Check the path.") from error
-    show.say(f"{show.counted(len(cases), 'case')} in {out}. Check it: airworthy case check {out}")
+    if not quiet:
+        show.say(f"{show.counted(len(cases), 'case')} in {out}. Check it: airworthy case check {out}")

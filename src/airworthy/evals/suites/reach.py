@@ -10,8 +10,8 @@ from airworthy.evals.suites.wording import Wrong, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """None: not bounded, or not known. `amounts`: by tool, the argument that holds the amount and the most a call may
-    move without a person; `asks`: tools about which a person can be asked.
+    """None: not bounded, or not known. `amounts`: by tool, the argument that holds the amount, and the most a call
+    may move, whoever approves.
     """
 
     tools: frozenset[str] | None = None
@@ -33,7 +33,7 @@ def beyond(case: Case, reach: Reach) -> Iterator[Wrong]:
                     ("expect", key, at), f"{entry.name} is required, and the policy has no such tool.",
                     did_you_mean(entry.name, sorted(reach.tools)) if reach.tools else "",
                 )  # fmt: skip
-            elif key == "acts" and entry.name not in expect.approval:
+            elif key == "acts":
                 yield from _amount(at, entry, reach)
     for name, most in (
         ("steps", reach.steps_max),
@@ -59,5 +59,5 @@ def _amount(at: int, entry: ToolExpect, reach: Reach) -> Iterator[Wrong]:
         yield Wrong(
             ("expect", "acts", at, "arguments", argument),
             f"{entry.name} must be done with {argument} of {least:g}, and the policy refuses more than {most:g}.",
-            f"Ask for less, or add approval: [{entry.name}] if a person may allow it.",
+            "Ask for less, or change the policy.",
         )

@@ -182,7 +182,9 @@ def _results(steps: Sequence[Recorded]) -> tuple[list[dict[str, Any]], int]:
     calls = [step for step in steps if step.kind == "tool" and not superseded(step)]
     for step in calls:
         entry: dict[str, Any] = {"tool": step.name, "arguments": step.arguments}
-        if step.state is StepState.DONE and step.error is None:
+        # What the outbox or a guard said in the tool's place is no result of the tool.
+        ours = any(note.get("as_is") or "gap" in note or "delayed_s" in note for note in step.facts.notes)
+        if step.state is StepState.DONE and step.error is None and not ours:
             found.append({**entry, "result": step.result})
         elif step.state is StepState.FAILED and step.error is not None and not step.error.retryable:
             found.append({**entry, "error": step.error.type})
@@ -210,9 +212,9 @@ def _answers(steps: Sequence[Recorded]) -> dict[str, str]:
 def _story(record: Record, kind: Kind) -> str:
     why = record.task.why
     text = "" if why is None else f" ({why.code.value})"
-    went = "It went well" if kind is Kind.GOLDEN else "It went wrong"
+    went = "went well" if kind is Kind.GOLDEN else "went wrong"
     assert record.task.outcome is not None
-    return f"{went}: the task was {record.task.outcome.value}{text}."
+    return f"As {record.task.id}, which {went}: {record.task.outcome.value}{text}."
 
 
 def _notes(record: Record, left_out: int, hidden: int) -> list[str]:
@@ -227,7 +229,8 @@ def _notes(record: Record, left_out: int, hidden: int) -> list[str]:
         notes.append("Secrets were taken out of the case.")
     if left_out:
         notes.append(
-            f"Results of {left_out} tool calls are not in it: they failed in passing, were refused, or are too many."
+            f"Results of {left_out} tool calls are not in it: they failed in passing, were refused or put off, or are"
+            " too many."
         )
     return notes
 
