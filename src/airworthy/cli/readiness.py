@@ -36,8 +36,9 @@ def readiness(
 ) -> None:
     """Show what is missing before an agent may go live; waive an item.
 
-    Exit code 1 while anything is unanswered. Each answer comes from what is on record: the policy, approvals, the newest preflight of this very release, alerts
-    and cases. A live agent does not start before all is answered or waived.
+    Exit code 1 while anything is unanswered. Each answer comes from what is on record: the policy, approvals, the
+    newest preflight of this very release, alerts and cases. A live agent does not start before all is answered or
+    waived.
 
     \b
     Examples:
