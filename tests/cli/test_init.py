@@ -111,7 +111,7 @@ def test_the_folder_works_as_its_readme_says(tmp_path: Path, model: str) -> None
     assert shown.out.startswith("Looked for order 1001; 3 steps, ")
     assert "Friday" in shown.out
     assert "Refunded 420.00 USD" in last.out
-    assert prove == ["airworthy preflight"]
+    assert prove == ["airworthy preflight --only golden"]
     assert "6 of 6 cases pass" in proved.out
     assert simulator == ["python -m airworthy.gateway.simulator --port 8099"]
 
