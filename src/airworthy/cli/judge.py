@@ -28,12 +28,12 @@ def calibrate(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Tell how a judge agrees with people, what sways it, and from which confidence answers may go out alone.
+    """Tell how a judge agrees with people, and what sways it.
 
-    Each line is one answer: id, human (true, false or a word), judge (the same, or a score from 0 to 1), and if known
-    confidence, length, group, people (a list of what several people said). Lines without human are judged answers that
-    no person saw. Or each line is a pair: id, human_winner, judge_winner, judge_winner_swapped (each 1, 2 or "tie"),
-    lengths.
+    And from which confidence on answers may go out alone. Each line is one answer: id, human (true, false or a word),
+    judge (the same, or a score from 0 to 1), and if known confidence, length, group, people (a list of what several
+    people said). Lines without human are judged answers that no person saw. Or each line is a pair: id,
+    human_winner, judge_winner, judge_winner_swapped (each 1, 2 or "tie"), lengths.
 
     \b
     Examples:

@@ -32,7 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dead-letter": ("airworthy.cli.dead_letter", "Bring back tasks that could not be processed."),
     "feedback": ("airworthy.cli.feedback", "Keep what users say of tasks; make links for them."),
     "result": ("airworthy.cli.result", "Keep what came of tasks later: resolved, refunded, corrected."),
-    "blind-test": ("airworthy.cli.blind_test", "Let invited people try an agent and rate its answers."),
+    "blind-test": (
+        "airworthy.cli.blind_test",
+        "Let invited people try an agent in rehearsal and rate its answers.",
+    ),
     "judge": ("airworthy.cli.judge", "Ask the judge about labelled answers, and compare it with people."),
     "redact": ("airworthy.cli.redact", "Try what is written over: secrets and personal data."),
     "retention": ("airworthy.cli.retention", "Show and apply how long records are kept."),

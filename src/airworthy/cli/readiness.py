@@ -34,10 +34,11 @@ def readiness(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Show what must be answered before others depend on an agent; exit code 1 while anything is not.
+    """Show what is missing before an agent may go live; waive an item.
 
-    Each answer comes from what is on record: the policy, approvals, the newest preflight of this very release, alerts
-    and cases. A live agent does not start before all is answered or waived.
+    Exit code 1 while anything is unanswered. Each answer comes from what is on record: the policy, approvals, the
+    newest preflight of this very release, alerts and cases. A live agent does not start before all is answered or
+    waived.
 
     \b
     Examples:
