@@ -17,11 +17,10 @@ from airworthy.cli import main
 from airworthy.cli.exits import Exit
 from airworthy.core.personal import BUILT_IN
 from airworthy.core.secret_examples import secret_examples
-from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.policy.reference import key_table, key_tables
 from airworthy.preflight.crowd_settings import ConcurrencySettings, LoadSettings
 from airworthy.preflight.failure_settings import FailureSettings
-from airworthy.preflight.settings import ToolSettings
+from airworthy.preflight.settings import PreflightSettings, ToolSettings
 from airworthy.recorder.importing.lines import LINE_BYTES_MAX
 from airworthy.recorder.importing.values import Failure, ImportSpan, ImportTrace, Labelled
 from airworthy.recorder.parquet import COLUMNS, MEANING

@@ -1,6 +1,7 @@
 """The house rules that a machine can keep. An exception stands in a list below, with its reason."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,13 @@ def test_only_the_configuration_reads_the_environment(path: Path) -> None:
     text = path.read_text()
     assert "os.environ" not in text
     assert "getenv" not in text
+
+
+def test_the_readme_tells_every_room() -> None:
+    table = (ROOT / "README.md").read_text().partition("| room |")[2].partition("\n\n")[0]
+    told = set(re.findall(r"`(\w+)`", table))
+
+    assert told == {path.parent.name for path in SOURCE.glob("*/__init__.py")}
 
 
 def test_exceptions_name_things_that_exist() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from airworthy.app.build import MIGRATIONS
-from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.core.clock import SystemClock
 from airworthy.demo.cases import cases as demo_cases
 from airworthy.demo.variants import variant
@@ -17,7 +16,7 @@ from airworthy.demo.variants.variant import sound
 from airworthy.evals import Case
 from airworthy.gateway.simulator.rules import Rules
 from airworthy.preflight.crowd_settings import ConcurrencySettings, LoadSettings
-from airworthy.preflight.settings import ToolSettings
+from airworthy.preflight.settings import PreflightSettings, ToolSettings
 from airworthy.preflight.stage.models import SimulatedModels
 from airworthy.preflight.stage.playhouse import Playhouse, Setting, opened
 from airworthy.runtime import Agent

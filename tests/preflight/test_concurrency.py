@@ -1,7 +1,6 @@
 """Who runs together, what is held against them, and what is forgiven to those who gave way."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from airworthy.preflight.cell import CellResult, State
 from airworthy.preflight.crowd_settings import ConcurrencySettings
 from airworthy.preflight.plan import Cell, Context, Golden
 from airworthy.preflight.report import Verdict
-from airworthy.preflight.settings import ToolSettings
+from airworthy.preflight.settings import PreflightSettings, ToolSettings
 from airworthy.preflight.stage import Recording
 from airworthy.preflight.stage.recording import ToolResult
 from airworthy.preflight.stage.script import Played, Script
@@ -39,7 +38,7 @@ def _golden(user: str, *, changes: bool = False) -> Golden:
 
 def _ctx(*golden: Golden, tools: Any = None, policy: Any = None, **said: Any) -> Context:
     known = Policy.model_validate({"agent": "support", "purpose": "tests", **(policy or {})})
-    settings = SimpleNamespace(concurrency=ConcurrencySettings(**said), tools=tools or {})
+    settings = PreflightSettings(concurrency=ConcurrencySettings(**said), tools=tools or {})
     return Context(Agent(known, tools=[]), known, (), golden, 7, settings)
 
 

@@ -101,7 +101,7 @@ def ran(
     house: House,
     suite: tuple[Case, ...],
     *,
-    parts: Mapping[Part, PartOf | None] | None = None,
+    parts: Mapping[Part, PartOf] | None = None,
     keeper: Keeper | None = None,
     wishes: Wishes | None = None,
     watch: Any = None,
@@ -257,12 +257,6 @@ def test_a_part_that_breaks_is_told_and_takes_no_other_with_it(
     assert by_part[Part.CONTEXT].verdict is Verdict.INCONCLUSIVE
     assert "a pipe burst" in by_part[Part.CONTEXT].missing[0]
     assert by_part[Part.LOAD].verdict is Verdict.GO
-
-
-def test_a_part_that_is_not_there_is_told() -> None:
-    course = ran(House(), cases("a", "b"), parts={Part.CONTEXT: None})
-
-    assert course.sections[1].missing == ("This part is not there, so it was not run.",)
 
 
 def test_a_judge_that_fails_leaves_the_case_undecided_and_not_failed() -> None:

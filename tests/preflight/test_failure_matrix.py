@@ -10,6 +10,7 @@ from airworthy.preflight.cell import CellResult, State
 from airworthy.preflight.failure_settings import FailureSettings
 from airworthy.preflight.plan import Cell, Context, Golden
 from airworthy.preflight.report import Verdict
+from airworthy.preflight.settings import PreflightSettings
 from airworthy.preflight.stage import Script
 from airworthy.preflight.stage.playhouse import Playhouse
 from airworthy.resilience.chaos import KINDS
@@ -67,14 +68,13 @@ def test_every_call_meets_every_fault_that_could_do_something_to_it() -> None:
 
 
 def test_a_call_in_the_same_place_is_tried_once_unless_every_case_is_asked_for() -> None:
-    class Settings:
-        failures = FailureSettings(every_case=True)
+    settings = PreflightSettings(failures=FailureSettings(every_case=True))
 
     async def work() -> None:
         agent = agent_of()
         async with stage_of(agent) as stage:
             ctx = await _context(stage, agent, WHERE, "And where is order 1002?", REFUND)
-            few, all_of_them = failures.plan(ctx), failures.plan(replace(ctx, settings=Settings()))
+            few, all_of_them = failures.plan(ctx), failures.plan(replace(ctx, settings=settings))
 
             # The third case calls find_order in the same place, and goes on to what the others do not.
             assert {cell.id.split("/", 2)[1] for cell in few if "find_order" in cell.id} == {"case-0"}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from airworthy.preflight.grounding import Support, stated
+from airworthy.preflight.sources import instructions_in
 
 
 def _kinds(text: Any) -> list[tuple[str, object]]:
@@ -94,3 +95,16 @@ def test_of_many_numbers_no_sums_are_made() -> None:
 
     assert not support.says_number(37 * 50 + 37 * 59 + 0.5)
     assert not support.says_number(37 * 58 + 37 * 59)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]},
+        {"system": "Be kind.", "messages": [{"role": "user", "content": "Hello"}]},
+        {"instructions": "Be kind.", "input": "Hello"},
+    ],
+    ids=["chat", "messages", "responses"],
+)
+def test_instructions_are_found_in_each_protocol(asked: Any) -> None:
+    assert list(instructions_in(asked)) == ["Be kind."]

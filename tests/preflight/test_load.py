@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from airworthy.preflight.cell import CellResult, State
 from airworthy.preflight.crowd_settings import LoadSettings
 from airworthy.preflight.plan import Cell, Context, Golden
 from airworthy.preflight.report import Verdict
+from airworthy.preflight.settings import PreflightSettings
 from airworthy.preflight.stage.script import Played
 from airworthy.runtime import Agent
 from tests.preflight.histories import played, step
@@ -32,7 +32,7 @@ def _alone(user: str, acts: tuple[Act, ...] = (), took: float = 0.0) -> Golden:
 
 def _ctx(policy: Policy | None = None, golden: tuple[Golden, ...] | None = None, **said: Any) -> Context:
     known = policy or _policy()
-    settings = SimpleNamespace(load=LoadSettings(**said), tools={})
+    settings = PreflightSettings(load=LoadSettings(**said))
     chosen = golden if golden is not None else (_alone("ann"), _alone("bob"))
     return Context(Agent(known, tools=[]), known, (), chosen, 7, settings)
 

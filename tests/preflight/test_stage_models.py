@@ -85,10 +85,12 @@ def test_all_of_a_call_counts_whose_bill_nobody_knows() -> None:
     with pytest.raises(CapReached):
         purse.reserve(60)
     purse.settle(60, None)
-    assert (purse.spent_nano, purse.left_nano, purse.unpriced) == (60, 40, 1)
+    assert (purse.spent_nano, purse.unpriced) == (60, 1)
+    with pytest.raises(CapReached):
+        purse.reserve(41)
     purse.reserve(40)
     purse.settle(40, 10)
-    assert (purse.spent_nano, purse.left_nano) == (70, 30)
+    assert purse.spent_nano == 70
 
 
 def test_a_provider_with_too_many_to_serve_is_asked_again_and_the_agent_never_hears_of_it() -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from airworthy.app.build import App
 from airworthy.app.preflight_parts import models_of, staged, suite_of
-from airworthy.app.preflight_settings import CASES, load_preflight_settings
+from airworthy.app.preflight_settings import load_preflight_settings
 from airworthy.core.money import NANO_PER_USD
 from airworthy.evals import Case, Trial
 from airworthy.evals.suites import Suite, load
 from airworthy.preflight.cases.keeping import Cases
 from airworthy.preflight.cases.shrinking import RUNS_MAX, Shrunk, shrink
+from airworthy.preflight.settings import CASES
 from airworthy.preflight.stage.purse import Purse
 from airworthy.preflight.stage.script import Script
 from airworthy.runtime import Agent

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from airworthy.app.build import App
 from airworthy.app.judging import JudgeModel
-from airworthy.core.errors import ConfigError, InputError
+from airworthy.core.errors import ConfigError
 from airworthy.core.outcome import Outcome
 from airworthy.evals import Case, Expect, Trial
 from airworthy.evals.calibrate import parse_labels
+from airworthy.evals.calibrate.labels import lines_of
 from airworthy.evals.judge import Ask, Judge
 from airworthy.policy import ModelRule
 from airworthy.preflight.stage.answers import StoredAnswers
@@ -34,12 +35,7 @@ class JudgedLabels:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Raises: InputError, naming the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}.", mend="Give a file of JSON lines, UTF-8."
-        ) from error
+    lines = lines_of(path)
     parse_labels(lines, str(path))  # Before money is spent on what cannot be calibrated with.
     return [json.loads(line) for line in lines if line.strip()]
 

@@ -12,7 +12,6 @@ from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
 from airworthy.app.judging import JudgeModel, scorer_of
 from airworthy.app.preflight_parts import models_of, parts, reach_of, staged, suite_of
-from airworthy.app.preflight_settings import PreflightSettings
 from airworthy.app.preflight_told import (
     golden_facts,
     how_it_fails,
@@ -35,6 +34,7 @@ from airworthy.preflight.plan import CAPPED, Context
 from airworthy.preflight.progress import Progress
 from airworthy.preflight.records import Kept, RunState, Stored, UnknownPreflight
 from airworthy.preflight.report import Report, Verdict
+from airworthy.preflight.settings import PreflightSettings
 from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import Models
 from airworthy.preflight.stage.purse import Purse

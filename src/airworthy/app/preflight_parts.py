@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import importlib.util
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -10,15 +9,17 @@ from typing import Any, Final
 
 from airworthy.app.build import MIGRATIONS, App
 from airworthy.app.credentials import credentials_of
-from airworthy.app.preflight_settings import BUILT_IN, CASES, PreflightSettings
+from airworthy.app.preflight_settings import BUILT_IN
 from airworthy.app.providers import upstream_of
 from airworthy.core.errors import ConfigError
 from airworthy.evals import Case
 from airworthy.evals.suites import Reach, Suite, load
+from airworthy.evals.suites.load import is_function
 from airworthy.gateway import place_of
 from airworthy.gateway.simulator.rules import Rules
 from airworthy.preflight.cell import Part
 from airworthy.preflight.plan import PartOf
+from airworthy.preflight.settings import CASES, PreflightSettings
 from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import Models, RealModels, SimulatedModels
 from airworthy.preflight.stage.playhouse import Playhouse, Setting, opened
@@ -34,13 +35,9 @@ _PARTS: Final = {
 }
 
 
-def parts(wanted: Sequence[Part]) -> dict[Part, PartOf | None]:
-    """Imported late, since each knows a good part of the house. None: it is not there."""
-    return {
-        part: importlib.import_module(module) if importlib.util.find_spec(module) is not None else None
-        for part, module in _PARTS.items()
-        if part in wanted
-    }
+def parts(wanted: Sequence[Part]) -> dict[Part, PartOf]:
+    """Only those wanted are imported, since each knows a good part of the house."""
+    return {part: importlib.import_module(module) for part, module in _PARTS.items() if part in wanted}
 
 
 def suite_of(
@@ -64,7 +61,7 @@ def suite_of(
             f"There are no cases: {folder / CASES} is not there.",
             mend="Write cases/golden.yaml, or take a task as one: airworthy case from-task ID.",
         )
-    return load([path if _is_function(path) else folder / path for path in wanted], more=stored, reach=reach)
+    return load([path if is_function(path) else folder / path for path in wanted], more=stored, reach=reach)
 
 
 def reach_of(agent: Agent) -> Reach:
@@ -105,8 +102,3 @@ async def staged(
     )  # fmt: skip
     async with opened(setting) as stage:
         yield stage
-
-
-def _is_function(path: str) -> bool:
-    module, colon, name = path.partition(":")
-    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))

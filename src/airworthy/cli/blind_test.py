@@ -18,9 +18,6 @@ app = typer.Typer(
 )  # fmt: skip
 TestId = Annotated[str, typer.Argument(metavar="ID", help="Of the blind test, as `list` shows it.")]
 
-AgentName = Annotated[
-    str, typer.Option("--agent", metavar="NAME", help="May be left out when there is only one.")
-]
 PeopleCount = Annotated[int, typer.Option("--people", metavar="N", min=1, max=100, help="So many links.")]
 Days = Annotated[float, typer.Option("--days", metavar="N", min=0.01, max=90, help="How long they are good.")]
 Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, max=200, help="For each person.")]
@@ -39,7 +36,7 @@ Url = Annotated[
 @app.command(name="start")
 def start(
     *,
-    agent: AgentName = "",
+    agent: options.OneAgent = "",
     people: PeopleCount = 5,
     days: Days = 7,
     tries: Tries = 20,

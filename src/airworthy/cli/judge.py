@@ -71,9 +71,7 @@ def score(
     ],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="Where the judged labels go.")],
-    agent: Annotated[
-        str, typer.Option("--agent", metavar="NAME", help="May be left out when there is only one.")
-    ] = "",
+    agent: options.OneAgent = "",
     rubric: Annotated[
         str, typer.Option(metavar="TEXT", help="By which it judges; a line's own `rubric` goes first.")
     ] = "",

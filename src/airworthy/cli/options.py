@@ -132,6 +132,15 @@ AgentArgument = Annotated[
 AgentFilter = Annotated[
     str, typer.Option("--agent", metavar="NAME", help="Only this agent's.", autocompletion=agent_names)
 ]
+OneAgent = Annotated[
+    str,
+    typer.Option(
+        "--agent",
+        metavar="NAME",
+        help="May be left out when there is only one.",
+        autocompletion=agent_names,
+    ),
+]
 Timeout = Annotated[
     float | None,
     typer.Option(

@@ -9,12 +9,16 @@ from airworthy.console.access import Caller
 from airworthy.console.parts import Given, Looking, Operating, Parts
 from airworthy.core.clock import iso
 from airworthy.core.errors import ConfigError
-from airworthy.preflight.cases.keeping import Cases, NoSuchCase, Stored
+from airworthy.preflight.cases import keeping
+from airworthy.preflight.cases.keeping import Cases, Stored
 from airworthy.preflight.cases.recorded import Kind, Made, Wish
 from airworthy.runtime.documents import Document
 
 router = APIRouter(tags=["cases"])
 EXPECT_KEYS_MAX = 20
+OfAgent = Annotated[
+    str, Query(max_length=200, description="Needed where several agents have a case of this id.")
+]
 
 
 class NewCase(BaseModel):
@@ -42,18 +46,18 @@ def make(task_id: str, new: NewCase, given: Given, who: Operating, response: Res
 @router.get("/cases")
 def listing(given: Given, who: Looking, agent: Annotated[str, Query(max_length=200)] = "") -> list[Document]:
     """Those that were made of tasks, the oldest first. Cases in files are not here."""
-    return [document(each) for each in seen(given, who) if agent in ("", each.agent)]
+    return [document(each) for each in seen(given, who, agent=agent)]
 
 
 @router.get("/cases/{case_id}")
-def one(case_id: str, given: Given, who: Looking) -> Document:
-    return document(only(given, who, case_id))
+def one(case_id: str, given: Given, who: Looking, agent: OfAgent = "") -> Document:
+    return document(only(given, who, case_id, agent))
 
 
 @router.delete("/cases/{case_id}", status_code=204)
-def delete(case_id: str, given: Given, who: Operating) -> None:
+def delete(case_id: str, given: Given, who: Operating, agent: OfAgent = "") -> None:
     """Preflights that have run keep what came of it."""
-    cases_in(given).remove(only(given, who, case_id), who.name)
+    cases_in(given).remove(only(given, who, case_id, agent), who.name)
 
 
 def cases_in(given: Parts) -> Cases:
@@ -69,16 +73,14 @@ def made_of(given: Parts, who: Caller, task_id: str, wish: Wish) -> Made:
     return cases_in(given).make(task_id, wish, who.name)
 
 
-def seen(given: Parts, who: Caller, *, task_id: str = "") -> list[Stored]:
-    return [each for each in cases_in(given).listing(task_id=task_id) if who.sees(each.agent)]
+def seen(given: Parts, who: Caller, *, agent: str = "", task_id: str = "") -> list[Stored]:
+    agents = (agent,) if agent else ()
+    return [each for each in cases_in(given).listing(agents, task_id=task_id) if who.sees(each.agent)]
 
 
-def only(given: Parts, who: Caller, case_id: str) -> Stored:
-    """Raises: NoSuchCase, the same for one that they may not see."""
-    found = [each for each in seen(given, who) if each.case.id == case_id]
-    if not found:
-        raise NoSuchCase("There is no such case.", mend="List them: GET /api/v1/cases.")
-    return found[0]
+def only(given: Parts, who: Caller, case_id: str, agent: str) -> Stored:
+    """Raises: NoSuchCase, the same for one that they may not see; also where several agents have one of this id."""
+    return keeping.only(seen(given, who, agent=agent), case_id)
 
 
 def document(stored: Stored) -> Document:

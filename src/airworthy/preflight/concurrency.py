@@ -10,7 +10,6 @@ from airworthy.evals.scoring import Standing, standing
 from airworthy.preflight import crowd
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.crosstalk import Session, canary, cross_talk, with_canary
-from airworthy.preflight.crowd_settings import ConcurrencySettings
 from airworthy.preflight.history import Operation, history_findings, operations
 from airworthy.preflight.plan import Cell, Context, Golden, came_to
 from airworthy.preflight.report import Section, Verdict
@@ -34,17 +33,12 @@ class Crowd:
     labels: tuple[str, ...]
 
 
-def settings_of(ctx: Context) -> ConcurrencySettings:
-    found = getattr(ctx.settings, "concurrency", None)
-    return found if isinstance(found, ConcurrencySettings) else ConcurrencySettings()
-
-
 def plan(ctx: Context) -> list[Cell]:
     """Strangers at once, then each case that changes something it has read, many times over on the same thing."""
     if not ctx.golden:
         title = "Many runs at once"
         return [Cell("concurrency/mixed", Part.CONCURRENCY, title, lacking=crowd.NO_GOLDEN)]
-    settings = settings_of(ctx)
+    settings = ctx.settings.concurrency
     cells = [_mixed(ctx, settings.runs)]
     changing = [(each, shared) for each in ctx.golden if (shared := _shared(each))]
     cells += [_same(ctx, each, shared, settings.same_runs) for each, shared in changing[:SAME_MAX]]

@@ -62,7 +62,7 @@ class Wishes:
 
 class Course:
     """Implements `interrupts.Part`: `stop` lets what is under way end, `hurry` ends it too; `sections` then holds what
-    there is. `parts` None: that part cannot be run here, which is told. `facts`: what the golden trials say besides.
+    there is. `parts`: those beside golden. `facts`: what the golden trials say besides.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Course:
         house: House,
         ctx: Context,
         wishes: Wishes,
-        parts: Mapping[Part, PartOf | None],
+        parts: Mapping[Part, PartOf],
         keeper: Keeper,
         facts: Facts,
         watch: Callable[[Progress], None],
@@ -91,7 +91,7 @@ class Course:
 
     async def run(self) -> None:
         await self._golden()
-        plans = [(part, self._planned(part)) for part in ORDER if self._wishes.wants(part)]
+        plans = [(part, self._planned(part)) for part in ORDER if part in self._parts]
         self._progress.total = sum(len(cells) for _, (cells, _) in plans)
         self._progress.done, self._progress.began_s = 0, time.monotonic()
         for part, (cells, why) in plans:
@@ -156,11 +156,9 @@ class Course:
 
     def _planned(self, part: Part) -> tuple[list[Cell], str]:
         """Cells, or why there are none."""
-        module = self._parts.get(part)
+        module = self._parts[part]
         if self.cut:
             return [], NOT_BEGUN
-        if module is None:
-            return [], "This part is not there, so it was not run."
         try:
             cells = self._chosen(module.plan(self.ctx))
             if not cells and self._wishes.only and hasattr(module, "find"):
@@ -171,10 +169,10 @@ class Course:
 
     async def _part(self, part: Part, cells: list[Cell], why: str) -> None:
         self._progress.starts(part, len(cells))
-        module = self._parts.get(part)
-        if module is None or why:
+        if why:
             self.sections.append(Section(part, Verdict.INCONCLUSIVE, why, (), (why,)))
             return
+        module = self._parts[part]
         found = await self._all([(cell, self._cell(module, cell)) for cell in cells])
         results = [result for result, _ in found]
         try:

@@ -10,6 +10,7 @@ from airworthy.evals.scoring import score
 from airworthy.policy import Policy
 from airworthy.policy.bounds import recipient_of
 from airworthy.preflight.plan import Golden
+from airworthy.preflight.settings import StageSettings
 from airworthy.preflight.stage.script import Played, Script
 
 NO_GOLDEN: Final = "No golden case has passed, so there is nothing to run many of."
@@ -33,7 +34,7 @@ def spread(golden: Sequence[Golden], wanted: int) -> list[Golden]:
     return [turns[at % len(turns)] for at in range(wanted)] if turns else []
 
 
-def taking_part(each: Golden, case: Case, settings: Any) -> Case:
+def taking_part(each: Golden, case: Case, settings: StageSettings) -> Case:
     """The case as one of many: it brings its own recorded results, because its session is another than the recorded,
     and its time, steps and cost are not held against it, because others are in its way.
     """
@@ -111,7 +112,6 @@ def _acts(policy: Policy, each: Golden) -> Iterator[tuple[str, str]]:
         yield act.tool, (recipient_of(rule, act.arguments) or "") if rule is not None else ""
 
 
-def _has_world(settings: Any, tool: str) -> bool:
+def _has_world(settings: StageSettings, tool: str) -> bool:
     """Whether preflight.toml gives the tool a stand-in of its own, which remembers what was done."""
-    rule = getattr(settings, "tools", {}).get(tool)
-    return ":" in str(getattr(rule, "stand_in", "") or "")
+    return tool in settings.tools and ":" in settings.tools[tool].stand_in

@@ -45,9 +45,8 @@ def plan(ctx: Context) -> list[Cell]:
     A call that stands in the same place as one of another case (the same tool, after the same tools, in a run that
     ended alike) is tried once for both, unless preflight.toml asks for every case.
     """
-    settings = getattr(ctx.settings, "failures", None)
     placed = list(_cells(ctx))
-    if settings is None or not settings.every_case:
+    if not ctx.settings.failures.every_case:
         first: dict[Any, str] = {}
         placed = [
             (place, cell)
@@ -88,9 +87,7 @@ async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResul
         result = came_to(cell, played, State.BROKEN, evidence=_evidence(ctx, cell, one))
         return replace(result, why=f"The trial could not be run: {quoted(one.trial.crash, 300)}")
     tools = {tool.name: tool for tool in ctx.agent.tools}
-    settings = getattr(ctx.settings, "failures", None)
-    known = () if settings is None else settings.known
-    findings = unsound(ctx.policy, tools, golden, target, one, known)
+    findings = unsound(ctx.policy, tools, golden, target, one, ctx.settings.failures.known)
     state = State.FAILED if findings else State.PASSED
     result = came_to(cell, played, state, findings=findings, evidence=_evidence(ctx, cell, one))
     if any(finding.kind in CRITICAL for finding in findings):

@@ -51,11 +51,6 @@ class Loaded:
     pattern: str
 
 
-def settings_of(ctx: Context) -> LoadSettings:
-    found = getattr(ctx.settings, "load", None)
-    return found if isinstance(found, LoadSettings) else LoadSettings()
-
-
 def declared(policy: Policy, settings: LoadSettings) -> Volume | None:
     """preflight.toml first; else the rate at which the policy lets tasks begin."""
     if settings.per_hour is not None:
@@ -68,7 +63,7 @@ def declared(policy: Policy, settings: LoadSettings) -> Volume | None:
 
 
 def plan(ctx: Context) -> list[Cell]:
-    settings = settings_of(ctx)
+    settings = ctx.settings.load
     name, title = "load/volume", f"{settings.times:g} times the declared volume"
     volume = declared(ctx.policy, settings)
     if volume is None or not ctx.golden:
@@ -82,9 +77,8 @@ def plan(ctx: Context) -> list[Cell]:
         )
         for number, each in enumerate(chosen, start=1)
     ]
-    times: Sequence[float] = tuple(getattr(ctx, "arrivals_s", ()) or ())
-    at_s = arrivals(times, len(cases), volume.per_hour * settings.times, ctx.seed)
-    about = Loaded(tuple(chosen), tuple(crowd.labels(cases)), volume, _pattern(times, at_s))
+    at_s = arrivals(ctx.arrivals_s, len(cases), volume.per_hour * settings.times, ctx.seed)
+    about = Loaded(tuple(chosen), tuple(crowd.labels(cases)), volume, _pattern(ctx.arrivals_s, at_s))
     title = f"{len(cases)} tasks at {settings.times:g} times the declared volume ({volume.said_by})"
     axes = {"volume": f"{settings.times:g} x {volume.per_hour:g}/h"}
     slowed = tuple(
@@ -97,7 +91,7 @@ def plan(ctx: Context) -> list[Cell]:
 async def judge(ctx: Context, cell: Cell, played: Sequence[Played]) -> CellResult:
     """Asks no model: a judge's score says nothing about load."""
     assert isinstance(cell.about, Loaded)
-    about, settings = cell.about, settings_of(ctx)
+    about, settings = cell.about, ctx.settings.load
     own = [
         crowd.trial_findings(script, each, label)
         for script, each, label in zip(cell.scripts, played, about.labels, strict=True)
@@ -129,7 +123,7 @@ def section(ctx: Context, results: Sequence[CellResult]) -> Section:
         return Section(Part.LOAD, Verdict.INCONCLUSIVE, sentence, tuple(results), (why or sentence,))
     facts = {key: value for key, value in result.evidence.items() if key != "runs"}
     told = (
-        f"{result.passed} of {result.runs} tasks ended as expected at {settings_of(ctx).times:g} times the declared "
+        f"{result.passed} of {result.runs} tasks ended as expected at {ctx.settings.load.times:g} times the declared "
         f"volume; {facts['duplicates']} acts were done twice; nineteen of twenty began within "
         f"{facts['waited_p95_s']:g} s; a task cost {facts['cost_per_task']}."
     )
@@ -234,7 +228,7 @@ def _mean_nano(played: Sequence[Played]) -> float | None:
 def _evidence(
     ctx: Context, cell: Cell, about: Loaded, played: Sequence[Played], waited: Sequence[float | None]
 ) -> dict[str, Any]:
-    settings = settings_of(ctx)
+    settings = ctx.settings.load
     known = sorted(each for each in waited if each is not None)
     per_task = _mean_nano(played)
     hourly = about.volume.per_hour * settings.times

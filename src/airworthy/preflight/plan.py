@@ -8,6 +8,7 @@ from airworthy.evals import Case, Finding, Severity, Trial, score
 from airworthy.policy import Policy
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.report import Section
+from airworthy.preflight.settings import PreflightSettings
 from airworthy.preflight.stage import Script
 from airworthy.preflight.stage.script import Played
 from airworthy.runtime import Agent
@@ -36,9 +37,9 @@ class Golden:
 class Context:
     """All that a part may look at. The same context gives the same plan, cell for cell, id for id.
 
-    `golden`: of passing cases only, in the order of `cases`; empty while the golden part itself is planned. `settings`:
-    the value of preflight.toml. `model`: "simulated" or "real". `score`: what of a trial is not as its case expects,
-    the judge asked where a rubric calls for it. `arrivals_s`: when tasks came in, as recorded, for load; may be empty.
+    `golden`: of passing cases only, in the order of `cases`; empty while the golden part itself is planned. `model`:
+    "simulated" or "real". `score`: what of a trial is not as its case expects, the judge asked where a rubric calls for
+    it. `arrivals_s`: when tasks came in, as recorded, for load; may be empty.
     """
 
     agent: Agent
@@ -46,7 +47,7 @@ class Context:
     cases: tuple[Case, ...]
     golden: tuple[Golden, ...]
     seed: int
-    settings: Any = None
+    settings: PreflightSettings = field(default_factory=PreflightSettings)
     model: str = "simulated"
     score: Scorer = by_rule
     arrivals_s: tuple[float, ...] = ()
@@ -106,7 +107,10 @@ def untried(cell: Cell, why: str) -> CellResult:
 
 
 class PartOf(Protocol):
-    """A module with these three functions is a part; none of them runs the agent or knows the database."""
+    """A module with these three functions is a part; none of them runs the agent or knows the database.
+
+    One whose plan leaves cells out may have `find(ctx, id)` too: any cell by its id, or None.
+    """
 
     def plan(self, ctx: Context) -> list[Cell]:
         """Every cell, the most telling first: the cap may end the run at any of them."""

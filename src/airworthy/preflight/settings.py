@@ -1,12 +1,17 @@
-"""What preflight.toml may say of the world around a trial: a value, checked; who reads the file stands in `app`."""
+"""What preflight.toml may say, as values, checked; who reads the file stands in `app`."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
+from airworthy.policy import ModelRule
 from airworthy.policy.flaws import Flaw
 from airworthy.policy.kinds import ENTRIES_MAX, Section
+from airworthy.preflight.crowd_settings import ConcurrencySettings, LoadSettings
+from airworthy.preflight.failure_settings import FailureSettings
+
+CASES: Final = "cases"
 
 Place = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$", max_length=300)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$")]
@@ -47,4 +52,30 @@ class StageSettings(Section):
         default=None,
         description="Real seconds after which a trial is given up; default: as long as the policy lets a task run, and "
         "15 more; with the simulator at most 30.",
+    )
+
+
+class PreflightSettings(StageSettings):
+    """All of preflight.toml; without the file all is as by default."""
+
+    cases: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(strict=False, max_length=100)
+    ] = Field(
+        default=(CASES,),
+        description="Suites: files (YAML, JSON, CSV), folders, and functions as module:function, from this folder on.",
+    )
+    budget_usd: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
+        default=5.0,
+        description="What one preflight may cost. Broken: it ends with a partial verdict; --budget says otherwise.",
+    )
+    judge: ModelRule | None = Field(
+        default=None,
+        description="The model that scores answers against rubrics; without one such cases are undecided.",
+    )
+    failures: FailureSettings = Field(default=FailureSettings(), description="The tool-failure matrix.")
+    concurrency: ConcurrencySettings = Field(
+        default=ConcurrencySettings(), description="How many runs at once are tried."
+    )
+    load: LoadSettings = Field(
+        default=LoadSettings(), description="The volume to be expected, and what may come of it."
     )

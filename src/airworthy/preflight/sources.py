@@ -32,14 +32,21 @@ def sources(case: Case, played: Played) -> list[str]:
 
 def _told_before(asked: Any) -> Iterator[str]:
     """Of a request to a model, what the agent's author wrote: instructions, and what tools are for."""
+    yield from instructions_in(asked)
+    if isinstance(asked, Mapping):
+        yield from texts_of(asked.get("tools"))
+
+
+def instructions_in(asked: Any) -> Iterator[str]:
+    """Of a request to a model, in any of the protocols."""
     if not isinstance(asked, Mapping):
         return
     for name in ("system", "instructions"):
         yield from texts_of(asked.get(name))
-    for message in asked.get("messages") or ():
+    messages = asked.get("messages")
+    for message in messages if isinstance(messages, list | tuple) else ():
         if isinstance(message, Mapping) and message.get("role") in ("system", "developer"):
             yield from texts_of(message.get("content"))
-    yield from texts_of(asked.get("tools"))
 
 
 def today(recording: Recording) -> list[date]:

@@ -158,6 +158,7 @@ def test_a_waiver_of_what_is_answered_changes_nothing() -> None:
     ("changed", "why"),
     [
         ({"item": "weather"}, "no such item"),
+        ({"item": "owner"}, "asked for by the policy itself"),
         ({"by": "  "}, "no name"),
         ({"because": ""}, "no reason"),
         ({"until": "2027-01-14"}, "over"),

@@ -28,7 +28,7 @@ def realistic(cells: int = 500, seed: int = 7) -> Report:
         Section(
             Part.GOLDEN, Verdict.GO, "24 of 25 cases pass; the one that fails is minor.", tuple(golden),
             facts={
-                "pass_rate": {"passed": 131, "runs": 137, "cases": 25, "interval": [0.9, 0.98]},
+                "pass_rate": {"passed": 131, "runs": 137, "cases": 25, "rate": 0.94, "interval": [0.9, 0.98]},
                 "do_nothing": {"passed": 3, "cases": 25, "text": "An agent that does nothing passes 3 of 25 cases."},
                 "comparison": {
                     "against": "rel_4f2a", "text": "Nothing is worse; a drop of 9 points would have been seen.",

@@ -231,6 +231,10 @@ def test_an_interval_says_in_words_what_it_draws() -> None:
     assert "50 %, between 25 % and 75 % with 95 % confidence; the agent that does nothing: 10 %" in drawn
 
 
+def test_the_pass_rate_is_that_of_the_cases_whose_interval_stands_beside_it() -> None:
+    assert "<b>94 %</b> of\n137 trials passed, over 25 cases" in html_text(REPORT)
+
+
 def test_facts_of_an_unexpected_form_are_shown_as_they_are() -> None:
     odd = {
         "pass_rate": "many",

@@ -44,13 +44,17 @@ class Label:
 
 def read_labels(path: Path) -> list[Label]:
     """Raises: InputError, naming the line."""
+    return parse_labels(lines_of(path), str(path))
+
+
+def lines_of(path: Path) -> list[str]:
+    """Raises: InputError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path} cannot be read: {error}.", mend="Give a file of JSON lines, UTF-8."
         ) from error
-    return parse_labels(lines, str(path))
 
 
 def parse_labels(lines: Iterable[str], name: str = "labels") -> list[Label]:

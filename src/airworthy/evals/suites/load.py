@@ -33,7 +33,7 @@ def load(paths: Iterable[str | Path], *, more: Iterable[Case] = (), reach: Reach
     """
     reading = _Reading(reach)
     for path in paths:
-        if isinstance(path, str) and _is_function(path):
+        if isinstance(path, str) and is_function(path):
             _read_function(reading, path)
         else:
             for file in _files(reading, Path(path)):
@@ -93,7 +93,8 @@ def _id_of(raw: Any) -> str:
     return quoted(raw["id"], 100) if isinstance(raw, Mapping) and isinstance(raw.get("id"), str) else ""
 
 
-def _is_function(path: str) -> bool:
+def is_function(path: str) -> bool:
+    """Whether it names a function, as `module:function`, and no file."""
     module, colon, function = path.partition(":")
     return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
 

@@ -11,6 +11,7 @@ from airworthy.evals import Act, Case, Trial
 from airworthy.policy import Policy
 from airworthy.policy.tool_rule import ToolRule
 from airworthy.preflight.adversarial.wording import Wording, leaves, plain, wording_of
+from airworthy.preflight.sources import instructions_in
 from airworthy.preflight.stage import Played, Recording
 from airworthy.recorder import Recorded, StepState
 from airworthy.tools import Tool
@@ -143,8 +144,8 @@ class Ground:
         texts: dict[str, None] = {}
         for base in self.bases:
             for step in base.recording.steps:
-                if step.kind == "model" and isinstance(step.arguments, Mapping):
-                    texts.update(dict.fromkeys(_system_texts(step.arguments.get("messages"))))
+                if step.kind == "model":
+                    texts.update(dict.fromkeys(instructions_in(step.arguments)))
         return "\n".join(texts)
 
     @cached_property
@@ -212,14 +213,6 @@ def _secrets(ground: Ground, mine: Base, other: Base, ids: set[str]) -> Iterator
             ):
                 seen.add(text)
                 yield text
-
-
-def _system_texts(messages: Any) -> Iterator[str]:
-    if not isinstance(messages, Sequence):
-        return
-    for message in messages:
-        if isinstance(message, Mapping) and message.get("role") in ("system", "developer"):
-            yield plain(message.get("content"))
 
 
 def said_in(trial: Trial) -> str:

@@ -132,4 +132,6 @@ def only(kept: Sequence[Stored], id_: str) -> Stored:
     if found:
         names = ", ".join(each.agent for each in found)
         raise NoSuchCase(f"There is a case {id_!r} of each of {names}.", mend="Name the agent.")
-    raise NoSuchCase(f"No case {id_!r} is kept.", mend="List them: airworthy case list")
+    raise NoSuchCase(
+        f"No case {id_!r} is kept.", mend="List them: airworthy case list, or GET /api/v1/cases."
+    )

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from airworthy.core.clock import utc_text
 from airworthy.policy import Gap
 from airworthy.preflight.readiness.evidence import Evidence, Waiver
-from airworthy.preflight.readiness.questions import QUESTIONS
+from airworthy.preflight.readiness.questions import OF_THE_POLICY, QUESTIONS
 from airworthy.preflight.report import Item
-
-# Told by `golive_gaps`, and waived by nobody.
-_OF_THE_POLICY: Final = frozenset({"owner", "review", "approval", "escalation"})
 
 
 def checklist(given: Evidence) -> tuple[Item, ...]:
@@ -27,7 +23,7 @@ def gaps_of(items: Sequence[Item]) -> tuple[Gap, ...]:
     return tuple(
         Gap(f"readiness.{item.key}", f"{item.question} {item.evidence}", item.mend)
         for item in items
-        if item.state == "unanswered" and item.key not in _OF_THE_POLICY
+        if item.state == "unanswered" and item.key not in OF_THE_POLICY
     )
 
 

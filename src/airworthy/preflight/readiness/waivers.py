@@ -7,7 +7,7 @@ from typing import Final
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
 from airworthy.preflight.readiness.evidence import Waiver
-from airworthy.preflight.readiness.questions import QUESTIONS
+from airworthy.preflight.readiness.questions import OF_THE_POLICY, QUESTIONS
 from airworthy.recorder import audit
 from airworthy.recorder.audit import Entry
 from airworthy.store import Tx
@@ -26,8 +26,14 @@ class BadWaiver(InputError):
 
 def waiver_of(item: str, by: str, until: str, because: str, now_us: int) -> Waiver:
     """`until`: a day, as 2026-12-31, the last on which it holds, in UTC. Raises: BadWaiver."""
+    if item in OF_THE_POLICY:
+        raise BadWaiver(
+            f"Nobody can waive {item}: the policy itself asks for it.",
+            mend="See what is missing: airworthy scope check.",
+        )
     if item not in QUESTIONS:
-        raise BadWaiver(f"The checklist has no item {item!r}.", mend=f"Waive one of: {', '.join(QUESTIONS)}.")
+        known = ", ".join(key for key in QUESTIONS if key not in OF_THE_POLICY)
+        raise BadWaiver(f"The checklist has no item {item!r}.", mend=f"Waive one of: {known}.")
     if not by.strip():
         raise BadWaiver("A waiver needs a name.", mend="Say who answers for it: --by 'Dana Smith'.")
     if not because.strip():

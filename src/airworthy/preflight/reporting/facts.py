@@ -69,9 +69,9 @@ def shown_facts(facts: Mapping[str, Any]) -> Shown:
         _place("pass rate", facts["pass_rate"], pairs, tables)
     comparison = facts.get("comparison")
     if isinstance(comparison, Mapping):
-        sentences += [str(comparison[key]) for key in ("text", "sentence") if comparison.get(key)]
+        sentences += [str(comparison["text"])] if comparison.get("text") else []
         for key, value in comparison.items():
-            if key not in ("text", "sentence"):
+            if key != "text":
                 _place(f"compared: {_named(key)}", value, pairs, tables)
     elif comparison:
         sentences.append(str(comparison))
@@ -98,7 +98,7 @@ def _rate(value: Any) -> Rate | None:
     match value:
         case {"passed": int(passed), "runs": int(runs)} if runs > 0:
             cases = value.get("cases")
-            share = value.get("share", value.get("value"))
+            share = value.get("rate")  # Of its cases, which need not be passed / runs.
             return Rate(
                 passed, runs, cases if isinstance(cases, int) else 0,
                 float(share) if isinstance(share, int | float) else passed / runs, _bounds(value.get("interval")),
@@ -117,10 +117,6 @@ def _nothing_share(value: Any) -> float | None:
     match value:
         case {"passed": int(passed), "cases": int(cases)} if cases > 0:
             return passed / cases
-        case {"share": int() | float() as share}:
-            return float(share)
-        case int() | float():
-            return float(value)
     return None
 
 

@@ -107,25 +107,17 @@ def _cells(report: Report, section: Section, anchors: Mapping[str, str], room: R
             cell,
             anchors[cell.id],
             replay_command(report, cell),
-            _interval(cell, section),
+            _interval(cell),
             room.evidence(cell),
         )
         for cell in ordered[:CELLS_MAX]
     ]
 
 
-def _interval(cell: CellResult, section: Section) -> Any:
+def _interval(cell: CellResult) -> Any:
     if cell.runs < 1 or (cell.state in (State.BROKEN, State.UNDECIDED) and cell.interval is None):
         return ""
-    return _drawn(cell.passed / cell.runs, cell.interval, _nothing(section, cell.id))
-
-
-def _nothing(section: Section, cell_id: str) -> float | None:
-    """What the agent that does nothing scores on this case, where the section tells it case by case."""
-    told = section.facts.get("do_nothing")
-    by_case = told.get("by_case") if isinstance(told, Mapping) else None
-    value = by_case.get(cell_id) if isinstance(by_case, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None
+    return _drawn(cell.passed / cell.runs, cell.interval)
 
 
 def _drawn(rate: float, interval: Sequence[float] | None, beside: float | None = None) -> Any:

@@ -29,13 +29,6 @@ class Purse:
         """Calls whose bill nobody knows count with their worst case."""
         return self._settled_nano
 
-    @property
-    def left_nano(self) -> int | None:
-        """None: without an end."""
-        if self.cap_nano is None:
-            return None
-        return max(0, self.cap_nano - self._settled_nano - self._reserved_nano)
-
     def reserve(self, bound_nano: int) -> None:
         """Raises: CapReached."""
         with self._turn:
