@@ -94,3 +94,11 @@ def test_of_many_numbers_no_sums_are_made() -> None:
 
     assert not support.says_number(37 * 50 + 37 * 59 + 0.5)
     assert not support.says_number(37 * 58 + 37 * 59)
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890", "1234567890123456789.00"])
+def test_a_number_longer_than_any_amount_is_a_fact_that_is_compared_as_written(number: str) -> None:
+    (fact,) = stated(f"Your parcel is {number}.")
+
+    assert Support([f'{{"parcel":"{number}"}}']).holds(fact)
+    assert not Support(["12345678901234567891"]).holds(fact)
