@@ -51,7 +51,11 @@ def test_only_a_reply_that_is_a_score_is_kept_and_it_is_the_users(monkeypatch: p
         answers = StoredAnswers(app.database, app.payloads, "support")
         model = judging.JudgeModel(agent.policy.models[0], Purse(10**9), answers, app.clock)
         trial = Trial("one", Outcome.ANSWERED, answer="Hello!")
-        return tuple(each.kind for each in asyncio.run(judging.scorer_of(model)(CASE, trial)))  # type: ignore[arg-type]
+
+        async def asked() -> tuple[str, ...]:
+            return tuple(each.kind for each in await judging.scorer_of(model)(CASE, trial))
+
+        return asyncio.run(asked())
 
     assert scored() == ()  # Asked anew after the first reply, not given it again.
     assert scored() == ()
