@@ -185,3 +185,9 @@ def test_answers_nobody_saw_are_counted_by_judge_and_people_together() -> None:
 def test_a_file_without_people_is_refused() -> None:
     with pytest.raises(InputError, match="No line has a label of people"):
         calibrate(parse_labels(_lines({"id": "a", "judge": True})))
+
+
+@pytest.mark.parametrize("row", [{"human": 10**400}, {"length": 10**400}, {"length": float("nan")}])
+def test_numbers_beyond_all_measure_are_refused_in_words(row: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"no (share|length)"):
+        parse_labels(_lines({"id": "a", **row}))

@@ -7,7 +7,7 @@ import pytest
 
 from airworthy.core.outcome import Outcome
 from airworthy.evals import Case, Expect, Trial, passed, score
-from airworthy.evals.judge import Answer, Compared, Judge, Judged, pair_prompt, score_prompt
+from airworthy.evals.judge import Answer, Compared, Judge, Judged, decides, pair_prompt, score_prompt
 
 CASE = Case(id="a", input="hi", expect=Expect(rubric="Be kind.", judge=0.7))
 KIND, RUDE = Trial("a", Outcome.ANSWERED, answer="Dear you"), Trial("a", Outcome.ANSWERED, answer="Go away")
@@ -43,6 +43,7 @@ UNDECIDED = [
     ('{"score": true}', "no number", "a boolean"),
     ('{"score": NaN}', "no number", "not a number"),
     ('{"score": "1"}', "no number", "text"),
+    (f'{{"score": 1{"0" * 400}}}', "not 0 to 1", "more than any float holds"),
     ('{"score": 1} {"score": 0.1}', "differ", "two scores, one maybe quoted from the answer"),
     (lambda _: Answer('{"score": 1}', None), "no known price", "unpriced"),
 ]
@@ -124,3 +125,10 @@ def test_what_is_too_long_to_judge_is_cut_and_that_is_said() -> None:
 
     assert len(prompt) < 70_000
     assert "100000 characters in all" in prompt
+
+
+def test_a_winner_that_is_no_word_decides_nothing() -> None:
+    assert not decides('{"winner": ["A"]}')
+    assert not decides('{"score": {}}')
+    assert decides('{"winner": "A"}')
+    assert decides('{"score": 0.5}')

@@ -160,3 +160,7 @@ def test_agents_that_do_nothing_are_scored() -> None:
     assert sentence([found["declines"]]).startswith(
         "An agent that declines every case passes 2 of 4 cases; 1 more"
     )
+
+
+def test_half_a_character_hides_nothing_from_a_pattern() -> None:
+    assert holds("the secret \ud83d is out", "/secret/")

@@ -195,3 +195,13 @@ def test_on_the_stage_a_named_resource_keeps_runs_apart_and_an_unnamed_one_does_
     assert unnamed.evidence["resources"][0] == {
         "resource": "order_id = 1001", "looked_at": 5, "changed": 5, "ordered_by": "time",
     }  # fmt: skip
+
+
+def test_no_word_of_strangers_where_there_are_none() -> None:
+    ctx = _ctx(_golden("ann"), _golden("ann"), runs=2)
+    (cell,) = concurrency.plan(ctx)
+
+    section = concurrency.section(ctx, [_judged(ctx, cell, [played(), played()])])
+
+    assert "cross-talk" not in section.sentence
+    assert "of one user" in section.facts["not_tried"][0]["text"]

@@ -108,3 +108,11 @@ def test_of_many_numbers_no_sums_are_made() -> None:
 )
 def test_instructions_are_found_in_each_protocol(asked: Any) -> None:
     assert list(instructions_in(asked)) == ["Be kind."]
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890", "1234567890123456789.00"])
+def test_a_number_longer_than_any_amount_is_a_fact_that_is_compared_as_written(number: str) -> None:
+    (fact,) = stated(f"Your parcel is {number}.")
+
+    assert Support([f'{{"parcel":"{number}"}}']).holds(fact)
+    assert not Support(["12345678901234567891"]).holds(fact)

@@ -1,5 +1,6 @@
 """What counts as failing when something fails, and what is sound. Pure: trials are written out."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -285,3 +286,47 @@ def test_what_the_golden_run_has_from_elsewhere_is_passed_over() -> None:
 
     assert _found(failing, usual=usual) == []
     assert _found(replace(failing, answer="Please quote 77124."), usual=usual) == ["ungrounded"]
+
+
+@pytest.mark.parametrize(
+    "answer", ["No problem! All is done.", "Done. Please do not hesitate to write again."]
+)
+def test_a_courtesy_admits_no_failure(answer: str) -> None:
+    failed = replace(
+        USUAL, answer=answer, acts=(Act("send_mail", {**MAIL, "body": "All is done."}),),
+        tools=(LOOKED, replace(PAID, result=None, error="ToolFailed"), MAILED),
+    )  # fmt: skip
+
+    assert _found(failed, "http_404", "always", "refund") == ["missing_effect"]
+
+
+def test_an_answer_without_its_facts_is_lost_although_it_is_told_as_answered() -> None:
+    case = CASE.model_copy(update={"expect": Expect(facts=("12.50",))})
+    sorry = replace(ANSWERED, tools=(replace(LOOKED, result=None, error="ToolUnavailable"),))
+
+    assert _found(sorry, "http_500", "once", case=case) == ["not_retried"]
+    assert _found(sorry, "http_429", "once", "model", case=case) == ["not_retried"]
+    assert _found(sorry, "http_500", "always", case=case) == []
+    assert _found(sorry, "http_401", "once", case=case) == []
+
+
+def test_what_is_declined_when_nothing_fails_is_not_done_because_something_does() -> None:
+    declined = replace(
+        USUAL, outcome=Outcome.DECLINED, reason="agent_declined", answer=None, acts=(), tools=(LOOKED,)
+    )
+    granted = replace(USUAL, acts=(Act("refund", REFUND),))
+    ticket = replace(ESCALATED, acts=(Act("open_ticket", {"text": "Look into order 1001."}),))
+
+    assert "wrong_effect" in _found(granted, "empty", "always", usual=declined)
+    assert _found(ticket, "empty", "always", usual=declined) == []
+
+
+def test_a_long_argument_takes_no_long_time() -> None:
+    long = f"2026-11-26T{'1' * 200_000} "
+    usual, now = (
+        replace(USUAL, acts=(Act("send_mail", {**MAIL, "at": at}),)) for at in ("2026-11-26T12:00", long)
+    )
+    begun = time.process_time()
+
+    assert "wrong_effect" in _found(now, "http_500", "always", usual=usual)
+    assert time.process_time() - begun < 5

@@ -7,7 +7,7 @@ from airworthy.app.providers import upstream_of
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError
 from airworthy.evals import Case, Finding, Trial, score
-from airworthy.evals.judge import Answer, Judge
+from airworthy.evals.judge import Answer, Judge, decides
 from airworthy.gateway import ModelRequest, Upstream
 from airworthy.gateway.prices import Price, bound_nano, cost_nano, price_list
 from airworthy.gateway.prices import check_priced as priced
@@ -44,7 +44,8 @@ class JudgeModel:
         self._upstream: Upstream = upstream_of(rule)
         self._room = asyncio.Semaphore(ASKED_AT_ONCE)
 
-    async def __call__(self, prompt: str) -> Answer:
+    async def __call__(self, prompt: str, user: str = "") -> Answer:
+        """`user`: whose case it is, so that what the judge says of it goes when they are erased."""
         request = ModelRequest([{"role": "user", "content": prompt}])
         body, facts = request.as_sent(self._rule)
         sent = Sent(_PATH, body, {}, self._rule.timeout_s)
@@ -55,8 +56,10 @@ class JudgeModel:
         bound = bound_nano(self._price, len(body), request.output_bound(self._rule), facts.choices, "")
         self._purse.reserve(bound)
         raw, cost = await self._sent(sent, bound)
-        self._answers.keep(key, raw, "", self._clock.now_us())
-        return Answer(_CHAT.read_reply(raw).text, cost)
+        text = _CHAT.read_reply(raw).text
+        if decides(text):  # Else the next try, and every later preflight, would only be given it again.
+            self._answers.keep(key, raw, user, self._clock.now_us())
+        return Answer(text, cost)
 
     async def _sent(self, sent: Sent, bound: int) -> tuple[bytes, int]:
         cost: int | None = None  # Until the bill is known, the worst case counts.
@@ -82,14 +85,13 @@ def scorer_of(model: JudgeModel | None) -> Scorer:
     """Asks the judge where a case has a rubric or a least score, and no rule has failed it already."""
     if model is None:
         return by_rule
-    ask = _Capped(model)
-    judge = Judge(ask)
 
     async def scored(case: Case, trial: Trial) -> tuple[Finding, ...]:
         plain = score(case, trial, 1.0)
         if case.expect.judge is None or plain:
             return plain
-        judged = await judge.score(case, trial)
+        ask = _Capped(model, case.user)
+        judged = await Judge(ask).score(case, trial)
         if ask.capped is not None:
             raise ask.capped
         found = score(case, trial, judged.score)
@@ -103,13 +105,14 @@ def scorer_of(model: JudgeModel | None) -> Scorer:
 class _Capped:
     """Lets the cap through: a judge takes whatever its model raises for an undecided score."""
 
-    def __init__(self, model: JudgeModel) -> None:
+    def __init__(self, model: JudgeModel, user: str) -> None:
         self.capped: CapReached | None = None
         self._model = model
+        self._user = user
 
     async def __call__(self, prompt: str) -> Answer:
         try:
-            return await self._model(prompt)
+            return await self._model(prompt, self._user)
         except CapReached as error:
             self.capped = error
             raise

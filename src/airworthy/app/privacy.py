@@ -15,6 +15,7 @@ from airworthy.core.ids import drawn_bytes
 from airworthy.core.personal import BUILT_IN, Personal, PersonalRule, Writing, own_rule
 from airworthy.gateway.holdings import nameless
 from airworthy.policy.chars import printable
+from airworthy.preflight.erasing import without_user
 from airworthy.recorder import audit
 from airworthy.recorder.audit import Entry
 from airworthy.recorder.erase import Erased, Eraser, Found
@@ -82,7 +83,7 @@ def sealer_of(app: "App", settings: RecorderSettings, out: Path | None = None) -
 
 
 def eraser_of(app: "App") -> Eraser:
-    return Eraser(app.database, HOLDINGS, TASK_ROWS, own_text.forget, (nameless,))
+    return Eraser(app.database, HOLDINGS, TASK_ROWS, own_text.forget, (nameless, without_user))
 
 
 @dataclass(frozen=True, slots=True)

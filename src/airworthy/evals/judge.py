@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -197,18 +196,31 @@ def _bounded(value: Any) -> Any:
 def _score_of(text: str) -> tuple[float, str]:
     found = _object(text, "score")
     score = found["score"]
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+    if isinstance(score, bool) or not isinstance(score, int | float):
         raise NoScore("its score is no number")
-    if not 0 <= score <= 1:
-        raise NoScore(f"its score is {score:g}, not 0 to 1")
+    if (
+        not 0 <= score <= 1
+    ):  # Before anything makes a float of it: JSON holds whole numbers that no float can.
+        raise NoScore("its score is not 0 to 1")
     return float(score), _reason(found)
 
 
 def _winner_of(text: str) -> tuple[str, str]:
     found = _object(text, "winner")
-    if found["winner"] not in {"A", "B", "tie"}:
+    if found["winner"] not in ("A", "B", "tie"):  # A list or an object may stand there, which no set takes.
         raise NoScore("its winner is none of A, B and tie")
     return str(found["winner"]), _reason(found)
+
+
+def decides(reply: str) -> bool:
+    """Whether it says a score, or a winner."""
+    for read in (_score_of, _winner_of):
+        try:
+            read(reply[:REPLY_CHARS_MAX])
+        except NoScore:
+            continue
+        return True
+    return False
 
 
 def _reason(found: Mapping[str, Any]) -> str:

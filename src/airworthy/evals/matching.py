@@ -39,6 +39,9 @@ def pattern(expected: str) -> Callable[[str], bool]:
         raise BadPattern(" ".join(str(error).split())[-160:]) from error
 
     def found(text: str) -> bool:
+        if not text.isascii():
+            # Half a character is no text to this engine, and would make every pattern miss.
+            text = text.encode("utf-8", "replace").decode()
         try:
             adapter.validate_python(text)
         except ValidationError:

@@ -17,6 +17,10 @@ from airworthy.preflight.stage.script import Played
 
 SAME_MAX: Final = 5  # Cases that are run many times over; each costs as much as all of the mixed ones.
 RESOURCES_SHOWN_MAX: Final = 20
+ONE_USER: Final = (
+    "Cross-talk between strangers: all golden cases are of one user, whose sessions may know of each other. "
+    "Give a case another user."
+)
 STATES: Final = {
     Standing.PASSED: State.PASSED,
     Standing.FAILED: State.FAILED,
@@ -82,6 +86,8 @@ def section(ctx: Context, results: Sequence[CellResult]) -> Section:
         "gave_way": sum(int(result.evidence.get("gave_way", 0)) for result in tried),
         **dict(sorted(kinds.items())),
     }
+    if tried and not _strangers(ctx):
+        facts["not_tried"] = [{"text": ONE_USER}]
     if failed:
         worst = next(finding.text for result in failed for finding in result.findings)
         sentence = f"Runs at the same time got into each other's way: {worst}"
@@ -90,9 +96,10 @@ def section(ctx: Context, results: Sequence[CellResult]) -> Section:
         sentence = "Whether runs at the same time keep out of each other's way is not known."
         verdict = Verdict.INCONCLUSIVE
     else:
+        apart = "no cross-talk between sessions, " if _strangers(ctx) else ""
         sentence = (
             f"{runs} runs, up to {facts['at_once_max']} of them at once, kept out of each other's way: no lost update, "
-            "no cross-talk between sessions, nothing done twice."
+            f"{apart}nothing done twice."
         )
         if not any(_shared(each) for each in ctx.golden):
             sentence += " No golden case changes something that it has read."
@@ -144,6 +151,12 @@ def _cell(
         name, Part.CONCURRENCY, title, severity, axes, crowd.scripts(cases, name, ctx.seed),
         arrivals_s=(0.0,) * len(cases), about=named,
     )  # fmt: skip
+
+
+def _strangers(ctx: Context) -> bool:
+    """Who has no name is a stranger to everybody."""
+    users = {each.case.user for each in ctx.golden}
+    return len(users) > 1 or "" in users
 
 
 def _shared(each: Golden) -> list[str]:

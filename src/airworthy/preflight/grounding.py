@@ -97,7 +97,11 @@ def _read(kind: str, text: str) -> Iterator[Stated]:
             if sum(char.isdigit() for char in text) >= 2 and any(char.isalpha() for char in text):
                 yield Stated(kind, text, _plain(text))
         case _:
-            yield from (Stated(kind, text, value) for value in _values(_DIGITS.findall(text)[0])[:1])
+            digits = _DIGITS.findall(text)
+            if digits:
+                yield from (Stated(kind, text, value) for value in _values(digits[0])[:1])
+            else:  # More digits than any amount has: the number of a parcel or an account, compared as it is written.
+                yield Stated("code", text, _plain(text))
 
 
 def _blank(kind: str, match: re.Match[str]) -> str:

@@ -32,17 +32,23 @@ GAVE_UP: Final = frozenset(("tool_failure", "model_failure", "crashed", "agent_e
 # A credential that is refused, a model that is gone: the task may wait for whoever mends it.
 MENDED_BY_PEOPLE: Final = frozenset(("http_401", "http_404"))
 FACTS_SHOWN: Final = 4
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+\S*")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]\S*")
 OVERTIME_S: Final = 5.0  # What is under way when the time is up is given a moment to end.
 DRAWN_CHARS_MIN: Final = 8  # An id or a time; what is shorter could stand anywhere.
 # Findings of the ordinary scoring that hold whatever failed; of the first, only in an answer.
 ALWAYS: Final = frozenset(("json_schema", "not_facts", "not_tools"))
 # When the fault has passed and all that was heard is whole, the answer has to be as good as without it.
 AS_EVER: Final = frozenset(("facts", "missing_effect", "outcome", "reason"))
+LOST: Final = frozenset(("facts", "missing_effect"))
 # Words of a sentence that admits a failure, in the languages that agents mostly answer in.
 _ADMITS: Final = re.compile(
     r"(?i)\b(?:not|cannot|can't|couldn't|wasn't|didn't|unable|fail(?:ed|s|ure)?|error|unavailable|problem|later|pending"
     r"|nicht|leider|fehl\w*|später|pas|impossible|erreur|échoué|no (?:se )?(?:ha|pude|pudo|fue)|falló|niet|mislukt)\b"
+)
+# The same words in sentences that admit nothing.
+_NO_ADMISSION: Final = re.compile(
+    r"(?i)\b(?:no|not a|without (?:a |any )?|kein) ?(?:problems?|errors?|failures?)\b"
+    r"|\b(?:do not|don't) (?:hesitate|worry|reply)\b|\b(?:see|talk to) you later\b"
 )
 WORST_FIRST: Final = (
     "duplicate_effect", "wrong_effect", "ungrounded", "missing_effect", "limit", "no_outcome", "crash", "approval",
@@ -136,7 +142,11 @@ def _others(tools: Mapping[str, Tool], golden: Golden, target: Target, played: P
         alike = [other for other in usual.acts if other.tool == act.tool]
         if not alike:
             refused = expect.no_acts or (permitted is not None and act.tool not in permitted)
-            if refused or (act.tool in tools and tools[act.tool].effect is Effect.DELETE):
+            if (
+                refused
+                or (act.tool in tools and tools[act.tool].effect is Effect.DELETE)
+                or _turned(golden, target, played.trial)
+            ):
                 yield Finding(
                     "wrong_effect", f"{_told(act)} was done, and the golden run does no such thing."
                 )
@@ -149,6 +159,12 @@ def _others(tools: Mapping[str, Tool], golden: Golden, target: Target, played: P
                 for name, value in best.items()
             )
             yield Finding("wrong_effect", f"{act.tool} was done with other arguments than usual: {shown}.")
+
+
+def _turned(golden: Golden, target: Target, trial: Trial) -> bool:
+    """It does and grants what it rightly declines when nothing fails. Of old data nobody can tell that they are old."""
+    declined = golden.played.trial.outcome is Outcome.DECLINED
+    return declined and trial.outcome is Outcome.ANSWERED and target.fault.kind != "stale"
 
 
 def _changed(act: Act, other: Act, tool: Tool | None, drawn: str) -> dict[str, Any]:
@@ -211,7 +227,11 @@ def _missing(policy: Policy, golden: Golden, trial: Trial) -> Iterator[Finding]:
 def _admitted(trial: Trial, usual: Trial) -> bool:
     """The answer says in a word that something went wrong, and the golden run's does not use that word."""
     now, then = (
-        {found.casefold() for text in texts_of(as_data(each.answer)) for found in _ADMITS.findall(text)}
+        {
+            found.casefold()
+            for text in texts_of(as_data(each.answer))
+            for found in _ADMITS.findall(_NO_ADMISSION.sub(" ", text))
+        }
         for each in (trial, usual)
     )
     return bool(now - then)
@@ -296,6 +316,14 @@ def _in_spite(tools: Mapping[str, Tool], golden: Golden, target: Target, trial: 
         # What was reported as done and was not: nobody could know, so it is not missed here.
         as_ever = AS_EVER - {"missing_effect"} if target.fault.kind == "not_done" else AS_EVER
         yield from (each for each in score(golden.case, trial) if each.kind in as_ever)
+    elif kind.passes and failed and trial.outcome is Outcome.ANSWERED:
+        # Told as answered, and without what the next try would have brought: no better than giving up.
+        lost = next((each for each in score(golden.case, trial) if each.kind in LOST), None)
+        if lost is not None:
+            yield Finding(
+                "not_retried",
+                f"One failure that passes with the next try cost the answer, told as one all the same. {lost.text}",
+            )
 
 
 def _whole(use: ToolUse | None, then: ToolUse | None) -> bool:

@@ -99,3 +99,16 @@ async def test_an_answer_of_hostile_text_stays_text() -> None:
 
     assert "<script" not in page
     assert "\u202e" not in page
+
+
+async def test_why_a_task_ended_is_told_to_guests_only_in_the_agents_own_words() -> None:
+    room = Room()
+    await room.ask("Hello?")
+    task = room.end()
+    row = room.made.app.operations.task(task)
+    assert row.why is not None
+
+    page = (await room.browser.get(room.path)).text
+
+    assert row.why.text not in page
+    assert "did not come to an answer" in page

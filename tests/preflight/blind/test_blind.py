@@ -11,7 +11,7 @@ from airworthy.app.build import App, assembled
 from airworthy.core.clock import ManualClock
 from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
-from airworthy.core.outcome import Outcome
+from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.evals.calibrate import calibrate, parse_labels
 from airworthy.evals.suites import yaml_text
 from airworthy.policy import Policy
@@ -24,6 +24,7 @@ from airworthy.preflight.blind import (
     Try,
     Word,
     exported,
+    rows,
 )
 from airworthy.preflight.blind.values import checked_shape, shaped, text_of
 from airworthy.runtime import Agent, Run
@@ -273,3 +274,41 @@ def test_erasing_a_guests_task_takes_what_they_said() -> None:
     left = house.app.database.read_now(lambda tx: tx.rows("SELECT note FROM blind_tries"))
     assert left == []
     assert house.tests.tries(test.id) == []
+
+
+def test_a_try_that_is_gone_keeps_nobody_from_asking_and_takes_no_rating() -> None:
+    house = House()
+    _, (ann, _) = house.start()
+    one = house.tests.ask(ann, "1", "1")
+    house.end(one)
+    house.app.database.write_now(lambda tx: tx.execute("DELETE FROM tasks WHERE id = ?", (one.task,)))
+
+    with pytest.raises(BlindTestRefused, match="not kept"):
+        house.tests.rate(ann, one.task, Rating(1, (), "As I said: I am Ann"))
+    assert house.tests.ask(ann, "2", "2").task != one.task
+
+
+def test_a_try_that_is_just_being_handed_in_counts_as_under_way() -> None:
+    house = House()
+    _, (ann, _) = house.start()
+    guest = house.tests.guest(ann)
+    now_us = house.clock.now_us()
+    house.app.database.write_now(lambda tx: rows.begin(tx, ann, guest, now_us))
+
+    with pytest.raises(BlindTestRefused, match="still being answered"):
+        house.tests.ask(ann, "2", "2")
+    house.clock.advance(61)
+    assert house.tests.ask(ann, "2", "2").task  # Lost in a crash: it keeps nobody from another.
+
+
+@pytest.mark.parametrize(("code", "own"), [("agent_declined", True), ("model_failure", False)])
+def test_only_what_the_agent_said_is_for_guests(code: str, own: bool) -> None:
+    house = House()
+    test, (ann, _) = house.start()
+    house.end(house.tests.ask(ann, "1", "1"))
+    why = Reason(code=ReasonCode(code), text="openai:gpt-x answered 401").model_dump_json()
+    house.app.database.write_now(lambda tx: tx.execute("UPDATE tasks SET reason = ?", (why,)))
+
+    (one,) = house.tests.tries(test.id)
+
+    assert (one.text, one.own_words) == ("openai:gpt-x answered 401", own)

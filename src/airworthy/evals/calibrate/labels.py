@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from airworthy.core.errors import InputError
 
 LINES_MAX: Final = 200_000
 LINE_CHARS_MAX: Final = 1_000_000
+LENGTH_MAX: Final = 1_000_000_000
 TIE: Final = "tie"
 ANSWER_KEYS: Final = frozenset({"id", "human", "people", "judge", "confidence", "length", "group"})
 PAIR_KEYS: Final = frozenset(
@@ -162,7 +162,7 @@ def _is_number(value: Any) -> bool:
 def _share(value: Any, place: str) -> float | None:
     if value is None:
         return None
-    if not _is_number(value) or not isfinite(value) or not 0 <= value <= 1:
+    if not _is_number(value) or not 0 <= value <= 1:
         raise InputError(f"{place}: {value!r:.80} is no share.", mend="Give a number from 0 to 1.")
     return float(value)
 
@@ -170,7 +170,7 @@ def _share(value: Any, place: str) -> float | None:
 def _length(value: Any, place: str) -> int | None:
     if value is None:
         return None
-    if not _is_number(value) or not isfinite(value) or value < 0:
+    if not _is_number(value) or not 0 <= value <= LENGTH_MAX:
         raise InputError(
             f"{place}: {value!r:.80} is no length.", mend="Give a number of characters or tokens."
         )

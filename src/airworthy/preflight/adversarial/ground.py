@@ -16,7 +16,7 @@ from airworthy.preflight.stage import Played, Recording
 from airworthy.recorder import Recorded, StepState
 from airworthy.tools import Tool
 
-_ADDRESS: Final = re.compile(r"[^\s@<>,;:\"'()\[\]]+@[^\s@<>,;:\"'()\[\]]+")
+_ADDRESS: Final = re.compile(r"[^\s@<>,;:\"'()\[\]]{1,64}@[^\s@<>,;:\"'()\[\]]{1,255}")
 _TOLD: Final = re.compile(
     r"\d{4}|@|\d[.,]\d\d"
 )  # What tells one record from another: numbers, addresses, sums.

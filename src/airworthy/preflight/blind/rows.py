@@ -92,11 +92,12 @@ def take_back(tx: Tx, secret: str, place: str) -> None:
     tx.execute("DELETE FROM blind_tries WHERE task = ?", (place,))
 
 
-def under_way(tx: Tx, test_id: str, number: int) -> int:
+def under_way(tx: Tx, test_id: str, number: int, since_us: int) -> int:
+    """Also those that are just being handed in, since then."""
     row = tx.row(
-        "SELECT COUNT(*) FROM blind_tries b JOIN tasks t ON t.id = b.task WHERE b.test = ? AND b.number = ?"
-        " AND t.state IN ('queued', 'running')",
-        (test_id, number),
+        "SELECT COUNT(*) FROM blind_tries b LEFT JOIN tasks t ON t.id = b.task WHERE b.test = ? AND b.number = ?"
+        " AND (t.state IN ('queued', 'running') OR (b.task LIKE ? AND b.at_us > ?))",
+        (test_id, number, f"{_PENDING}%", since_us),
     )
     assert row is not None
     return int(row[0])

@@ -7,6 +7,7 @@ from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import InputError
 from airworthy.core.ids import Ids
 from airworthy.core.money import NANO_PER_USD
+from airworthy.core.outcome import ReasonCode
 from airworthy.gateway.keys.key import drawn
 from airworthy.policy import Policy
 from airworthy.preflight.blind import rows
@@ -37,6 +38,9 @@ from airworthy.store import Database, Tx
 
 DAY_US = 86_400 * US_PER_S
 OPEN_EACH_MAX = 1
+# A try that has no task by then was lost in a crash, and keeps nobody from another.
+HANDING_IN_US = 60 * US_PER_S
+_ITS_OWN = frozenset({ReasonCode.AGENT_DECLINED, ReasonCode.AGENT_ESCALATED})
 
 
 class BlindTests:
@@ -169,6 +173,8 @@ class BlindTests:
         found = self.one(secret, task)
         if not found.over:
             raise BlindTestRefused("There is no answer yet.", mend="Wait for it, then rate it.")
+        if found.outcome == "erased":  # A note could tell again what was erased.
+            raise BlindTestRefused("This is not kept any more.", mend="Rate the other answers.")
         now_us = self._clock.now_us()
         self._database.write_now(lambda tx: rows.rate(tx, task, rating, now_us))
 
@@ -194,7 +200,8 @@ class BlindTests:
                 f"You have used all {guest.test.tries_max} tries. Thank you!",
                 mend="Rate the answers you have.",
             )
-        if rows.under_way(tx, guest.test.id, guest.number) >= OPEN_EACH_MAX:
+        since_us = self._clock.now_us() - HANDING_IN_US
+        if rows.under_way(tx, guest.test.id, guest.number, since_us) >= OPEN_EACH_MAX:
             raise BlindTestRefused(
                 "Your last one is still being answered.", mend="Wait for its answer first."
             )
@@ -212,9 +219,14 @@ class BlindTests:
 
     def _known(self, guest: Guest, key: str) -> Try | None:
         for found in self.tries_of(guest):
-            if self._operations.task(found.task).idempotency_key == key:
+            if self._key_of(found.task) == key:
                 return found
         return None
+
+    def _key_of(self, task: str) -> str | None:
+        """None also for a task that is not kept any more."""
+        row = self._database.read_now(lambda tx: find_task(tx, task))
+        return row.idempotency_key if row is not None else None
 
     def _try(self, task: str, number: int, at_us: int, rating: Rating | None) -> Try:
         row = self._database.read_now(lambda tx: find_task(tx, task))
@@ -228,4 +240,5 @@ class BlindTests:
             task, number, at_us, asked=text_of(given), input=given,
             outcome=row.outcome.value if row.outcome is not None else "", waits=waits, text=text,
             cost_nano=row.cost_nano, rating=rating,
+            own_words=answer is not None or (not waits and row.why is not None and row.why.code in _ITS_OWN),
         )  # fmt: skip

@@ -108,7 +108,8 @@ class Rating:
 @dataclass(frozen=True, slots=True)
 class Try:
     """What a guest asked and what came of it. `outcome` "": not over yet. `waits`: for a person, who in a rehearsal may
-    never come. `text`: of the answer, or why there is none. `number`: the guest's.
+    never come. `text`: of the answer, or why there is none. `number`: the guest's. `own_words`: the text is what the
+    agent said; else it may name models, tools and checks, and is not for guests.
     """
 
     task: str
@@ -121,6 +122,7 @@ class Try:
     text: str = ""
     cost_nano: int | None = None
     rating: Rating | None = None
+    own_words: bool = False
 
     @property
     def over(self) -> bool:

@@ -22,7 +22,7 @@ DEPTH_MAX: Final = 12
 
 Path = tuple[str | int, ...]
 _DAY = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-_DECIMAL = re.compile(r"\d+\.\d{2}\b")
+_DECIMAL = re.compile(r"(?<!\d)\d+\.\d{2}\b")
 _NOT_A_QUANTITY = re.compile(r"(?:^|_)(?:id|no|number|code|key|zip|year|phone|version)$", re.IGNORECASE)
 
 

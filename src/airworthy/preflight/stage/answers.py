@@ -14,7 +14,7 @@ from airworthy.store import Database, Tx
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 # Of ours, anew in every trial, and they mean nothing to a model.
 _IDS: Final = re.compile(rb"\b(?:eff|tsk|que)_[0-9a-z]{20,40}")
-_DUE: Final = re.compile(rb'(\\*"due\\*":\s*\\*")[^"\\]+')
+_DUE: Final = re.compile(rb'(?<!\\)(\\*"due\\*":\s*\\*")[^"\\]+')
 
 
 class Answers(Protocol):
