@@ -7,7 +7,7 @@ from airworthy.app.providers import upstream_of
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError
 from airworthy.evals import Case, Finding, Trial, score
-from airworthy.evals.judge import Answer, Judge
+from airworthy.evals.judge import Answer, Judge, decides
 from airworthy.gateway import ModelRequest, Upstream
 from airworthy.gateway.prices import Price, bound_nano, cost_nano, price_list
 from airworthy.gateway.prices import check_priced as priced
@@ -50,13 +50,16 @@ class JudgeModel:
         sent = Sent(_PATH, body, {}, self._rule.timeout_s)
         key = answer_key(self._rule, sent, 0)
         kept = self._answers.find(key)
-        if kept is not None:
-            return Answer(_CHAT.read_reply(kept).text, 0)
+        text = "" if kept is None else _CHAT.read_reply(kept).text
+        if decides(text):
+            return Answer(text, 0)
         bound = bound_nano(self._price, len(body), request.output_bound(self._rule), facts.choices, "")
         self._purse.reserve(bound)
         raw, cost = await self._sent(sent, bound)
-        self._answers.keep(key, raw, "", self._clock.now_us())
-        return Answer(_CHAT.read_reply(raw).text, cost)
+        text = _CHAT.read_reply(raw).text
+        if decides(text):  # Another would be given to the second try as well, and to every later preflight.
+            self._answers.keep(key, raw, "", self._clock.now_us())
+        return Answer(text, cost)
 
     async def _sent(self, sent: Sent, bound: int) -> tuple[bytes, int]:
         cost: int | None = None  # Until the bill is known, the worst case counts.

@@ -1,5 +1,6 @@
 """A judge: a model that scores an answer under a rubric, behind a small port. What fails is undecided, never a pass."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -133,6 +134,15 @@ class Judge:
             except NoScore as none:
                 error = f"The judge's reply is no score: {none}: {quoted(answer.text, 120)}"
         return None, cost, error, TRIES_MAX
+
+
+def decides(text: str) -> bool:
+    """Whether a reply says what a judge is asked for, be it a score or a winner; another is not worth keeping."""
+    for read in (_score_of, _winner_of):
+        with contextlib.suppress(NoScore):
+            read(text[:REPLY_CHARS_MAX])
+            return True
+    return False
 
 
 class NoScore(ValueError):
