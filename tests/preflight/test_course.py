@@ -42,6 +42,8 @@ class House:
             raise CapReached("It is used up.")
         answers = self.says.get(script.case.id, ())
         said = answers[script.repeat % len(answers)] if answers else "yes"
+        if said == "lost":
+            return Played(Trial(script.case.id, None, crash="SystemExit: 1"), Recording(script.case.id, ()))
         if said == "burst":
             raise RuntimeError("a pipe burst")
         trial = Trial(script.case.id, Outcome.ANSWERED, text=said, answer=said, cost_nano=3, model_calls=1)
@@ -297,3 +299,59 @@ def test_progress_tells_what_is_left() -> None:
     ran(House(), cases("a", "b"), parts={Part.LOAD: Twice()}, watch=watch)
 
     assert seen == [(1, 2), (0, 2), (4, 5), (3, 5), (2, 5), (1, 5), (0, 5)]
+
+
+@pytest.mark.parametrize("answers", [("yes",) * 4 + ("lost",), ("yes", "lost", "lost", "lost", "lost")])
+def test_a_case_whose_runs_were_lost_is_not_said_to_pass(answers: tuple[str, ...]) -> None:
+    keeper = Keeper()
+    course = ran(House({"lossy": answers}), cases("fine", "lossy"), keeper=keeper)
+
+    assert states(course)["golden/lossy"] is State.BROKEN
+    assert "runs say anything" in course.sections[0].cells[1].why
+    assert course.sections[0].verdict is Verdict.INCONCLUSIVE
+    assert list(keeper.new) == ["golden/fine"]
+
+
+def test_a_case_that_is_not_clear_when_the_run_ends_is_gone_on_with_later() -> None:
+    keeper = Keeper()
+
+    def watch(seen: tuple[Course, Progress]) -> None:
+        seen[0].stop()  # As the clear case ends.
+
+    answers = {"clear": ("yes",), "flaky": ("yes", "yes", "yes", "no")}
+    course = ran(House(answers), cases("clear", "flaky"), keeper=keeper, watch=watch)
+
+    assert course.sections[0].cells[1].why == STOPPED
+    assert list(keeper.new) == ["golden/clear"]
+
+
+def test_a_cell_ends_only_when_all_its_trials_have_ended() -> None:
+    class Slow(House):
+        ended = 0
+
+        async def play(self, script: Script) -> Played:
+            if script.repeat == 0:
+                raise CapReached("It is used up.")
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.ended += 1
+            return await super().play(script)
+
+    house = Slow()
+    ran(house, cases("a"))
+
+    assert house.ended == 4
+
+
+def test_a_run_that_does_not_pass_again_when_the_preflight_goes_on_is_no_go_on_its_way() -> None:
+    """What failed in the earlier sitting is derived from it, and must not be let fall in silence."""
+    first = Keeper()
+    ran(House(), cases("a", "b"), parts={Part.LOAD: Twice()}, keeper=first)
+
+    course = ran(House({"a": ("no",)}), cases("a", "b"), parts={Part.LOAD: Twice()}, keeper=Keeper(first.new))
+
+    golden, load = course.sections
+    assert states(course)["golden/a"] is State.UNDECIDED
+    assert golden.verdict is Verdict.INCONCLUSIVE
+    assert load.verdict is Verdict.INCONCLUSIVE
+    assert "2 cells of the earlier sitting" in load.missing[0]

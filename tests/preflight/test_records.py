@@ -6,13 +6,15 @@ from dataclasses import replace
 import pytest
 
 from airworthy.app.build import MIGRATIONS
+from airworthy.app.preflight_told import without_secrets
+from airworthy.core.redact import Redactor
 from airworthy.evals import Finding, Severity
 from airworthy.evals.stats import Observed
 from airworthy.preflight import records
 from airworthy.preflight.against import against
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.records import Kept, PreflightUnderWay, RunState, Stored
-from airworthy.preflight.report import Report, Verdict
+from airworthy.preflight.report import Report, Section, Verdict
 from airworthy.store import Database, MemoryDatabase, StaleFence, Tx, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import LEASE_S, Owner
@@ -133,3 +135,23 @@ def test_a_case_that_falls_is_worse_and_other_tools_alone_are_only_changed() -> 
     assert changed["judged"] != "worse"
     assert changed["worse"] == []
     assert "find 1 to 3" in changed["changed"][0]["text"]
+
+
+def test_no_secret_is_kept_or_told() -> None:
+    secret = "sk-ant-abcdefghij0123456789"
+    cell = replace(CELL, evidence={"acts": [{"tool": "send", "arguments": f'{{"to": "{secret}"}}'}]})
+    database = MemoryDatabase()
+    migrate(database, MIGRATIONS)
+
+    def write(tx: Tx) -> None:
+        records.keep(tx, "pfl_1", Kept(cell), at_us=NOW_US, spent_nano=0, redactor=Redactor())
+
+    database.write_now(write)
+    kept = database.read_now(lambda tx: records.cells(tx, "pfl_1"))["golden/a"].result
+    told = without_secrets(
+        replace(report(RUN, Verdict.GO), sections=(Section(Part.GOLDEN, Verdict.GO, "", (cell,)),)),
+        Redactor(),
+    )
+
+    assert kept.evidence["acts"][0]["arguments"] == '{"to": "[redacted:anthropic_key]"}'
+    assert told.sections[0].cells[0] == kept

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Any
 from unittest import mock
 
 from airworthy.app.build import MIGRATIONS
@@ -11,6 +12,7 @@ from airworthy.preflight.settings import StageSettings
 from airworthy.preflight.stage import Script, playhouse
 from airworthy.preflight.stage.part import Part
 from airworthy.preflight.stage.prefix import begin_with, kept
+from airworthy.preflight.stage.script import Played
 from airworthy.preflight.stage.world import World
 from airworthy.recorder import Payloads
 from airworthy.runtime import Run, SyncRun
@@ -212,5 +214,24 @@ def test_a_question_with_a_deadline_gets_its_default_when_it_has_passed() -> Non
             assert (late.outcome, late.answer) == (Outcome.ANSWERED, "3"), late
             said = (await stage.play(Script(case(answers={"many": "5"})))).trial
             assert (said.outcome, said.answer) == (Outcome.ANSWERED, "5"), said
+
+    played(work())
+
+
+def test_a_trial_that_was_broken_into_hangs_and_is_no_fault_of_ours() -> None:
+    class Broken:
+        parts = (Part(Script(case()), World()),)
+        forced = True
+
+        async def play(self, loop: Any) -> Any:  # the form of a performance
+            raise playhouse.GivenUp
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[list[Played]] = loop.create_future()
+        thread = playhouse._Thread(Broken(), loop, done)  # type: ignore[arg-type]  # stands in for one
+        thread.start()
+        (said,) = await asyncio.wait_for(done, 5)
+        assert (said.trial.outcome, said.trial.reason, said.trial.crash) == (None, "hangs", "")
 
     played(work())

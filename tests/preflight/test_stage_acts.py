@@ -116,6 +116,16 @@ def test_a_stand_in_that_would_let_an_act_out_is_refused_before_anything_runs(st
         played(work())
 
 
+def test_what_takes_back_an_act_of_another_tool_is_no_stand_in() -> None:
+    async def work() -> None:
+        settings = StageSettings(tools={"send_mail": ToolSettings(stand_in=f"{__name__}:takes_back")})
+        async with stage_of(agent_of(None, book, send_mail), settings=settings):
+            raise AssertionError("it was opened")
+
+    with pytest.raises(ConfigError, match="function of a tool"):
+        played(work())
+
+
 def test_results_of_the_case_the_script_and_recordings_answer_in_this_order() -> None:
     async def handle(run: Run) -> Any:
         return await run.tool("find_order", order_id=1)

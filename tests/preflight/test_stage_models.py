@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 
 from airworthy.app.build import MIGRATIONS
+from airworthy.core.errors import InputError
 from airworthy.core.outcome import Outcome
 from airworthy.gateway.simulator import SimulatedModel, Simulator
 from airworthy.gateway.simulator.rules import Rules
@@ -12,7 +13,7 @@ from airworthy.gateway.upstream import Reply, Sent, WholeReply
 from airworthy.preflight.stage import Script, outside
 from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import RealModels
-from airworthy.preflight.stage.purse import CapReached, Purse
+from airworthy.preflight.stage.purse import CapReached, Purse, cap_of
 from airworthy.recorder import Payloads
 from airworthy.runtime import Run
 from airworthy.store import MemoryDatabase, migrate
@@ -77,6 +78,34 @@ def test_the_cap_is_never_passed_and_ends_the_trial_whatever_its_agent_catches()
             assert purse.calls == provider.calls
 
     played(work())
+
+
+def test_a_reply_that_is_no_answer_is_not_kept() -> None:
+    class Garbled(Provider):
+        async def send(self, sent: Sent) -> Reply:
+            reply = await super().send(sent)
+            return WholeReply(b"{", 200) if self.calls == 1 else reply
+
+    provider = Garbled()
+
+    async def work() -> None:
+        async with stage_of(models=RealModels({PIN: provider}), answers=answers(), purse=Purse()) as stage:
+            trial = (await stage.play(Script(case()))).trial
+            assert trial.outcome is Outcome.ANSWERED, trial
+
+    played(work())
+
+
+def test_what_is_under_way_counts_for_a_later_sitting() -> None:
+    purse = Purse(cap_nano=100)
+    purse.reserve(60)
+    assert (purse.spent_nano, purse.taken_nano) == (0, 60)
+
+
+@pytest.mark.parametrize("usd", [float("nan"), float("inf"), -1.0])
+def test_a_budget_that_bounds_nothing_is_refused(usd: float) -> None:
+    with pytest.raises(InputError, match="no bound"):
+        cap_of(usd)
 
 
 def test_all_of_a_call_counts_whose_bill_nobody_knows() -> None:

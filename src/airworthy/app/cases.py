@@ -7,13 +7,12 @@ from pathlib import Path
 from airworthy.app.build import App
 from airworthy.app.preflight_parts import models_of, staged, suite_of
 from airworthy.app.preflight_settings import load_preflight_settings
-from airworthy.core.money import NANO_PER_USD
 from airworthy.evals import Case, Trial
 from airworthy.evals.suites import Suite, load
 from airworthy.preflight.cases.keeping import Cases
 from airworthy.preflight.cases.shrinking import RUNS_MAX, Shrunk, shrink
 from airworthy.preflight.settings import CASES
-from airworthy.preflight.stage.purse import Purse
+from airworthy.preflight.stage.purse import Purse, cap_of
 from airworthy.preflight.stage.script import Script
 from airworthy.runtime import Agent
 
@@ -48,7 +47,7 @@ async def shrunk(app: App, agent: Agent, folder: Path, case: Case, effort: Effor
     settings = load_preflight_settings(folder)
     models, _ = models_of(agent, folder, settings)
     usd = settings.budget_usd if effort.budget_usd is None else effort.budget_usd
-    purse = Purse(round(usd * NANO_PER_USD))
+    purse = Purse(cap_of(usd))
     async with staged(app, agent, settings, models, purse) as stage:
 
         async def play(tried: Case) -> Trial:

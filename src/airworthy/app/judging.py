@@ -51,8 +51,9 @@ class JudgeModel:
         sent = Sent(_PATH, body, {}, self._rule.timeout_s)
         key = answer_key(self._rule, sent, 0)
         kept = self._answers.find(key)
-        if kept is not None:
-            return Answer(_CHAT.read_reply(kept).text, 0)
+        text = "" if kept is None else _CHAT.read_reply(kept).text
+        if decides(text):
+            return Answer(text, 0)
         bound = bound_nano(self._price, len(body), request.output_bound(self._rule), facts.choices, "")
         self._purse.reserve(bound)
         raw, cost = await self._sent(sent, bound)

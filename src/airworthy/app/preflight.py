@@ -11,18 +11,19 @@ import airworthy
 from airworthy.app.beside import beside
 from airworthy.app.build import App, this_process
 from airworthy.app.judging import JudgeModel, scorer_of
-from airworthy.app.preflight_parts import models_of, parts, reach_of, staged, suite_of
+from airworthy.app.preflight_parts import models_of, parts, props_of, reach_of, staged, suite_of
 from airworthy.app.preflight_told import (
     golden_facts,
     how_it_fails,
     options_told,
     parts_left_out,
+    without_secrets,
 )
 from airworthy.app.readiness import checklist_of
 from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import US_PER_S
 from airworthy.core.errors import InputError
-from airworthy.core.money import NANO_PER_USD, usd_text
+from airworthy.core.money import usd_text
 from airworthy.evals.stats import Observed, Repeats
 from airworthy.evals.suites import Suite
 from airworthy.preflight import records
@@ -37,7 +38,7 @@ from airworthy.preflight.report import Report, Verdict
 from airworthy.preflight.settings import PreflightSettings
 from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import Models
-from airworthy.preflight.stage.purse import Purse
+from airworthy.preflight.stage.purse import Purse, cap_of
 from airworthy.preflight.verdict import concluded
 from airworthy.runtime import Agent
 from airworthy.runtime.releases import noted, release_of
@@ -132,7 +133,7 @@ class Preflight:
         options = self.options
         began_us = self.app.clock.now_us()
         usd = self.settings.budget_usd if options.budget_usd is None else options.budget_usd
-        purse = keeper.purse = Purse(round(usd * NANO_PER_USD), row.spent_nano)
+        purse = keeper.purse = Purse(cap_of(usd), row.spent_nano)
         often = HowOften(Repeats(cases=max(1, len(self.suite.cases))), options.repeat)
         judge = self._judge(purse)
         context = Context(
@@ -157,7 +158,8 @@ class Preflight:
                 if judge is not None:
                     await judge.aclose()
         worked_us = row.worked_us + self.app.clock.now_us() - began_us
-        self.report = self._reported(row, course, purse, word, worked_us, before)
+        made = self._reported(row, course, purse, word, worked_us, before)
+        self.report = without_secrets(made, self.app.payloads.redactor)
         if not options.cell:
             state = RunState.STOPPED if course.cut else RunState.DONE
             await keeper.end(self.report, state, worked_us)
@@ -216,7 +218,7 @@ class Preflight:
         cases = [case.model_dump(mode="json") for case in self.suite.cases]
         parts_ = [part.value for part in options.parts]
         whole = [airworthy.__version__, release, word, self.settings.model_dump(mode="json"), cases, parts_,
-                 options.repeat, options.seed]  # fmt: skip
+                 options.repeat, options.seed, props_of(self.folder, self.settings)]  # fmt: skip
         return digest(encode(whole)).hex()
 
     def _judge(self, purse: Purse) -> JudgeModel | None:
@@ -285,13 +287,15 @@ class _Keeper:
     async def keep(self, kept: Kept) -> None:
         if self._fence is None:
             return
-        at_us, spent = self._app.clock.now_us(), self.purse.spent_nano
+        at_us, spent = self._app.clock.now_us(), self.purse.taken_nano
+        hidden = self._app.payloads.redactor
         await self._app.database.write(
-            lambda tx: records.keep(tx, self._id, kept, at_us=at_us, spent_nano=spent), fence=self._fence
+            lambda tx: records.keep(tx, self._id, kept, at_us=at_us, spent_nano=spent, redactor=hidden),
+            fence=self._fence,
         )
 
     async def end(self, report: Report, state: RunState, worked_us: int) -> None:
-        at_us, spent = self._app.clock.now_us(), self.purse.spent_nano
+        at_us, spent = self._app.clock.now_us(), self.purse.taken_nano
         await self._app.database.write(
             lambda tx: records.ended(tx, report, state, at_us=at_us, worked_us=worked_us, spent_nano=spent),
             fence=self._fence,

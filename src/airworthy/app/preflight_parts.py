@@ -24,7 +24,9 @@ from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.models import Models, RealModels, SimulatedModels
 from airworthy.preflight.stage.playhouse import Playhouse, Setting, opened
 from airworthy.preflight.stage.purse import Purse
+from airworthy.preflight.stage.stand_ins import named
 from airworthy.runtime import Agent
+from airworthy.runtime.sources import code_files, fingerprint
 
 _PARTS: Final = {
     Part.FAILURES: "airworthy.preflight.failures",
@@ -75,6 +77,20 @@ def reach_of(agent: Agent) -> Reach:
     tools = frozenset(tool.name for tool in agent.tools) or None
     limits = policy.limits
     return Reach(tools, limits.steps, limits.cost_usd, limits.seconds, amounts)
+
+
+def props_of(folder: Path, settings: PreflightSettings) -> dict[str, str]:
+    """Fingerprints of what preflight.toml names and no release holds: rules, arrivals, stand-ins, the sandbox. Cells
+    that were played with others are no part of the same preflight. Raises: ConfigError.
+    """
+    places = [(f"tools.{name}.stand_in", said.stand_in) for name, said in settings.tools.items()]
+    places.append(("sandbox", settings.sandbox or ""))
+    found = code_files(folder, [named(place, key) for key, place in places if ":" in place])
+    for name in (settings.simulator, settings.load.arrivals):
+        if name and name != BUILT_IN:
+            with contextlib.suppress(OSError):  # Who reads it says so better.
+                found[name] = fingerprint((folder / name).read_bytes())
+    return found
 
 
 def models_of(agent: Agent, folder: Path, settings: PreflightSettings) -> tuple[Models, str]:

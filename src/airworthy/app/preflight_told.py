@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.core.errors import InputError
+from airworthy.core.redact import Redactor
 from airworthy.evals import Case, Severity
 from airworthy.evals.stats import Observed
 from airworthy.preflight import words
@@ -14,6 +15,7 @@ from airworthy.preflight.golden import HowOften
 from airworthy.preflight.records import Stored
 from airworthy.preflight.report import Report
 from airworthy.preflight.reporting import html_text, json_text, junit_text
+from airworthy.preflight.reporting.json_ import report_from_json
 
 if TYPE_CHECKING:
     from airworthy.app.preflight import Options
@@ -65,6 +67,12 @@ def options_told(options: "Options") -> dict[str, Any]:
 
 def parts_left_out(options: "Options") -> list[Part]:
     return [part for part in Part if part not in options.parts]
+
+
+def without_secrets(report: Report, redactor: Redactor) -> Report:
+    """Inputs, answers and arguments stand in it as they were, and it is stored, shown and passed on."""
+    raw, hidden = redactor.redact_bytes(json_text(report).encode())
+    return report_from_json(raw) if hidden else report
 
 
 REPORT_FILES: Final = ("report.html", "report.json", "junit.xml")

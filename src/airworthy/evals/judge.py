@@ -1,5 +1,6 @@
 """A judge: a model that scores an answer under a rubric, behind a small port. What fails is undecided, never a pass."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -134,6 +135,15 @@ class Judge:
         return None, cost, error, TRIES_MAX
 
 
+def decides(text: str) -> bool:
+    """Whether a reply says what a judge is asked for, be it a score or a winner; another is not worth keeping."""
+    for read in (_score_of, _winner_of):
+        with contextlib.suppress(NoScore):
+            read(text[:REPLY_CHARS_MAX])
+            return True
+    return False
+
+
 class NoScore(ValueError):
     """The reply does not say what was asked for, or says it twice."""
 
@@ -198,9 +208,8 @@ def _score_of(text: str) -> tuple[float, str]:
     score = found["score"]
     if isinstance(score, bool) or not isinstance(score, int | float):
         raise NoScore("its score is no number")
-    if (
-        not 0 <= score <= 1
-    ):  # Before anything makes a float of it: JSON holds whole numbers that no float can.
+    # Before anything makes a float of it: JSON holds whole numbers that no float can.
+    if not 0 <= score <= 1:
         raise NoScore("its score is not 0 to 1")
     return float(score), _reason(found)
 
@@ -210,17 +219,6 @@ def _winner_of(text: str) -> tuple[str, str]:
     if found["winner"] not in ("A", "B", "tie"):  # A list or an object may stand there, which no set takes.
         raise NoScore("its winner is none of A, B and tie")
     return str(found["winner"]), _reason(found)
-
-
-def decides(reply: str) -> bool:
-    """Whether it says a score, or a winner."""
-    for read in (_score_of, _winner_of):
-        try:
-            read(reply[:REPLY_CHARS_MAX])
-        except NoScore:
-            continue
-        return True
-    return False
 
 
 def _reason(found: Mapping[str, Any]) -> str:

@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from airworthy.core.errors import told
 from airworthy.evals import Case
@@ -20,10 +20,13 @@ from airworthy.preflight.report import Section, Verdict
 from airworthy.preflight.stage import Recording
 from airworthy.preflight.stage.purse import CapReached
 from airworthy.preflight.stage.script import Played, Script
-from airworthy.preflight.verdict import overruled
+from airworthy.preflight.verdict import outlived, overruled
+
+T = TypeVar("T")
 
 ORDER: Final = (Part.FAILURES, Part.ADVERSARIAL, Part.CONTEXT, Part.CONCURRENCY, Part.LOAD)
 NOT_BEGUN: Final = "It was not begun."
+NOT_AGAIN: Final = "A run that had passed before the preflight was broken off did not pass again"
 
 
 class House(Protocol):
@@ -133,14 +136,21 @@ class Course:
             self._trials[case.id] = list(kept.trials)
             good = next((at for at, seen in enumerate(kept.trials) if seen.passed), None)
             runs = [] if good is None else [await self._golden_run(case, good)]
-            await self._done(kept.result, None)
-            return kept.result, _base(case, runs)
+            base = _base(case, runs)
+            result = kept.result
+            if good is not None and base is None and result.state is not State.FAILED:
+                # Other parts cannot begin with it, and would seem whole without their cells of it.
+                result = replace(result, state=State.UNDECIDED, why=NOT_AGAIN)
+            await self._done(result, None)
+            return result, base
         often = self._wishes.often
         first = range(often.at_once if wanted else 1)
-        runs = list(await asyncio.gather(*(self._golden_run(case, at) for at in first)))
+        runs = await _every(self._golden_run(case, at) for at in first)
         while wanted and often.again(runs) and not self.cut:
             runs.append(await self._golden_run(case, len(runs)))
         result = golden.result(cell, runs, often)
+        if wanted and self.cut and often.again(runs) and result.state is not State.FAILED:
+            raise _Cut  # Not clear yet: kept as it stands, the next sitting would not go on with it.
         if wanted:
             self._trials[case.id] = [run.seen for run in runs]
             await self._done(result, Kept(result, tuple(run.seen for run in runs), case.user))
@@ -197,7 +207,7 @@ class Course:
 
     async def _played(self, cell: Cell) -> list[Played]:
         if cell.arrivals_s is None:
-            return list(await asyncio.gather(*(self._alone(script) for script in cell.scripts)))
+            return await _every(self._alone(script) for script in cell.scripts)
         async with self._room:
             self._check()
             return await self._house.together(list(cell.scripts), list(cell.arrivals_s))
@@ -257,7 +267,13 @@ class Course:
 
     def _closed(self, section: Section) -> Section:
         cut = [cell for cell in section.cells if cell.why in (STOPPED, CAPPED)]
-        return overruled(section, cut)
+        planned = {cell.id for cell in section.cells}
+        gone = [
+            each.result
+            for id_, each in self._keeper.kept.items()
+            if each.result.part is section.part and id_ not in planned
+        ]
+        return outlived(overruled(section, cut), gone)
 
     @property
     def trials(self) -> Mapping[str, Sequence[Observed]]:
@@ -274,6 +290,17 @@ class _Cut(Exception):  # no error: the run ends early
 
 class KeepingFailed(Exception):  # only carries its cause past the handlers of what a cell may raise
     """What was found could not be stored."""
+
+
+async def _every(work: Iterable[Awaitable[T]]) -> list[T]:
+    """All have ended when the first failure is raised: what nobody waits for would still spend the run's money."""
+    found = await asyncio.gather(*work, return_exceptions=True)
+    results: list[T] = []
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+        results.append(each)
+    return results
 
 
 def _base(case: Case, runs: Sequence[Run]) -> Golden | None:

@@ -93,7 +93,7 @@ def result(cell: Cell, runs: Sequence[Run], often: HowOften) -> CellResult:
     good, told = counted(runs)
     failed = [run for run in runs if run.passed is False]
     worst = next(iter(failed), None) or next((run for run in runs if run.passed is None), runs[0])
-    state, why = _standing(cell, good, told, often)
+    state, why = _standing(cell, runs, often)
     # A judge that could not be asked is told even where another run failed for good.
     findings = worst.findings if state is not State.PASSED or failed else ()
     made = came_to(
@@ -104,9 +104,20 @@ def result(cell: Cell, runs: Sequence[Run], often: HowOften) -> CellResult:
     return replace(made, runs=told, why=said, interval=wilson(good, told) if told else None)
 
 
-def _standing(cell: Cell, good: int, told: int, often: HowOften) -> tuple[State, str]:
+def _standing(cell: Cell, runs: Sequence[Run], often: HowOften) -> tuple[State, str]:
+    """Runs that say nothing are no passes: where some were lost, or many, the case is not said to pass."""
+    good, told = counted(runs)
     if told == 0:
         return State.BROKEN, "No run says anything about the agent"
+    state, why = _decided(cell, good, told, often)
+    lost = any(run.played.trial.crash for run in runs)
+    few = told < min(often.at_once, often.rule.at_least) or 2 * told <= len(runs)
+    if state is State.PASSED and (lost or few):
+        return State.BROKEN, f"Only {told} of {len(runs)} runs say anything about the agent"
+    return state, why
+
+
+def _decided(cell: Cell, good: int, told: int, often: HowOften) -> tuple[State, str]:
     if good == told:
         return State.PASSED, ""
     share = f"{good} of {told} runs passed"

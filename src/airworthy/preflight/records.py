@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from airworthy.core.errors import InputError
+from airworthy.core.redact import Redactor
 from airworthy.evals.stats import Observed
 from airworthy.preflight.cell import CellResult
 from airworthy.preflight.report import Report, Verdict
@@ -106,15 +107,20 @@ def unfinished(tx: Tx, agent: str, same: str) -> Stored | None:
     return found if found is not None and found.state is not RunState.DONE else None
 
 
-def keep(tx: Tx, id_: str, kept: Kept, *, at_us: int, spent_nano: int) -> None:
+def keep(
+    tx: Tx, id_: str, kept: Kept, *, at_us: int, spent_nano: int, redactor: Redactor | None = None
+) -> None:
     """Twice is as good as once: the later result stands."""
     result = kept.result
+    body = _results().dump_json(result)
+    if redactor is not None:
+        body, _ = redactor.redact_bytes(body)
     tx.execute(
         "INSERT INTO preflight_cells (preflight, cell, part, state, at_us, user_id, result, trials)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (preflight, cell) DO UPDATE SET"
         " state = excluded.state, at_us = excluded.at_us, result = excluded.result, trials = excluded.trials",
         (id_, result.id, result.part.value, result.state.value, at_us, kept.user,
-         _results().dump_json(result), _observed().dump_json(kept.trials)),
+         body, _observed().dump_json(kept.trials)),
     )  # fmt: skip
     tx.execute("UPDATE preflights SET spent_nano = ? WHERE id = ?", (spent_nano, id_))
 

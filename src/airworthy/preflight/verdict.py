@@ -58,6 +58,19 @@ def overruled(section: Section, untried: Sequence[CellResult]) -> Section:
     return replace(section, verdict=verdict, missing=(*section.missing, why))
 
 
+def outlived(section: Section, gone: Sequence[CellResult]) -> Section:
+    """`gone`: results of an earlier sitting whose cells the plan has no more. They are not let fall in silence."""
+    if not gone:
+        return section
+    verdict = Verdict.INCONCLUSIVE if section.verdict is Verdict.GO else section.verdict
+    failed = sum(1 for cell in gone if cell.state is State.FAILED)
+    why = (
+        f"{len(gone)} cells of the earlier sitting, {failed} of which failed, are not in the plan any more;"
+        " begin anew with --fresh."
+    )
+    return replace(section, verdict=verdict, missing=(*section.missing, why))
+
+
 def _left_out(parts: Sequence[Part]) -> list[str]:
     if not parts:
         return []

@@ -135,7 +135,8 @@ class Chain:
         reply = await self._paid(part, sent)
         if self._answers is not None and reply.status == OK:
             raw = await reply.read(REPLY_BYTES_MAX)
-            self._answers.keep(key, raw, part.script.case.user, self._clock.now_us())
+            if _readable(sent, raw):  # Else every later try would be given the same again.
+                self._answers.keep(key, raw, part.script.case.user, self._clock.now_us())
         return reply
 
     async def _paid(self, part: Part, sent: Sent) -> Reply:
@@ -200,6 +201,17 @@ class _Below:
 
     async def aclose(self) -> None:
         return
+
+
+def _readable(sent: Sent, raw: bytes) -> bool:
+    dialect = _BY_PATH[sent.path]
+    if dialect.read_request(sent.body).stream:
+        return True
+    try:
+        dialect.read_reply(raw)
+    except ModelError:
+        return False
+    return True
 
 
 def _tier(body: Mapping[str, object]) -> str:

@@ -250,7 +250,7 @@ class Performance:
         if not part.task_id:
             return unplayed(part, "hangs", self._stopped or "It never began.")
         found = self._database.read_now(lambda tx: left(tx, part.task_id))
-        crash = "" if part.lost is not None else self._crash
+        crash = "" if part.lost is not None or self.forced else self._crash
         return played(
             part, found, self._troupe.stand_ins.tools, crash=crash, hangs=self._stopped, forced=self.forced
         )

@@ -210,7 +210,10 @@ class _Thread:
             found = loop.run_until_complete(self._performance.play(loop))
         except BaseException as error:  # noqa: BLE001  # a fault of ours, in a thread's last line of defence
             crash = f"{type(error).__name__}: {told(error)}"
-            found = [unplayed(part, LOST, "The stage failed.", crash) for part in self._performance.parts]
+            ours = (LOST, "The stage failed.", crash)
+            # Broken into because of its agent: then that is no fault of ours.
+            how = (HANGS, "It hangs: it was broken into.", "") if self._performance.forced else ours
+            found = [unplayed(part, *how) for part in self._performance.parts]
         with contextlib.suppress(RuntimeError):  # Nobody is left to tell.
             self._home.call_soon_threadsafe(self._deliver, found)
         _swept(loop)

@@ -1,8 +1,9 @@
 """The money of a whole preflight: the worst case is reserved before a call, the bill settled after it."""
 
+import math
 import threading
 
-from airworthy.core.errors import AirworthyError
+from airworthy.core.errors import AirworthyError, InputError
 from airworthy.core.money import NANO_PER_USD
 
 
@@ -10,6 +11,13 @@ class CapReached(AirworthyError):
     """The preflight's money is used up: the next call could pass the cap, so it was not made."""
 
     code = "preflight_cap_reached"
+
+
+def cap_of(usd: float) -> int:
+    """In billionths. Raises: InputError for what bounds nothing."""
+    if not math.isfinite(usd) or usd < 0:
+        raise InputError(f"A budget of {usd} USD is no bound.", mend="Give a number, such as 5.00.")
+    return round(usd * NANO_PER_USD)
 
 
 class Purse:
@@ -28,6 +36,11 @@ class Purse:
     def spent_nano(self) -> int:
         """Calls whose bill nobody knows count with their worst case."""
         return self._settled_nano
+
+    @property
+    def taken_nano(self) -> int:
+        """With the worst case of calls that are under way: what a later sitting must count as spent."""
+        return self._settled_nano + self._reserved_nano
 
     def reserve(self, bound_nano: int) -> None:
         """Raises: CapReached."""

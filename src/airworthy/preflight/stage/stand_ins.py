@@ -203,11 +203,20 @@ def checked(tools: Mapping[str, Tool], settings: Mapping[str, ToolSettings]) -> 
         if ":" in said.stand_in:
             found[name] = named(said.stand_in, f"tools.{name}.stand_in")
             own = inspect.unwrap(found[name])
-            if own is inspect.unwrap(tool.function):
+            if any(own is each for each in (inspect.unwrap(tool.function), *_acting(tools))):
                 raise ConfigError(
-                    f"The stand-in of {name} is the tool itself.", mend="Name a function that only pretends."
+                    f"The stand-in of {name} is the function of a tool itself.",
+                    mend="Name a function that only pretends.",
                 )
     return found
+
+
+def _acting(tools: Mapping[str, Tool]) -> list[Function]:
+    """What acts for real, or takes back what did, whichever tool it belongs to."""
+    acting = [tool for tool in tools.values() if tool.effect.acts]
+    return [
+        inspect.unwrap(each) for tool in acting for each in (tool.function, tool.undo) if each is not None
+    ]
 
 
 def named(spec: str, key: str) -> Function:
