@@ -94,7 +94,9 @@ class Course:
 
     async def run(self) -> None:
         await self._golden()
-        plans = [(part, self._planned(part)) for part in ORDER if part in self._parts]
+        plans = [
+            (part, self._planned(part)) for part in ORDER if part in self._parts and self._wishes.wants(part)
+        ]
         self._progress.total = sum(len(cells) for _, (cells, _) in plans)
         self._progress.done, self._progress.began_s = 0, time.monotonic()
         for part, (cells, why) in plans:

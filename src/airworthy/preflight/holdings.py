@@ -8,14 +8,6 @@ from airworthy.preflight.readiness_holdings import READINESS
 from airworthy.recorder.holdings import DELETE, Holding, Kept
 
 PREFLIGHT: Final = (
-    # Before its cells, by which it is known whose words stand in its report.
-    Holding(
-        "preflights",
-        Kept.COUNTS,
-        "Preflights: when, of which release, their verdicts, and a report of what was asked and answered.",
-        of_user="id IN (SELECT preflight FROM preflight_cells WHERE user_id = ?user)",
-        words={"report": "NULL"},
-    ),
     Holding(
         "preflight_cells",
         Kept.TRACES,
@@ -37,6 +29,7 @@ PREFLIGHT: Final = (
         packed=("body",),
         told=("agent", "at_us", "body"),
     ),
+    Holding("preflights", Kept.COUNTS, "Preflights: when, of which release, and their verdicts."),
     *READINESS,
     *BLIND,
     *CASES,
