@@ -15,7 +15,6 @@ app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
     help="Look at alerts, and end those that were seen to.",
 )  # fmt: skip
-LIMIT_DEFAULT = 50
 SEVERITIES = {"info": "", "warning": "yellow", "critical": "bold red"}
 
 
@@ -43,9 +42,7 @@ def list_(
     *,
     all_: Annotated[bool, typer.Option("--all", help="Those that have ended too.")] = False,
     agent: options.AgentFilter = "",
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
-    ] = LIMIT_DEFAULT,
+    limit: options.Limit = options.LIMIT_DEFAULT,
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,

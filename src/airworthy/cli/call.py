@@ -12,7 +12,6 @@ app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
     help="Look at the calls that came over HTTP.",
 )  # fmt: skip
-LIMIT_DEFAULT = 50
 DAY_CHARS = len("2026-11-01")
 
 
@@ -37,9 +36,7 @@ def list_(
     since: Annotated[
         str, typer.Option(metavar="WHEN", help='From then on: a day or moment in UTC, or a time ago ("2h").')
     ] = "",
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
-    ] = LIMIT_DEFAULT,
+    limit: options.Limit = options.LIMIT_DEFAULT,
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,

@@ -17,7 +17,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Bring back tasks that could not be processed.",
 )
-LIMIT_DEFAULT = 50
 PAGE = 500
 
 Reason = Annotated[
@@ -32,9 +31,7 @@ def list_(
     agent: options.AgentFilter = "",
     reason: Reason = None,
     discarded: Annotated[bool, typer.Option("--discarded", help="Those put away too.")] = False,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
-    ] = LIMIT_DEFAULT,
+    limit: options.Limit = options.LIMIT_DEFAULT,
     before: Annotated[str, typer.Option(metavar="ID", help="Only tasks older than this one.")] = "",
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),

@@ -14,7 +14,6 @@ app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
     help="Keep what users say of tasks; make links for them.",
 )  # fmt: skip
-LIMIT_DEFAULT = 50
 
 Up = Annotated[bool, typer.Option("--up", help="It was good.")]
 Down = Annotated[bool, typer.Option("--down", help="It was not.")]
@@ -71,9 +70,7 @@ def list_(
     agent: options.AgentFilter = "",
     up: Up = False,
     down: Down = False,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
-    ] = LIMIT_DEFAULT,
+    limit: options.Limit = options.LIMIT_DEFAULT,
     before: Annotated[str, typer.Option(metavar="ID", help="Only older than this feedback.")] = "",
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),

@@ -67,6 +67,8 @@ def filter_terms(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return [(f"{minus}{key}:{before}{comma}{value}", "") for value in known if value.startswith(last)]
 
 
+LIMIT_DEFAULT = 50
+Limit = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")]
 Folder = Annotated[
     Path,
     typer.Option(

@@ -15,16 +15,13 @@ app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
     help="Decide on effects that wait or are in doubt.",
 )  # fmt: skip
-LIMIT_DEFAULT = 50
 
 
 @app.command(name="list")
 def list_(
     *,
     all_: Annotated[bool, typer.Option("--all", help="Those decided and carried out too.")] = False,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
-    ] = LIMIT_DEFAULT,
+    limit: options.Limit = options.LIMIT_DEFAULT,
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,

@@ -16,7 +16,6 @@ app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True,
     help="Look at the versions of an agent, and compare two.",
 )  # fmt: skip
-LIMIT_DEFAULT = 50
 HERE = "here"
 Hash = Annotated[
     str,
@@ -30,9 +29,7 @@ Hash = Annotated[
 def list_(
     *,
     agent: options.AgentFilter = "",
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
-    ] = LIMIT_DEFAULT,
+    limit: options.Limit = options.LIMIT_DEFAULT,
     as_json: options.AsJson = False,
     folder: options.Folder = Path(),
     database: options.Database = None,

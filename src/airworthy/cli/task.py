@@ -15,7 +15,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Look at tasks; cancel, pause, resume and await them.",
 )
-LIMIT_DEFAULT = 50
 STATE_HELP = f"Only tasks in this state; repeatable. One of: {', '.join(State)}."
 
 
@@ -31,9 +30,7 @@ def list_(
     ] = None,
     session: Annotated[str, typer.Option(metavar="ID", help="Only tasks of this session.")] = "",
     user: Annotated[str, typer.Option(metavar="ID", help="Only tasks of this user.")] = "",
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10_000, help="At most so many.")
-    ] = LIMIT_DEFAULT,
+    limit: options.Limit = options.LIMIT_DEFAULT,
     before: Annotated[
         str, typer.Option(metavar="ID", help="Only tasks older than this one: the last of the page before.")
     ] = "",

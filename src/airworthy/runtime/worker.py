@@ -55,6 +55,8 @@ class _Held:
 class Worker:
     """One per process. `desks` by agent's name; `on_end` hears what became of every run; `chores` go on beside."""
 
+    watch_s = POLL_S
+
     def __init__(
         self,
         database: Database,
@@ -268,7 +270,7 @@ class Worker:
                 self._engine.nudge()
             self._obey(orders)
             self._sending.begin(due)
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(self.watch_s)
 
     async def _shapes_forever(self) -> None:
         while True:

@@ -14,7 +14,7 @@ from airworthy.runtime import Desk, Ended, Worker
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.sending import Sending
-from airworthy.store import Database, StoreError, Tx
+from airworthy.store import Database, Tx
 from airworthy.store.lease import Owner
 from airworthy.tools import Dependency, EffectRow, Tool, Toolbox, outbox
 from airworthy.tools.call import Call
@@ -52,6 +52,8 @@ def next_wake_us(tx: Tx) -> int | None:
 class StageWorker(Worker):
     """Ends when nothing is due now, whatever is due later. `cast`: whose part a task is."""
 
+    watch_s = WATCH_S
+
     def __init__(
         self, database: Database, desk: Desk, clock: Clock, ids: Ids, payloads: Payloads, cast: Mapping[str, Part],
         at_once: int,
@@ -80,19 +82,6 @@ class StageWorker(Worker):
             return self._engine.due(tx, agents, now_us) or (sends_us is not None and sends_us <= now_us)
 
         return self._sending.busy or (bool(agents) and self._database.read_now(due))
-
-    async def _watch_forever(self) -> None:
-        while True:
-            try:
-                orders = await self._database.read(self._read_orders)
-                due = await self._dispatcher.due([name for name in self._desks if name not in orders.off])
-            except StoreError as error:
-                self._broke(error)
-                return
-            self._off = orders.off
-            self._obey(orders)
-            self._sending.begin(due)
-            await asyncio.sleep(WATCH_S)
 
     async def _sync_shapes(self, *, last: bool = False) -> None:  # noqa: ARG002
         return
