@@ -89,7 +89,7 @@ def written(report: Report, folder: Path) -> list[Path]:
     except OSError as error:
         raise InputError(
             f"The report cannot be written to {folder}: {error}.",
-            mend="Name another folder with --out; the report is kept: the same command goes on from its end.",
+            mend="Name another folder with --out. The report itself is stored: the console shows it under /preflights.",
         ) from error
     return paths
 

@@ -76,9 +76,10 @@ def preflight(
 ) -> None:
     """Prove that an agent is ready, before anyone depends on it.
 
-    Runs the agent on its cases, then on inputs made to break it, with every tool and model failing in every way, with a
-    full context, many at once and at ten times the load. Nothing it does leaves the house: what acts is played by
-    stand-ins, and the real thing is never called.
+    Runs the agent on its cases, then on inputs made to break it, with every tool and model failing in every way, with
+    a full context, many at once and at ten times the load. Nothing that its tools do leaves the house: stand-ins play
+    what acts, and the real thing is never called. What it does past its tools, with a client of its own, is not kept
+    in.
 
     It ends with one verdict. Exit code 0: go. 1: no-go, something failed. 2: inconclusive, and what is missing is said.
     Ctrl-C once lets what is under way end and tells what was found; the same command goes on from there.

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
@@ -280,10 +279,6 @@ class Course:
     @property
     def trials(self) -> Mapping[str, Sequence[Observed]]:
         return self._trials
-
-    @property
-    def counts(self) -> Counter[State]:
-        return self._progress.states
 
 
 class _Cut(Exception):  # no error: the run ends early
