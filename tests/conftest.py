@@ -2,12 +2,11 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from tests.forked import Forked, forking
 from tests.virtual import run_virtual
 
 
@@ -17,13 +16,6 @@ def _in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable
         run_virtual(test(*args, **kwargs))
 
     return run
-
-
-@pytest.fixture(scope="session")
-def forked() -> Iterator[Forked]:
-    """`airworthy` as a program that starts at once; the parent of its forks starts with the first test that asks."""
-    with forking() as made:
-        yield made
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forked import Forked
+from tests.forked import forked
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -48,13 +48,13 @@ def test_every_block_says_what_it_is(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if _name(p) not in ELSEWHERE], ids=_name)
-def test_python_blocks_run(page: Path, tmp_path: Path, forked: Forked) -> None:
+def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
     code = "\n".join(_blocks(page, "python"))
     if not code:
         return
     (tmp_path / "page.py").write_text(code)
 
-    command = [forked.script, "page.py"]  # There, warnings are errors.
+    command = [forked().script, "page.py"]  # There, warnings are errors.
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=SHELL_S_MAX, check=False
     )
@@ -64,7 +64,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path, forked: Forked) -> None:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if _name(p) not in ELSEWHERE], ids=_name)
 @pytest.mark.process
-def test_shell_blocks_run(page: Path, tmp_path: Path, forked: Forked) -> None:
+def test_shell_blocks_run(page: Path, tmp_path: Path) -> None:
     lines = "\n".join(_blocks(page, "sh")).splitlines()
     made = [line.split()[1] for line in lines if line.startswith("make ")]
     rest = [line for line in lines if not line.startswith("make ")]
@@ -74,7 +74,7 @@ def test_shell_blocks_run(page: Path, tmp_path: Path, forked: Forked) -> None:
     if not any(line.strip() for line in rest):
         return
     script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "\n".join(rest)
-    path = f"{forked.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{forked().bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env={**os.environ, "PATH": path, "COLUMNS": "100"},

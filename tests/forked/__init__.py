@@ -5,8 +5,9 @@ runs is the same, from the entry point on. What it does not show is that the pro
 stays until it is told to stop, and whatever is killed, is the real program.
 """
 
+import atexit
 import contextlib
-import os
+import functools
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-START_S_MAX = 60
 END_S_MAX = 10
 
 
@@ -55,6 +55,14 @@ def forking() -> Iterator[Forked]:
             server.wait(END_S_MAX)
     finally:
         shutil.rmtree(folder)
+
+
+@functools.cache
+def forked() -> Forked:
+    """The one of this process; its parent starts when the first test asks for it."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(forking())
 
 
 def _shim(path: Path) -> None:

@@ -23,7 +23,18 @@ from typing import TextIO
 
 PARENT_GONE = 0  # The file that ends when whoever started this is gone.
 # What the rooms import late, and what the pages import.
-ALSO = ("fastapi", "httptools", "httpx", "jinja2", "jsonschema", "rich.table", "uvicorn", "uvloop", "yaml", "zstandard")
+ALSO = (
+    "fastapi",
+    "httptools",
+    "httpx",
+    "jinja2",
+    "jsonschema",
+    "rich.table",
+    "uvicorn",
+    "uvloop",
+    "yaml",
+    "zstandard",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,8 @@ class Server:
         signal.set_wakeup_fd(waking)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         while True:
-            ready = select.select([PARENT_GONE, woken, *self.running, self.listener], [], [])[0]
+            waited_for: list[int | socket.socket] = [PARENT_GONE, woken, *self.running, self.listener]
+            ready = select.select(waited_for, [], [])[0]
             if PARENT_GONE in ready:
                 for pid in self.running.values():
                     os.kill(pid, signal.SIGKILL)
@@ -112,7 +124,8 @@ def _asked(asker: socket.socket) -> Program | None:
         text = said.read(int.from_bytes(size))
     if len(text) < int.from_bytes(size) or len(files) < 3:
         return None
-    return Program(*marshal.loads(text), list(files))
+    arguments, folder, environment = marshal.loads(text)
+    return Program(arguments, folder, environment, list(files))
 
 
 def become(program: Program) -> None:
@@ -123,9 +136,9 @@ def become(program: Program) -> None:
     for number, file in enumerate(program.files):
         os.dup2(file, number)
         os.close(file)
-    sys.stdin = sys.__stdin__ = _opened(sys.stdin, "r")  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _opened(sys.stdout, "w")  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _opened(sys.stderr, "w")  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = _opened(sys.stdin, "r")  # type: ignore[misc,assignment]
+    sys.stdout = sys.__stdout__ = _opened(sys.stdout, "w")  # type: ignore[misc,assignment]
+    sys.stderr = sys.__stderr__ = _opened(sys.stderr, "w")  # type: ignore[misc,assignment]
     sys.argv = program.arguments
     name = Path(program.arguments[0]).name
     if name == "airworthy":

@@ -1,6 +1,6 @@
 """Stands in for a program: has it forked, passes signals on, and ends as it ends. Imports next to nothing."""
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # `signal`, and enum with it, take as long as all the rest
 import _socket
 import marshal
 import os
