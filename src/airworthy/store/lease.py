@@ -30,8 +30,15 @@ def join(tx: Tx, owner: Owner, now_us: int) -> None:
         "INSERT INTO owners (id, host, pid, born, started_us, expires_us, roles, machine, version)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            owner.id, owner.host, owner.pid, owner.born, now_us, now_us + round(LEASE_S * 1e6), owner.roles,
-            owner.machine, owner.version,
+            owner.id,
+            owner.host,
+            owner.pid,
+            owner.born,
+            now_us,
+            now_us + round(LEASE_S * 1e6),
+            owner.roles,
+            owner.machine,
+            owner.version,
         ),
     )
 
