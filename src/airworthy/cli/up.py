@@ -60,18 +60,17 @@ def up(
 ) -> None:
     """Work on tasks and serve everything over HTTP, in one process on one port.
 
-    It is a worker, the gateway, the API and the console in one, and the monitor, which looks after reviews, notices,
-    health checks, events, exports and retention; --roles names fewer of them, so that each may run in processes of its
-    own, on many machines, on the same database. One of them must be the monitor; of several, one is at work. All use
-    the working folder's airworthy.toml, its gateway.toml and its people.toml if there are any; calls of tasks and calls
-    over HTTP share pace and breakers. Where no policy names a model, there is no gateway, unless --roles asks for it.
+    It is a worker, the gateway, the API, the console, and the monitor, which looks after reviews, notices, health
+    checks, events, exports and retention. --roles names fewer of them, for processes of their own, on many machines, on
+    one database; somewhere there must be a monitor. All use the folder's airworthy.toml, and its gateway.toml and
+    people.toml if there are any. Without a policy that names a model there is no gateway, unless --roles asks for it.
 
-    Probes ask /livez and /readyz; a worker or a monitor alone answers them where --listen says.
+    Probes ask /livez and /readyz; workers and monitors that serve nothing answer them where --listen says.
 
     Ctrl-C once, or SIGTERM, takes no new tasks and no new calls, and lets those under way end. A task that is not over
-    after drain_s of airworthy.toml (60 s) ends before its next call, and another worker goes on with it at once; calls
-    have drain_s of gateway.toml. Ctrl-C twice ends all at once, and tasks go on from their record. With --json there is
-    one line once it listens, and one for each run of a task that ended.
+    after drain_s of airworthy.toml (60 s) is handed over before its next call; calls have drain_s of gateway.toml.
+    Twice ends all at once, and tasks go on from their record. With --json there is one line once it listens, and one
+    for each run of a task that ended.
 
     \b
     Examples:
@@ -85,8 +84,7 @@ def up(
     from airworthy.app.gateway_config import database_config, load_gateway_config
     from airworthy.app.project import Project
 
-    wanted = _roles(roles)
-    settings = load_gateway_config(folder)
+    wanted, settings = _roles(roles), load_gateway_config(folder)
     config = database_config(settings, database)
     agents = _agents(wanted, settings, config)
     if roles is None and not settings.policies and not any(agent.policy.models for agent in agents):
