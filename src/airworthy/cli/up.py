@@ -31,18 +31,20 @@ SERVING = frozenset({"gateway", "api", "console"})
 MONITOR, SERVER = "mon", "srv"
 PROBES_DRAIN_S: Final = 1.0
 
+Roles = Annotated[
+    str | None,
+    typer.Option(
+        "--roles",
+        metavar="LIST",
+        help="What to run, of api, gateway, worker, monitor and console; default: all.",
+    ),
+]
+
 
 @app.command(name="up")
 def up(
     *,
-    roles: Annotated[
-        str | None,
-        typer.Option(
-            "--roles",
-            metavar="LIST",
-            help="What to run, of api, gateway, worker, monitor and console; default: all.",
-        ),
-    ] = None,
+    roles: Roles = None,
     listen: Annotated[
         str | None,
         typer.Option(
