@@ -160,10 +160,10 @@ class Away(MemoryDatabase):
 
     away = False
 
-    async def write(self, op: Any, *, fence: Any = None) -> Any:
+    async def write(self, op: Any, **how: Any) -> Any:
         if self.away:
             raise StoreBusy("away", mend="wait")
-        return await super().write(op, fence=fence)
+        return await super().write(op, **how)
 
 
 async def test_a_monitor_waits_for_a_database_that_is_away_and_probes_hear_of_it() -> None:

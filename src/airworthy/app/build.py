@@ -37,7 +37,15 @@ from airworthy.runtime.releases import noted, release_of
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
-from airworthy.store import Database, SQLiteDatabase, StoreError, Tx, check_readable, migrate
+from airworthy.store import (
+    Database,
+    PostgresDatabase,
+    SQLiteDatabase,
+    StoreError,
+    Tx,
+    check_readable,
+    migrate,
+)
 from airworthy.store.lease import Owner, alive, process_born, this_host
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools import Toolbox
@@ -74,20 +82,29 @@ def opened(
     """
     if origin().door == "cli" and not origin().who:
         comes_from(replace(origin(), who=person()))
-    database = SQLiteDatabase(config.database_path)
+    database = open_database(config)
+    path = config.database_path if config.database_url is None else None
     try:
         people, unread = _people(config.folder)
         made = assembled(database, agents, policies=policies, people=people, keys=keys)
         made.reviews.unread = unread
-        app = replace(made, folder=config.folder, path=config.database_path)
+        app = replace(made, folder=config.folder, path=path)
         try:
             yield app
         finally:
             app.flights.settle()  # A refresh token that is answered and not stored would be lost for good.
-            with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
-                Witness(config.database_path).look(database, app.clock.now_us())
+            if path is not None:
+                with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
+                    Witness(path).look(database, app.clock.now_us())
     finally:
         database.close()
+
+
+def open_database(config: Config) -> Database:
+    """Whichever `config` names; nothing is migrated. Raises: StoreError and its children; ConfigError."""
+    if config.database_url is not None:
+        return PostgresDatabase(config.database_url)
+    return SQLiteDatabase(config.database_path)
 
 
 def assembled(
@@ -101,7 +118,7 @@ def assembled(
     keys: Sequence[str] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
-    clock = clock if clock is not None else SystemClock()
+    clock = clock if clock is not None else database.clock(SystemClock())
     migrate(database, MIGRATIONS, _at_work(clock))
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]

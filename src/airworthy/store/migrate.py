@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airworthy.store.database import Database, StoreError, Tx
 
 if TYPE_CHECKING:
-    from sqlalchemy import MetaData
+    from sqlalchemy import MetaData, Table
 
 _LEDGER = (
     "CREATE TABLE IF NOT EXISTS migrations ("
@@ -147,9 +147,22 @@ def create_all(metadata: "MetaData", dialect: str) -> list[str]:
     speaker = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}[dialect]()
     statements = []
     for table in metadata.sorted_tables:
+        if dialect == "postgresql":
+            _as_on_sqlite(table)
         statements.append(str(CreateTable(table).compile(dialect=speaker)))
         statements.extend(
             str(CreateIndex(index).compile(dialect=speaker))
             for index in sorted(table.indexes, key=lambda index: str(index.name))
         )
     return statements
+
+
+def _as_on_sqlite(table: "Table") -> None:
+    """Whole numbers have 64 bits, and text is ordered by its bytes, whatever the server's language is."""
+    from sqlalchemy import BigInteger, Integer, String
+
+    for column in table.columns:
+        if isinstance(column.type, Integer):
+            column.type = BigInteger()
+        elif isinstance(column.type, String):
+            column.type = type(column.type)(collation="C")
