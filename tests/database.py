@@ -240,10 +240,12 @@ def end_test() -> None:
         _lent.pop().give_back()
 
 
-def migrate_here(database: Database, migrations: Sequence[Migration]) -> tuple[str, ...]:
+def migrate_here(
+    database: Database, migrations: Sequence[Migration], busy: Callable[[Tx], Sequence[str]] = lambda _: ()
+) -> tuple[str, ...]:
     """A rehearsal has all the product's tables from the start; only what is a test's own is made."""
     if not isinstance(database, Rehearsal):
-        return _real_migrate(database, migrations)
+        return _real_migrate(database, migrations, busy)
     done: list[str] = []
     for migration in migrations:
         if migration not in MIGRATIONS:
