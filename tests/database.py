@@ -258,8 +258,8 @@ def migrate_here(
 
 if ON_POSTGRES:
     # Kits bring a database to the shape they need; here it has it already.
-    airworthy.store.migrate = migrate_here  # type: ignore[assignment]  # the function hides the file of its name
-    airworthy.app.build.migrate = migrate_here
+    airworthy.store.migrate = migrate_here
+    airworthy.app.build.migrate = migrate_here  # type: ignore[attr-defined]  # as the kits see it
 
 
 __all__ = ["ON_POSTGRES", "Memory", "begin_session", "end_session", "end_test", "fresh", "memory", "migrate"]

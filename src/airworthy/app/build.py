@@ -119,7 +119,8 @@ def assembled(
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     clock = clock if clock is not None else database.clock(SystemClock())
-    migrate(database, MIGRATIONS, _at_work(clock))
+    if migrate(database, MIGRATIONS, _at_work(clock)) and isinstance(database, PostgresDatabase):
+        database.check_turns()  # Once, by whoever makes it: it takes a turn.
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
     rules = [rule for policy in policies for rule in policy.models]
