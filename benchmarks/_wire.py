@@ -108,7 +108,7 @@ class Wire:
         """What was held passes now."""
         self._held = False
 
-    def refuse(self, refusing: bool = True) -> None:  # noqa: FBT001, FBT002
+    def refuse(self, refusing: bool = True) -> None:
         """New connections are cut at once."""
         self._refusing = refusing
 
@@ -121,8 +121,6 @@ class Wire:
                 continue
             for key, _ in self._selector.select(TICK_S):
                 with self._lock:
-                    if self._held:
-                        break
                     if key.data is None:
                         self._accept()
                     elif key.data in self._pairs:

@@ -3,15 +3,26 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
+from benchmarks._wire import Fate, Wire
 
 from airworthy.core.clock import SystemClock
-from airworthy.store import Fence, Migration, PostgresDatabase, StaleFence, StoreBusy, StoreError, Tx, migrate
-from airworthy.store import _pg, lease
+from airworthy.store import (
+    Fence,
+    Migration,
+    PostgresDatabase,
+    StaleFence,
+    StoreBusy,
+    StoreError,
+    Tx,
+    _pg,
+    lease,
+    migrate,
+)
 from airworthy.store.tables import MIGRATIONS as STORE
-from benchmarks._wire import Fate, Wire
 from tests.database import fresh
 
 NOTES = Migration(
@@ -272,23 +283,36 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 ) -> None:
     """Patched to look in the middle: a turn taken by half a message would be held without counting as idle."""
     other = PostgresDatabase(url)
-    real, seen = _pg._translated_sql, []
+    real, seen = _pg._said, []
 
-    def looking(sql: str) -> str:
+    def looking(sql: str, params: Sequence[Any]) -> str:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
             seen.append(
                 other.read_now(lambda tx: tx.rows("SELECT 1 FROM pg_locks WHERE objid = ?", (_pg.TURN,)))
             )
-        return real(sql)
+        return real(sql, params)
 
     database = PostgresDatabase(url)
     database.write_now(put(1))
-    monkeypatch.setattr(_pg, "_translated_sql", looking)
+    monkeypatch.setattr(_pg, "_said", looking)
     database.write_now(put(2))
 
     assert seen == [[]]
     database.close()
     other.close()
+
+
+async def test_a_write_that_fails_before_it_has_sent_anything_takes_no_neighbour_along(
+    database: PostgresDatabase,
+) -> None:
+    def fails(tx: Tx) -> None:
+        tx.put("INSERT INTO notes (id, words) VALUES (9, 'x')")
+        raise ValueError("of its own")
+
+    answers = await asyncio.gather(database.write(put(1)), database.write(fails), return_exceptions=True)
+
+    assert isinstance(answers[1], ValueError)
+    assert ids(database) == [1]
 
 
 @pytest.mark.slow

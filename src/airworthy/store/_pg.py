@@ -76,7 +76,7 @@ class Connection:
 
     def _connect(self) -> "psycopg.Connection[Row]":
         psycopg = imported()
-        raw: psycopg.Connection[Row] | None = None
+        raw: Any = None
         try:
             raw = psycopg.connect(
                 self._server.url, autocommit=True, application_name=f"airworthy {self._name}",
@@ -92,7 +92,8 @@ class Connection:
         # A connection that nobody closed is closed with its owner.
         weakref.finalize(self, raw.close)
         self._raw = raw
-        return raw
+        opened: psycopg.Connection[Row] = raw
+        return opened
 
     def close(self) -> None:
         if self._raw is not None:
@@ -128,13 +129,13 @@ class Connection:
         try:
             if not queued:
                 assert sql is not None
-                return raw.execute(_translated_sql(sql), params or None)
+                return raw.execute(_said(sql, params), params or None)
             with raw.pipeline() as pipeline, _in_one_piece(pipeline):
                 for each, values in queued:
-                    raw.execute(_translated_sql(each), values or None)
+                    raw.execute(_said(each, values), values or None)
                 cursor = raw.cursor()
                 if sql is not None:
-                    cursor.execute(_translated_sql(sql), params or None)
+                    cursor.execute(_said(sql, params), params or None)
             return cursor
         except psycopg.Error as error:
             told = translated(error, self._server)
@@ -172,9 +173,11 @@ class Connection:
         self.put("RELEASE SAVEPOINT one")
 
     def rollback_to(self) -> None:
+        asked = ("SAVEPOINT one", ()) in self._queued  # Nothing since has been sent.
         self._queued.clear()
-        self._run("ROLLBACK TO SAVEPOINT one", ())
-        self.put("RELEASE SAVEPOINT one")
+        if not asked:
+            self._run("ROLLBACK TO SAVEPOINT one", ())
+            self.put("RELEASE SAVEPOINT one")
 
 
 class WriteConnection(Connection):
@@ -309,6 +312,11 @@ def _in_one_piece(pipeline: Any) -> Iterator[None]:
         yield
     finally:
         del pipeline._communicate_gen
+
+
+def _said(sql: str, params: Sequence[Any]) -> str:
+    # Without parameters the driver sends the text as it stands.
+    return _translated_sql(sql) if params else sql
 
 
 @lru_cache(maxsize=4096)
