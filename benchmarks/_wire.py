@@ -38,12 +38,13 @@ class _Pair:
 class Wire:
     """`with Wire(url) as wire`: who connects to `wire.url` reaches the server at `upstream`, a PostgreSQL address.
 
-    `judge` sees each piece that clients send. `host`: where it listens.
+    `judge` sees each piece that clients send, `hear` each that the server answers. `host`: where it listens.
     """
 
     upstream: str
     host: str = "127.0.0.1"
     judge: Callable[[bytes], Fate] = passed
+    hear: Callable[[bytes], Fate] = passed
     port: int = 0
     cuts: int = 0
     _held: bool = False
@@ -112,6 +113,13 @@ class Wire:
         """New connections are cut at once."""
         self._refusing = refusing
 
+    def outgoing(self) -> list[int]:
+        """The ports from which the server is reached now: which of its sessions are ours."""
+        with self._lock:
+            return [
+                pair.server.getsockname()[1] for pair in self._pairs if pair.server.family is socket.AF_INET
+            ]
+
     # --- how it works ---
 
     def _run(self) -> None:
@@ -157,7 +165,7 @@ class Wire:
             pair.deaf = pair.deaf or fate is Fate.DEAF
             gone = fate is Fate.CUT
         else:
-            gone = pair.deaf
+            gone = pair.deaf or self.hear(piece) is not Fate.PASS
         if gone:
             self._drop(pair)
             return

@@ -75,25 +75,25 @@ class Connection:
         self._connect()
 
     def _connect(self) -> "psycopg.Connection[Row]":
-        psycopg = imported()
-        raw: Any = None
+        driver = imported()
+        raw: psycopg.Connection[Row] | None = None
         try:
-            raw = psycopg.connect(
+            raw = driver.connect(
                 self._server.url, autocommit=True, application_name=f"airworthy {self._name}",
                 connect_timeout=5, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
                 tcp_user_timeout=10_000,
             )  # fmt: skip
+            assert raw is not None
             _pg_types.register(raw)
             raw.execute(f"SET timezone = 'UTC'; SET statement_timeout = '60s'; {self._settings}")
-        except psycopg.Error as error:
+        except driver.Error as error:
             if raw is not None:
                 raw.close()
             raise translated(error, self._server, connecting=True) from error
         # A connection that nobody closed is closed with its owner.
         weakref.finalize(self, raw.close)
         self._raw = raw
-        opened: psycopg.Connection[Row] = raw
-        return opened
+        return raw
 
     def close(self) -> None:
         if self._raw is not None:
