@@ -129,7 +129,6 @@ def assembled(
     return App(database, clock, ids, payloads, operations, reviews)
 
 
-<<<<<<< HEAD
 def _unwritten(policies: Sequence[Policy]) -> tuple[str, ...]:
     """The keys and secrets that the policies name, as they are now."""
     if not policies:
@@ -139,14 +138,14 @@ def _unwritten(policies: Sequence[Policy]) -> tuple[str, ...]:
 
     rules = [rule for policy in policies for rule in policy.models]
     return (*known_keys(rules), *secrets_of(list(policies)))
-=======
+
+
 def _at_work(clock: Clock) -> Callable[[Tx], list[str]]:
     """Who would go on with a database that they misread."""
     return lambda tx: [
         f"{row.roles or row.id} (pid {row.pid} on {row.machine or 'unknown'}, version {row.version or 'unknown'})"
         for row in alive(tx, this_host(), clock.now_us())
     ]
->>>>>>> w-DEP
 
 
 def _people(folder: Path) -> tuple[People, AirworthyError | None]:
@@ -162,28 +161,18 @@ def worker(
     *,
     concurrency: int,
     owner: Owner | None = None,
-<<<<<<< HEAD
     places: "Places | None" = None,
-) -> "Worker":
-=======
-    places: Places | None = None,
     chores: bool = True,
-) -> Worker:
->>>>>>> w-DEP
+) -> "Worker":
     """`places`: those of the process; left out, each agent has its own, with breakers that nobody else sees.
     `chores`: whether it does those too, which some worker or monitor has to.
 
     Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
     """
-<<<<<<< HEAD
-    # Late: chores know half of the house.
-    from airworthy.app.chores import chores_of
     from airworthy.runtime import Worker
     from airworthy.runtime.releases import noted, release_of
     from airworthy.tools.resource import Resources
 
-=======
->>>>>>> w-DEP
     for agent in agents:
         check_live(app, agent)
         if app.folder is not None:
@@ -203,16 +192,12 @@ def worker(
     return made
 
 
-<<<<<<< HEAD
-def cautions(agent: "Agent") -> list[str]:
-=======
 def readable(app: App) -> Callable[[Tx], None]:
     """Raises: StoreNewer, once somebody has brought the database to a shape that this version would misread."""
     return lambda tx: check_readable(tx, app.database.dialect, MIGRATIONS)
 
 
-def cautions(agent: Agent) -> list[str]:
->>>>>>> w-DEP
+def cautions(agent: "Agent") -> list[str]:
     """What is not an error while developing, and would be one live; a person should read it at the start."""
     found = []
     for rule in agent.policy.models:
