@@ -1,5 +1,6 @@
 """One PostgreSQL connection: its settings, its transactions, and what it makes of a connection that is lost."""
 
+import logging
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -7,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.store import _pg_types
-from airworthy.store._pg_errors import Server, not_installed, translated
+from airworthy.store._pg_errors import PLANS_GONE, Server, not_installed, translated
 from airworthy.store.database import Row, StoreBusy, StoreError
 from airworthy.store.writer import ConnectionLost
 
@@ -21,6 +22,7 @@ IDLE_IN_TURN_MS: Final = (
 )
 BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 UNSETTLED_S: Final = 0.2
+STATEMENTS_PREPARED: Final = 500
 
 
 class Connection:
@@ -65,6 +67,7 @@ class Connection:
                 tcp_user_timeout=10_000,
             )  # fmt: skip
             _pg_types.register(raw)
+            raw.prepared_max = STATEMENTS_PREPARED
             raw.execute(f"SET timezone = 'UTC'; SET statement_timeout = '60s'; {self._settings}")
         except psycopg.Error as error:
             if raw is not None:
@@ -118,6 +121,8 @@ class Connection:
                     cursor.execute(_translated_sql(sql), params or None)
             return cursor
         except psycopg.Error as error:
+            if error.sqlstate in PLANS_GONE:
+                raw.close()
             raise translated(error, self._server) from error
 
     # --- transactions ---
@@ -197,20 +202,27 @@ class WriteConnection(Connection):
         return None if row is None else row[0]
 
     def _run(self, sql: str | None, params: Sequence[Any]) -> "psycopg.Cursor[Row]":
-        self._forget_epochs(sql or "")
+        self._forget_epochs(sql or "", params)
         return super()._run(sql, params)
 
     def put(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self._forget_epochs(sql)
+        self._forget_epochs(sql, params)
         super().put(sql, params)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._forget_epochs(sql)
+        for row in rows:
+            self._forget_epochs(sql, row)
         super().many(sql, rows)
 
-    def _forget_epochs(self, sql: str) -> None:
-        # A claim taken in this very transaction counts for the writes behind it.
-        if self._epochs and " claims " in sql and not sql.startswith("SELECT"):
+    def _forget_epochs(self, sql: str, params: Sequence[Any]) -> None:
+        """A claim taken in this very transaction counts for the writes behind it."""
+        if not self._epochs or " claims " not in sql or sql.startswith("SELECT"):
+            return
+        if "WHERE name = ?" in sql or "INTO claims" in sql:
+            for each in params:
+                if isinstance(each, str):
+                    self._epochs.pop(each, None)
+        else:
             self._epochs = {}
 
     def commit(self) -> None:
@@ -252,4 +264,6 @@ def imported() -> Any:
         import psycopg
     except ImportError as error:
         raise not_installed() from error
+    # It warns of each pipeline that an error ended, beside raising that error.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return psycopg
