@@ -6,6 +6,7 @@ figure that could not be taken is null, with the reason in `notes`; the model th
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 LATEST = Path(__file__).parent / "measured" / "scale.json"
+CORES_LEFT_MIN = 0.25
 FORM = 1  # Raised when a field changes its meaning; a file of another form is refused.
 
 
@@ -61,6 +63,8 @@ class Point:
     stored_bytes: int | None  # By which the database grew, the tasks' inputs included.
     commit_p50_ms: float | None = None  # One small transaction at a time by a plain client, in the same minute.
     commit_p99_ms: float | None = None
+    syncs: int | None = None  # Waits for the disk that the server counted, and how long they took together.
+    sync_s: float | None = None
     round: int = 1
 
     @property
@@ -68,13 +72,28 @@ class Point:
         return self.tasks / self.seconds
 
     @property
-    def cores_left(self) -> float:
-        """Cores that the rest of the machine left over, on average."""
+    def others_cores(self) -> float:
+        """Cores that the rest of the machine took, on average."""
         return self.others_cpu_s / self.seconds
+
+    def sync_each_s(self) -> float | None:
+        """What a commit waited for the disk, on average: by the server's count, or else what a plain client saw."""
+        if self.syncs and self.sync_s is not None:
+            return self.sync_s / self.syncs
+        return None if self.commit_p50_ms is None else self.commit_p50_ms / 1000
+
+    def slower(self, cores: int) -> float:
+        """How much longer computing takes on what the rest of the machine left."""
+        return slowed(max(CORES_LEFT_MIN, cores - self.others_cores))
 
     def title(self) -> str:
         model = f", model {self.model_ms:g} ms" if self.model_ms else ""
         return f"{self.workers} worker(s) x {self.concurrency} at once, {self.steps} steps{model}"
+
+
+def slowed(cores: float) -> float:
+    """Of a machine with a fraction of cores: as many whole ones, each slower."""
+    return max(1, math.ceil(cores - 1e-9)) / cores
 
 
 @dataclass(frozen=True)

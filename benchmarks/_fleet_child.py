@@ -1,0 +1,125 @@
+"""One process of a measured fleet: it hands in tasks, or works them off when it is told to go.
+
+Told on standard input; answers in JSON lines on standard output.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import resource
+import sys
+import time
+
+from airworthy.app.build import assembled
+from airworthy.app.build import worker as worker_of
+from airworthy.core.clock import US_PER_S, SystemClock
+from airworthy.core.outcome import Outcome
+from airworthy.policy import ChecksRule, Limits, Policy
+from airworthy.runtime import Agent, Ended, Run, Submission
+from airworthy.store import Database
+from benchmarks._driving import noop
+from benchmarks._figures import percentile
+from benchmarks._fleet_meter import Writers, resident_mb
+
+SUBMITTED_AT_ONCE = 500
+
+
+def opened(where: str) -> Database:
+    """A file, or the URL of a server."""
+    if where.startswith("postgresql:"):
+        from airworthy.store.postgres import PostgresDatabase
+
+        return PostgresDatabase(where)
+    from airworthy.store import SQLiteDatabase
+
+    return SQLiteDatabase(where)
+
+
+def agent_of(steps: int, model_s: float, laps: list[float]) -> Agent:
+    policy = Policy(
+        agent="fleet",
+        purpose="Take steps that do nothing.",
+        checks=ChecksRule(input=(), output=()),
+        limits=Limits(steps=steps + 1, seconds=3600),
+    )
+    agent = Agent(policy)
+
+    async def model(value: int) -> int:
+        await asyncio.sleep(model_s)
+        return value
+
+    @agent.task
+    async def handle(run: Run) -> int:
+        for number in range(steps):
+            began = time.perf_counter()
+            await run.step("step", model if model_s else noop, number)
+            laps.append(time.perf_counter() - began)
+        return steps
+
+    return agent
+
+
+async def _submit(said: argparse.Namespace) -> None:
+    agent = agent_of(said.steps, 0.0, [])
+    app = assembled(opened(said.database), (agent,))
+    for first in range(0, said.tasks, SUBMITTED_AT_ONCE):
+        numbers = range(first, min(first + SUBMITTED_AT_ONCE, said.tasks))
+        questions = [Submission(f"This is question number {number}.") for number in numbers]
+        await asyncio.gather(*(app.operations.submit_in_loop(agent.policy, each) for each in questions))
+    app.database.close()
+
+
+async def _work(said: argparse.Namespace) -> None:
+    laps: list[float] = []
+    meter = Writers()
+    meter.install()
+    agent = agent_of(said.steps, said.model_ms / 1000, laps)
+    app = assembled(opened(said.database), (agent,))
+    worker = worker_of(app, (agent,), concurrency=said.concurrency)
+    clock = SystemClock()  # The process's own: it is compared only with those of the same machine.
+    ended_us: list[int] = []
+    most_mb = 0.0
+
+    def on_end(ended: Ended) -> None:
+        nonlocal most_mb
+        assert ended.outcome is Outcome.ANSWERED, ended
+        ended_us.append(clock.now_us())
+        if len(ended_us) == said.concurrency:
+            most_mb = resident_mb(os.getpid())
+
+    worker.on_end = on_end
+    gc.collect()
+    print(json.dumps({"ready": os.getpid(), "mb": resident_mb(os.getpid())}), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    meter.clear()
+    began_us, before = clock.now_us(), resource.getrusage(resource.RUSAGE_SELF)
+    await worker.run(until_idle=True)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    found = meter.said() | {
+        "tasks": len(ended_us),
+        "began_s": began_us / US_PER_S,
+        "ended_s": max(ended_us, default=began_us) / US_PER_S,
+        "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "step_p50_ms": percentile(laps, 50) * 1000 if laps else None,
+        "step_p99_ms": percentile(laps, 99) * 1000 if laps else None,
+        "busy_mb": most_mb,
+    }
+    print(json.dumps(found), flush=True)
+    app.database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--database", required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--tasks", type=int, default=0, help="hand in so many and end; 0: work")
+    parser.add_argument("--concurrency", type=int, default=1)
+    parser.add_argument("--model-ms", type=float, default=0.0)
+    said = parser.parse_args()
+    asyncio.run(_submit(said) if said.tasks else _work(said))
+
+
+if __name__ == "__main__":
+    main()
