@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 
+from tests import database
 from tests.virtual import run_virtual
 
 
@@ -30,3 +31,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     _in_virtual_time(test)(**{name: pyfuncitem.funcargs[name] for name in names})
     return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    database.begin_session()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    database.end_session()
+
+
+@pytest.fixture(autouse=database.ON_POSTGRES)
+def _databases_are_left_as_they_were() -> Iterator[None]:
+    yield
+    database.end_test()

@@ -13,7 +13,7 @@ from airworthy.evals import Case, Expect, Trial
 from airworthy.gateway.upstream import JSON_HEADERS, Reply, Sent, WholeReply
 from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.purse import Purse
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 from tests.preflight.kit import agent_of
 
 CASE = Case(id="one", input="Hi", user="ann-7", expect=Expect(rubric="Is it kind?", judge=0.5))
@@ -43,7 +43,7 @@ class Saying:
 
 def test_only_a_reply_that_is_a_score_is_kept_and_it_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = agent_of()
-    app = assembled(MemoryDatabase(), [agent])
+    app = assembled(memory(), [agent])
     said = Saying(["I would rather not say.", '{"reason": "so", "score": 0.9}'])
     monkeypatch.setattr(judging, "upstream_of", lambda _: said)
 

@@ -15,7 +15,8 @@ from airworthy.gateway.upstream import Reply, Sent, WholeReply
 from airworthy.preflight.stage.answers import StoredAnswers
 from airworthy.preflight.stage.purse import CapReached, Purse
 from airworthy.recorder import Payloads
-from airworthy.store import MemoryDatabase, migrate
+from airworthy.store import migrate
+from tests.database import memory
 from tests.preflight.kit import case, policy_of
 
 JUDGED = case(expect=Expect(rubric="Is it kind?", judge=0.7))
@@ -44,7 +45,7 @@ class Model:
 
 
 def answers() -> StoredAnswers:
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     return StoredAnswers(database, Payloads(), "support")
 

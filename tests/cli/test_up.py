@@ -21,15 +21,17 @@ from airworthy.app.places import shared_places
 from airworthy.gateway.simulator import Simulator, serving
 from airworthy.policy import parse_policy
 from airworthy.runtime import Agent, Run
-from airworthy.store import MemoryDatabase
 from airworthy.store.lease import Owner
 from tests.cli.conftest import Airworthy, finished, make_folder, started
 from tests.cli.test_gateway import CHAT, POLICY, asked
+from tests.database import memory
 from tests.gateway.kit import completion
 
 AGENT = '''
 """Asks its model."""
 from airworthy import Agent, Run
+from tests.database import memory
+from tests.database import memory
 
 agent = Agent("FOLDER/policy.toml")
 
@@ -106,7 +108,7 @@ async def test_tasks_and_calls_over_http_go_through_one_place() -> None:
     async def handle(run: Run) -> str:
         return run.text
 
-    app = assembled(MemoryDatabase())
+    app = assembled(memory())
     config = GatewayConfig(Path())
     charges = charges_of(config, lambda: [agent])
     async with shared_places(app.database, app.clock, Owner("wkr_1", "", 1, "")) as places:

@@ -21,7 +21,7 @@ from airworthy.core.ids import Ids
 from airworthy.policy import Policy
 from airworthy.review.people import People, PersonRule
 from airworthy.runtime import Agent, Run
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 
 QUICK = Hasher(memory_kib=8, passes=1)  # Of the same kind, and without the wait that is its point.
 POLICY = Policy(agent="support", purpose="tests of the API")
@@ -75,7 +75,7 @@ def api() -> Api:
     clock = ManualClock()
     agent = Agent(POLICY)
     agent.task(_never)
-    made = Api(assembled(MemoryDatabase(), [agent], clock=clock, ids=Ids(random.Random(5))), clock, agent)
+    made = Api(assembled(memory(), [agent], clock=clock, ids=Ids(random.Random(5))), clock, agent)
     for role in ("viewer", "submitter", "reviewer", "operator", "admin"):
         made.keys[role], _ = created(made.app, PEOPLE, program=f"a-{role}", roles=[role])
     for person in PEOPLE.people:

@@ -15,8 +15,9 @@ from airworthy.gateway.budget import spent
 from airworthy.policy import ModelRule, Policy
 from airworthy.recorder import Journal, Payloads, Recorded, read_steps
 from airworthy.runtime.gate import RunGate
-from airworthy.store import Database, MemoryDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.store import lease as leases
+from tests.database import memory
 from tests.virtual import LoopClock
 
 FIRST, SECOND = "sim-large-2026-11-01", "sim-small-2026-11-01"
@@ -116,7 +117,7 @@ def kit(
     **policy: Any,
 ) -> Kit:
     """Call it inside a test: the clock is the running loop's."""
-    database = database if database is not None else MemoryDatabase()
+    database = database if database is not None else memory()
     migrate(database, MIGRATIONS)
     clock = clock if clock is not None else LoopClock()
     made = Policy(agent="support", purpose="tests of models", models=models or (model(),), **policy)

@@ -11,8 +11,9 @@ from airworthy.core.outcome import ReasonCode
 from airworthy.gateway import ModelError, ModelMalformed, ModelOutage, ModelRateLimited, ModelTimeout
 from airworthy.gateway.prices import bound_nano, check_priced, price_list
 from airworthy.policy import Budgets, Limits
-from airworthy.store import Database, MemoryDatabase, SQLiteDatabase, StaleFence, Tx
+from airworthy.store import Database, SQLiteDatabase, StaleFence, Tx
 from airworthy.store import lease as leases
+from tests.database import memory
 from tests.gateway.kit import FIRST, HELLO, completion, kit, model, script
 
 DAY = "agent:support:day:2025-11-24"
@@ -24,7 +25,7 @@ WIDE = Limits(cost_usd=10.0)
 
 @pytest.fixture(params=["memory", "sqlite"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    opened: Database = MemoryDatabase() if request.param == "memory" else SQLiteDatabase(tmp_path / "a.db")
+    opened: Database = memory() if request.param == "memory" else SQLiteDatabase(tmp_path / "a.db")
     yield opened
     opened.close()
 

@@ -10,7 +10,8 @@ from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.records import Kept, RunState, Stored
 from airworthy.preflight.report import Item, Report, Section, Verdict
 from airworthy.preflight.reporting import json_text
-from airworthy.store import MemoryDatabase, Tx
+from airworthy.store import Tx
+from tests.database import memory
 from tests.preflight.kit import agent_of
 
 RUN = Stored("pfl_1", "support", "abc123", RunState.RUNNING, "", 1_800_000_000_000_000, None, 7, "same", 0, 0)
@@ -43,7 +44,7 @@ def _write(tx: Tx) -> None:
 
 
 def test_who_is_erased_stands_in_no_report_and_the_verdict_does() -> None:
-    app = assembled(MemoryDatabase(), [agent_of()])
+    app = assembled(memory(), [agent_of()])
     app.database.write_now(_write)
 
     Users(app).erased("ann-7", "dana", cancel=False)
@@ -58,7 +59,7 @@ def test_who_is_erased_stands_in_no_report_and_the_verdict_does() -> None:
 
 
 def test_a_report_whose_cells_have_aged_tells_nothing_either() -> None:
-    app = assembled(MemoryDatabase(), [agent_of()])
+    app = assembled(memory(), [agent_of()])
     app.database.write_now(_write)
     app.database.write_now(lambda tx: tx.execute("DELETE FROM preflight_cells"))
 

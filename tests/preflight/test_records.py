@@ -15,9 +15,10 @@ from airworthy.preflight.against import against
 from airworthy.preflight.cell import CellResult, Part, State
 from airworthy.preflight.records import Kept, PreflightUnderWay, RunState, Stored
 from airworthy.preflight.report import Report, Section, Verdict
-from airworthy.store import Database, MemoryDatabase, StaleFence, Tx, migrate
+from airworthy.store import Database, StaleFence, Tx, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import LEASE_S, Owner
+from tests.database import memory
 from tests.preflight.kit import case
 
 NOW_US = 1_800_000_000_000_000
@@ -31,7 +32,7 @@ TRIALS = (Observed(True, {"steps": 3.0}, {"find": 2}), Observed(None))
 
 @pytest.fixture
 def database() -> Database:
-    made = MemoryDatabase()
+    made = memory()
     migrate(made, MIGRATIONS)
     return made
 
@@ -140,7 +141,7 @@ def test_a_case_that_falls_is_worse_and_other_tools_alone_are_only_changed() -> 
 def test_no_secret_is_kept_or_told() -> None:
     secret = "sk-ant-abcdefghij0123456789"
     cell = replace(CELL, evidence={"acts": [{"tool": "send", "arguments": f'{{"to": "{secret}"}}'}]})
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
 
     def write(tx: Tx) -> None:

@@ -16,7 +16,8 @@ from airworthy.preflight.stage.script import Played
 from airworthy.preflight.stage.world import World
 from airworthy.recorder import Payloads
 from airworthy.runtime import Run, SyncRun
-from airworthy.store import MemoryDatabase, migrate
+from airworthy.store import migrate
+from tests.database import memory
 from tests.preflight.kit import TOOLS, agent_of, case, played, policy_of, stage_of
 
 
@@ -64,7 +65,7 @@ def test_the_part_before_counts_against_limits_as_if_the_task_had_made_it() -> N
             whole = await stage.play(Script(refunding))
         at = next(use.seq for use in whole.trial.tools if use.name == "refund") + 1
         steps = kept(whole.recording.steps, at)
-        database = MemoryDatabase()
+        database = memory()
         migrate(database, MIGRATIONS)
         part = Part(Script(refunding), World(), task_id="tsk_1")
         tools = {each.name: each for each in TOOLS}

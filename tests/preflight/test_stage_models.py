@@ -16,7 +16,8 @@ from airworthy.preflight.stage.models import RealModels
 from airworthy.preflight.stage.purse import CapReached, Purse, cap_of
 from airworthy.recorder import Payloads
 from airworthy.runtime import Run
-from airworthy.store import MemoryDatabase, migrate
+from airworthy.store import migrate
+from tests.database import memory
 from tests.preflight.kit import PIN, RULES, agent_of, case, played, stage_of
 
 
@@ -36,7 +37,7 @@ class Provider:
 
 
 def answers() -> StoredAnswers:
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     return StoredAnswers(database, Payloads(), "support")
 

@@ -7,12 +7,13 @@ import pytest
 from airworthy.app.build import MIGRATIONS
 from airworthy.app.holdings import HOLDINGS
 from airworthy.recorder.holdings import Holding, Whose, bound, tables_of, undeclared
-from airworthy.store import Database, MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Tx, migrate
+from tests.database import memory
 
 
 @pytest.fixture(scope="module")
 def database() -> Database:
-    made = MemoryDatabase()
+    made = memory()
     migrate(made, MIGRATIONS)
     return made
 

@@ -16,13 +16,14 @@ from airworthy.recorder.traces import own_text, read
 from airworthy.runtime import State
 from airworthy.runtime.describing import describe
 from airworthy.runtime.holdings import TASK_ROWS
-from airworthy.store import MemoryDatabase, Tx
+from airworthy.store import Tx
+from tests.database import memory
 from tests.privacy.kit import DAY_US, filled, foreign, handler, look_up, mail
 from tests.runtime.kit import Bench, bench
 
 
 def shop(**policy: Any) -> Bench:
-    return bench(handler, mail, look_up, database=MemoryDatabase(), **policy)
+    return bench(handler, mail, look_up, database=memory(), **policy)
 
 
 def retention(made: Bench, **days: float) -> Retention:

@@ -5,20 +5,21 @@ import pytest
 from airworthy.core.errors import InputError
 from airworthy.recorder.alerts import Alert, alike, ended, get, listing, raised, restated
 from airworthy.recorder.tables import MIGRATIONS
-from airworthy.store import MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Tx, migrate
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import memory
 
 ALERT = Alert("shape:support:look", "shape", "support", "info", "title", "text", "tsk_1")
 
 
 @pytest.fixture
-def database() -> MemoryDatabase:
-    made = MemoryDatabase()
+def database() -> Database:
+    made = memory()
     migrate(made, (*STORE, *MIGRATIONS))
     return made
 
 
-def test_the_same_key_is_counted_and_says_what_it_said_first(database: MemoryDatabase) -> None:
+def test_the_same_key_is_counted_and_says_what_it_said_first(database: Database) -> None:
     other = Alert(ALERT.key, "shape", "support", "critical", "other", "other", "tsk_2")
 
     first = database.write_now(lambda tx: raised(tx, ALERT, 10))
@@ -30,7 +31,7 @@ def test_the_same_key_is_counted_and_says_what_it_said_first(database: MemoryDat
 
 
 def test_a_standing_alert_may_be_said_in_other_words_and_an_ended_one_may_not(
-    database: MemoryDatabase,
+    database: Database,
 ) -> None:
     worse = Alert(ALERT.key, "shape", "support", "warning", "worse", "more", "tsk_2")
 
@@ -53,7 +54,7 @@ def test_a_standing_alert_may_be_said_in_other_words_and_an_ended_one_may_not(
     assert database.read_now(lambda tx: get(tx, ALERT.key)).last_us == 20
 
 
-def test_an_ended_alert_is_raised_anew(database: MemoryDatabase) -> None:
+def test_an_ended_alert_is_raised_anew(database: Database) -> None:
     for at_us in (10, 30):
         assert database.write_now(lambda tx, at_us=at_us: raised(tx, ALERT, at_us))  # type: ignore[misc]
         assert database.write_now(lambda tx, at_us=at_us: ended(tx, ALERT.key, "dana", at_us + 1))  # type: ignore[misc]
@@ -77,7 +78,7 @@ def test_an_ended_alert_is_raised_anew(database: MemoryDatabase) -> None:
     ],
 )
 def test_an_alert_is_found_by_a_part_of_its_key_the_standing_before_the_ended(
-    database: MemoryDatabase, part: str, keys: list[str]
+    database: Database, part: str, keys: list[str]
 ) -> None:
     def op(tx: Tx) -> None:
         for at, key in enumerate(("a:1", "a:11", "a:2", "a:3", "b:1")):
@@ -90,6 +91,6 @@ def test_an_alert_is_found_by_a_part_of_its_key_the_standing_before_the_ended(
     assert [row.key for row in database.read_now(lambda tx: alike(tx, part))] == keys
 
 
-def test_an_unknown_alert_is_refused(database: MemoryDatabase) -> None:
+def test_an_unknown_alert_is_refused(database: Database) -> None:
     with pytest.raises(InputError, match="There is no alert 'nothing'"):
         database.read_now(lambda tx: get(tx, "nothing"))

@@ -14,7 +14,8 @@ from airworthy.core.origin import Origin
 from airworthy.recorder import audit
 from airworthy.recorder.audit import AuditQuery, AuditRow, Break, Entry, Head
 from airworthy.recorder.tables import MIGRATIONS
-from airworthy.store import Database, MemoryDatabase, SQLiteDatabase, Tx, migrate
+from airworthy.store import Database, SQLiteDatabase, Tx, migrate
+from tests.database import memory
 
 ROWS = 6
 HERE = Origin("api", "10.0.0.7", "awp_12345678", "dana")
@@ -22,7 +23,7 @@ COLUMNS = ("n", "at_us", "who", "what", "about", "outcome", "door", "address", "
 
 
 def log(rows: int = ROWS) -> Database:
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     for number in range(rows):
         entry = Entry("review.approve", f"rev_{number}", detail={"agent": "support", "nr": number})

@@ -23,7 +23,7 @@ from airworthy.recorder.importing.lines import LINE_BYTES_MAX, BadLine
 from airworthy.recorder.traces import read
 from airworthy.recorder.traces.filter import parse
 from airworthy.recorder.traces.find import TraceRow, find
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 from tests.recorder.traces.kit import emptied
 
 DATA = Path("/work/shared/data")
@@ -43,7 +43,7 @@ RUN = {
 
 @functools.cache
 def _app() -> App:
-    return assembled(MemoryDatabase(), [], clock=ManualClock())
+    return assembled(memory(), [], clock=ManualClock())
 
 
 @pytest.fixture
@@ -312,7 +312,7 @@ def test_other_recorded_runs_are_turned_into_lines_and_taken_in(app: App, form: 
 
 def test_personal_data_is_taken_out_as_of_what_comes_by_otlp(tmp_path: Path) -> None:
     (tmp_path / "recorder.toml").write_text('[redact]\nemail = "redact"\n')
-    app = replace(assembled(MemoryDatabase(), [], clock=ManualClock()), folder=tmp_path)
+    app = replace(assembled(memory(), [], clock=ManualClock()), folder=tmp_path)
     _take(app, [RUN | {"input": "mail ada@example.org", "user": "ada@example.org"}])
 
     (row,) = _rows(app)

@@ -11,7 +11,8 @@ from airworthy.core.redact import Redactor
 from airworthy.core.task import TaskRef
 from airworthy.recorder import Diverged, Journal, Payloads, Recorded, StepFacts, StepState, read_steps
 from airworthy.recorder.steps import supersede
-from airworthy.store import Database, MemoryDatabase, StaleFence, lease, migrate
+from airworthy.store import Database, StaleFence, lease, migrate
+from tests.database import memory
 
 TASK = TaskRef("tsk_1", "support", "0" * 32)
 Opened = Callable[..., Journal]
@@ -19,7 +20,7 @@ Opened = Callable[..., Journal]
 
 @pytest.fixture
 def database() -> Database:
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     return database
 

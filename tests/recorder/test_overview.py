@@ -12,8 +12,9 @@ from airworthy.core.clock import US_PER_S, ManualClock
 from airworthy.recorder import overview, rollups
 from airworthy.recorder.overview import OUTCOMES, WINDOWS, NoSuchWindow, Sums, window_of
 from airworthy.recorder.rollups import Change
-from airworthy.store import Database, MemoryDatabase
+from airworthy.store import Database
 from tests.console.web import world
+from tests.database import memory
 
 DAY_US = 86_400 * US_PER_S
 NOW_US = (
@@ -24,7 +25,7 @@ NOW_US = (
 @pytest.fixture(scope="module")
 def database() -> Database:
     """Sixteen days, a little of it in each hour."""
-    made = MemoryDatabase()
+    made = memory()
     assembled(made, clock=ManualClock())
     world.fill(made, NOW_US, 16 * 24, share=0.012)
     world.fill(made, NOW_US, 5, seed=8, share=0.3)
@@ -131,7 +132,7 @@ def test_a_cost_that_is_not_known_is_none_and_never_nothing(
 
 
 def test_a_task_opened_again_takes_back_its_end_and_no_number_falls_below_nothing() -> None:
-    database = MemoryDatabase()
+    database = memory()
     assembled(database, clock=ManualClock())
     ended, again = Change(), Change()
     for change, times in ((ended, 1), (again, -1)):

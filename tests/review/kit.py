@@ -25,7 +25,8 @@ from airworthy.review.message import Content, Message
 from airworthy.review.messages import MessageRow
 from airworthy.review.notices import Notice, enqueue
 from airworthy.review.post_office import PostOffice, Sorting
-from airworthy.store import Database, MemoryDatabase, migrate
+from airworthy.store import Database, migrate
+from tests.database import memory
 from tests.virtual import START_US, LoopClock, wait_external
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -198,7 +199,7 @@ class Town:
         teams_of: TeamsOf = lambda _: ("leads",),
         seed: int = 1,
     ) -> None:
-        self.database = database if database is not None else MemoryDatabase()
+        self.database = database if database is not None else memory()
         migrate(self.database, MIGRATIONS)
         self.clock = clock if clock is not None else LoopClock()
         self.sorting = Sorting(self.database, who, teams_of)

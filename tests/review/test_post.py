@@ -17,7 +17,7 @@ from airworthy.review.message import Message
 from airworthy.review.notices import Notice
 from airworthy.review.post_office import Sorting
 from airworthy.review.routing import failed_key, failing_key
-from airworthy.store import MemoryDatabase
+from tests.database import Memory
 from tests.review.kit import Pigeon, Town, answer, http, notice, people, receiving, rule
 from tests.virtual import START_US, LoopClock
 
@@ -461,7 +461,7 @@ class Crash(BaseException):
     """The process is gone."""
 
 
-class MortalDatabase(MemoryDatabase):
+class MortalDatabase(Memory):
     """Dies before or after any write, when chance says so; what was written stays."""
 
     chance: random.Random | None = None

@@ -19,8 +19,9 @@ from airworthy.review import People, messages
 from airworthy.review.couriers import ChannelUnset, Result
 from airworthy.runtime import Agent
 from airworthy.runtime.chores import Chores
-from airworthy.store import MemoryDatabase, lease
+from airworthy.store import lease
 from airworthy.store.lease import Owner
+from tests.database import memory
 from tests.review.kit import SECRET, Pigeon, receiving, rule
 from tests.virtual import LoopClock
 
@@ -45,7 +46,7 @@ url_env = "NO_SUCH_VARIABLE"
 
 
 def _app(folder: Path, clock: Clock | None = None) -> App:
-    return replace(assembled(MemoryDatabase(), [_agent()], clock, people=load_people(folder)), folder=folder)
+    return replace(assembled(memory(), [_agent()], clock, people=load_people(folder)), folder=folder)
 
 
 def _agent(name: str = "support", *, to: str = "leads", owner: str = "") -> Agent:

@@ -17,9 +17,10 @@ from airworthy.recorder import Recorded
 from airworthy.review import ItemQuery, Kind, People
 from airworthy.runtime import Agent, Ended, Submission, TaskRow, Worker
 from airworthy.runtime.reviews import Whole
-from airworthy.store import Database, MemoryDatabase
+from airworthy.store import Database
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, EffectState, Tool
+from tests.database import memory
 from tests.virtual import LoopClock
 
 
@@ -93,7 +94,7 @@ def bench(
     made = Policy(**{"agent": "support", "purpose": "tests of the runtime", **policy})
     agent = Agent(made, tools=tools, checks=checks, clients=clients)
     agent.task(handler)
-    database = database if database is not None else MemoryDatabase()
+    database = database if database is not None else memory()
     _BENCHES[database] = seed = _BENCHES.get(database, 6) + 1
     app = assembled(
         database,

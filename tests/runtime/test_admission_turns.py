@@ -10,7 +10,8 @@ from airworthy.policy import AdmissionRule
 from airworthy.runtime import State, TaskRow
 from airworthy.runtime.admission import queue
 from airworthy.runtime.admission.look import SPARED_EVERY, Look
-from airworthy.store import Fence, MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Fence, Tx, migrate
+from tests.database import memory
 
 
 def task(number: int, user: str = "", priority: int = 0, feature: str = "", run: int = 0) -> TaskRow:
@@ -21,17 +22,17 @@ def task(number: int, user: str = "", priority: int = 0, feature: str = "", run:
 
 
 @pytest.fixture
-def database() -> MemoryDatabase:
-    database = MemoryDatabase()
+def database() -> Database:
+    database = memory()
     migrate(database, MIGRATIONS)
     return database
 
 
-def enter(database: MemoryDatabase, row: TaskRow) -> None:
+def enter(database: Database, row: TaskRow) -> None:
     database.write_now(lambda tx: queue.enter(tx, row))
 
 
-def picked(database: MemoryDatabase, rule: AdmissionRule | None = None, now_us: int = 10**9) -> str | None:
+def picked(database: Database, rule: AdmissionRule | None = None, now_us: int = 10**9) -> str | None:
     """Begins the next task and ends it at once."""
 
     def op(tx: Tx) -> str | None:
@@ -46,9 +47,7 @@ def picked(database: MemoryDatabase, rule: AdmissionRule | None = None, now_us: 
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_task_begins_within_ten_times_priorities_times_users_starts(
-    database: MemoryDatabase, seed: int
-) -> None:
+def test_a_task_begins_within_ten_times_priorities_times_users_starts(database: Database, seed: int) -> None:
     """For each task of its user at its priority that was there before it, and for itself."""
     chance = random.Random(seed)
     users = [f"u{number}" for number in range(chance.choice((1, 3, 8)))]
@@ -79,7 +78,7 @@ def test_a_task_begins_within_ten_times_priorities_times_users_starts(
     assert entered == {}
 
 
-def test_shares_are_equal_whatever_the_backlogs(database: MemoryDatabase) -> None:
+def test_shares_are_equal_whatever_the_backlogs(database: Database) -> None:
     for number in range(300):
         enter(database, task(number, "ann"))
     for number in range(300, 330):
@@ -89,7 +88,7 @@ def test_shares_are_equal_whatever_the_backlogs(database: MemoryDatabase) -> Non
     assert begun == {"ann": 10, "u0": 10, "u1": 10, "u2": 10}
 
 
-def _shares(database: MemoryDatabase, starts: int) -> dict[str, int]:
+def _shares(database: Database, starts: int) -> dict[str, int]:
     rows = database.read_now(lambda tx: tx.rows("SELECT task_id, user_id FROM waiting"))
     users: dict[str, str] = {row[0]: row[1] for row in rows}
     shares: dict[str, int] = defaultdict(int)
@@ -98,7 +97,7 @@ def _shares(database: MemoryDatabase, starts: int) -> dict[str, int]:
     return dict(shares)
 
 
-def test_one_who_sends_one_at_a_time_gains_nothing_over_one_with_a_backlog(database: MemoryDatabase) -> None:
+def test_one_who_sends_one_at_a_time_gains_nothing_over_one_with_a_backlog(database: Database) -> None:
     for number in range(50):
         enter(database, task(number, "ann"))
     order = []
@@ -110,7 +109,7 @@ def test_one_who_sends_one_at_a_time_gains_nothing_over_one_with_a_backlog(datab
 
 
 def test_what_comes_back_goes_first_whatever_its_priority_and_counts_in_no_queue(
-    database: MemoryDatabase,
+    database: Database,
 ) -> None:
     enter(database, task(1, "ann", priority=1000))
     enter(database, task(2, "ann", priority=-1000, run=3))
@@ -119,7 +118,7 @@ def test_what_comes_back_goes_first_whatever_its_priority_and_counts_in_no_queue
     assert [picked(database), picked(database), picked(database)] == ["tsk_000002", "tsk_000001", None]
 
 
-def test_entering_twice_is_once_and_leaving_twice_is_once(database: MemoryDatabase) -> None:
+def test_entering_twice_is_once_and_leaving_twice_is_once(database: Database) -> None:
     enter(database, task(1))
     enter(database, task(1))
     enter(database, task(2))
@@ -130,7 +129,7 @@ def test_entering_twice_is_once_and_leaving_twice_is_once(database: MemoryDataba
     assert database.read_now(lambda tx: tx.rows("SELECT waiting FROM queues")) == [(1,)]
 
 
-def test_users_at_their_bound_are_looked_at_once_each(database: MemoryDatabase) -> None:
+def test_users_at_their_bound_are_looked_at_once_each(database: Database) -> None:
     """And not again for every start: a lane that may not begin is put out of the way."""
     rule = AdmissionRule(user_concurrency=1)
     for number in range(200):

@@ -16,13 +16,13 @@ from airworthy.review.results import PER_TASK_MAX, ResultRefused
 from airworthy.runtime import NoSuchTask, Submission
 from airworthy.runtime.afterwards import Afterwards, Told
 from airworthy.runtime.results_csv import told_in
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 
 POLICY = Policy(agent="support", purpose="tests of feedback")
 
 
 def parts() -> tuple[App, Afterwards, str]:
-    app = assembled(MemoryDatabase(), clock=ManualClock(), ids=Ids(random.Random(3)))
+    app = assembled(memory(), clock=ManualClock(), ids=Ids(random.Random(3)))
     task = app.operations.submit(POLICY, Submission("hello", key="order-7")).task.id
     return app, afterwards_of(app), task
 

@@ -10,7 +10,8 @@ from airworthy.recorder import Payloads
 from airworthy.runtime import Submission
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import Lifecycle
-from airworthy.store import MemoryDatabase, lease
+from airworthy.store import lease
+from tests.database import memory
 
 ATTEMPTS_MAX = {"patient": 5, "strict": 2}
 
@@ -18,7 +19,7 @@ ATTEMPTS_MAX = {"patient": 5, "strict": 2}
 @pytest.mark.parametrize(("agent", "claims"), [("patient", 5), ("strict", 2)])
 def test_crashes_without_progress_are_counted_against_the_tasks_own_agent(agent: str, claims: int) -> None:
     clock = ManualClock()
-    app = assembled(MemoryDatabase(), clock=clock)
+    app = assembled(memory(), clock=clock)
     lifecycle = Lifecycle(EmbeddedEngine(), Payloads())
     task = app.operations.submit(Policy(agent=agent, purpose="Dies."), Submission("x")).task
 

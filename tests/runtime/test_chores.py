@@ -8,14 +8,15 @@ from typing import TypeVar
 from airworthy.app.build import MIGRATIONS
 from airworthy.recorder import alerts
 from airworthy.runtime.chores import Chore, Chores
-from airworthy.store import Fence, MemoryDatabase, Tx, lease, migrate
+from airworthy.store import Fence, Tx, lease, migrate
 from airworthy.store.lease import Owner
+from tests.database import Memory
 from tests.virtual import LoopClock
 
 T = TypeVar("T")
 
 
-class _Counting(MemoryDatabase):
+class _Counting(Memory):
     writes = 0
 
     async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:

@@ -8,14 +8,15 @@ import pytest
 from airworthy.app.build import MIGRATIONS
 from airworthy.runtime.admission.queue import wake_id
 from airworthy.runtime.engine import EmbeddedEngine, Engine
-from airworthy.store import Database, MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Tx, migrate
+from tests.database import memory
 
 ENGINES: dict[str, Callable[[], Engine]] = {"embedded": EmbeddedEngine}
 
 
 @pytest.fixture
 def database() -> Database:
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     return database
 

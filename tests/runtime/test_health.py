@@ -21,10 +21,11 @@ from airworthy.app.health import (
 from airworthy.core.clock import US_PER_S
 from airworthy.policy import CredentialRule, DependencyRule, HealthRule, OutageRule, ToolRule
 from airworthy.recorder import alerts
-from airworthy.store import MemoryDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.tools import Transient, health_rows, tool
 from airworthy.tools.health_rows import KEPT_US, Counted
 from airworthy.tools.windows import HOUR_US
+from tests.database import memory
 from tests.runtime.kit import Bench, bench
 from tests.tools.credentials.kit import Answer, Asked, Server
 
@@ -175,8 +176,8 @@ async def test_calls_are_counted_once_by_dependency_and_a_replaced_result_counts
     assert totals("erp") == (0, 0)
 
 
-def _database() -> MemoryDatabase:
-    database = MemoryDatabase()
+def _database() -> Database:
+    database = memory()
     migrate(database, MIGRATIONS)
     return database
 

@@ -13,8 +13,9 @@ from airworthy.policy import Policy
 from airworthy.runtime import Agent
 from airworthy.runtime.releases import UnknownRelease, found, get, listing, noted, release_of
 from airworthy.runtime.sources import code_files
-from airworthy.store import MemoryDatabase, migrate
+from airworthy.store import migrate
 from airworthy.tools import tool
+from tests.database import memory
 
 AGENT = """
 import helpers
@@ -147,7 +148,7 @@ def test_no_link_leads_out_of_the_folder(folder: Path, tmp_path_factory: pytest.
 
 
 def test_what_is_noted_is_never_changed_and_found_by_the_beginning_of_its_hash(folder: Path) -> None:
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     release = release_of(agent_in(folder), folder)
 

@@ -11,8 +11,9 @@ from airworthy.gateway import ModelRefusedRequest
 from airworthy.policy import ToolRule
 from airworthy.recorder import Payloads
 from airworthy.runtime import Run
-from airworthy.store import MemoryDatabase, Tx
+from airworthy.store import Tx
 from airworthy.tools import Permanent, Tool, Transient, tool
+from tests.database import Memory
 from tests.dump import TABLES
 from tests.gateway.kit import FIRST, completion, model, script
 from tests.runtime.kit import Bench, bench
@@ -223,5 +224,5 @@ async def test_the_dump_would_see_a_secret_if_there_were_one() -> None:
         lambda tx: tx.execute("INSERT INTO switches VALUES (?, ?, ?, ?, 0)", ("x", "y", SHAPED, 1))
     )
 
-    assert isinstance(b.app.database, MemoryDatabase)
+    assert isinstance(b.app.database, Memory)
     assert SHAPED.encode() in stored(b)

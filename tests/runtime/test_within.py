@@ -29,8 +29,8 @@ from airworthy.runtime.within import (
     ReplaysWithin,
     ReviewsWithin,
 )
-from airworthy.store import MemoryDatabase
 from airworthy.tools import EffectState
+from tests.database import memory
 
 MINE = frozenset({"support"})
 PAIRS = (
@@ -49,7 +49,7 @@ def test_no_operation_is_forgotten(base: type, bounded: type) -> None:
 
 def house() -> tuple[App, str, str]:
     """One task of theirs, one of somebody else's."""
-    app = assembled(MemoryDatabase(), [], clock=ManualClock(), ids=Ids(random.Random(3)))
+    app = assembled(memory(), [], clock=ManualClock(), ids=Ids(random.Random(3)))
     ids = [
         app.operations.submit(Policy(agent=agent, purpose="tests"), Submission("hello", key="k")).task.id
         for agent in ("support", "billing")

@@ -14,7 +14,7 @@ from airworthy.core.ids import Ids
 from airworthy.policy import AdmissionRule, ChecksRule, Limits, Policy, Rate
 from airworthy.runtime import Agent, QueueFull, Run, Submission
 from airworthy.runtime.admission import queue
-from airworthy.store import Fence, MemoryDatabase, Tx
+from airworthy.store import Database, Fence, Tx
 from airworthy.store.lease import Owner
 from tests.simulation.mortal import LIFE, Life, MortalDatabase, Plan, fresh_database, note_births
 from tests.virtual import LoopClock, VirtualLoop, run_virtual
@@ -29,7 +29,7 @@ class Watched:
 
     dialect = "sqlite"
 
-    def __init__(self, inner: MemoryDatabase, look: Callable[[Tx], None]) -> None:
+    def __init__(self, inner: Database, look: Callable[[Tx], None]) -> None:
         self._inner = inner
         self._look = look
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from airworthy.app.build import MIGRATIONS
-from airworthy.store import Fence, MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Fence, Tx, migrate
+from tests.database import memory
 
 T = TypeVar("T")
 
@@ -124,7 +125,7 @@ class MortalDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, inner: MemoryDatabase, life: Life, chance: random.Random) -> None:
+    def __init__(self, inner: Database, life: Life, chance: random.Random) -> None:
         self._inner = inner
         self._life = life
         self._chance = chance
@@ -172,14 +173,14 @@ def _look(task: "asyncio.Task[Any]") -> None:
         task.exception()
 
 
-_template: list[MemoryDatabase] = []
+_template: list[Database] = []
 
 
-def fresh_database() -> MemoryDatabase:
+def fresh_database() -> Database:
     """A migrated database in a fraction of the time that migrating takes."""
     if not _template:
-        _template.append(MemoryDatabase())
+        _template.append(memory())
         migrate(_template[0], MIGRATIONS)
-    database = MemoryDatabase()
+    database = memory()
     _template[0]._connection._raw.backup(database._connection._raw)
     return database

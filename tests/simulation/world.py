@@ -17,7 +17,7 @@ from airworthy.runtime import Operations, State, Submission, TaskRow
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.machine import OPEN
 from airworthy.runtime.reviews import Reviews
-from airworthy.store import Fence, MemoryDatabase
+from airworthy.store import Database, Fence
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, EffectState
 from tests.simulation.mortal import (
@@ -68,7 +68,7 @@ class World:
         self.outside = outside if outside is not None else Outside(setting.seed, setting.fault_share)
         self.plan = Plan(setting.blows)
         self.chance = random.Random(setting.seed)
-        self.database: MemoryDatabase = fresh_database()
+        self.database: Database = fresh_database()
         self.lives: list[Life] = []
         self.workers: list[tuple[Life, Any, asyncio.Task[None]]] = []
         self.task_ids: dict[int, str] = {}

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from airworthy.store import (
     Fence,
     MemoryDatabase,
     Migration,
+    PostgresDatabase,
     SQLiteDatabase,
     StaleFence,
     StoreError,
@@ -22,12 +24,14 @@ from airworthy.store import (
 )
 from airworthy.store import lease as leases
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import fresh
 
 Open = Callable[[], Database]
 
 ENGINES: dict[str, Callable[[Path], Open]] = {
     "sqlite": lambda folder: lambda: SQLiteDatabase(folder / "a.db"),
     "memory": lambda _: MemoryDatabase,
+    "postgresql": lambda _: partial(PostgresDatabase, fresh()),
 }
 
 

@@ -13,17 +13,18 @@ from airworthy.core.task import TaskRef
 from airworthy.policy import Policy, ToolRule
 from airworthy.recorder import Journal, Payloads, Recorded, read_steps
 from airworthy.runtime.gate import RunGate
-from airworthy.store import MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Tx, migrate
 from airworthy.store import lease as leases
 from airworthy.tools import EffectRow, EffectState, RunTools, Tool, Toolbox, outbox, tool
 from airworthy.tools.dispatch import Dispatcher
 from airworthy.tools.resource import Resources
+from tests.database import memory
 from tests.virtual import LoopClock
 
 
 @dataclass
 class Kit:
-    database: MemoryDatabase
+    database: Database
     clock: LoopClock
     policy: Policy
     box: Toolbox
@@ -99,7 +100,7 @@ def kit(
     **policy: Any,
 ) -> Kit:
     """Call it inside a test: the clock is the running loop's."""
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     asyncio.get_running_loop()
     clock = LoopClock()

@@ -7,11 +7,12 @@ import pytest
 
 from airworthy.core.halt import Suspend
 from airworthy.policy import ToolRule
-from airworthy.store import MemoryDatabase, migrate
+from airworthy.store import migrate
 from airworthy.tools import Tool, ToolRefused, tool
 from airworthy.tools.outbox import CapReached, Caps, EffectRow, EffectState, insert
 from airworthy.tools.rules import counted
 from airworthy.tools.tables import MIGRATIONS
+from tests.database import memory
 from tests.tools.kit import Kit, kit
 
 ROW = EffectRow(
@@ -30,7 +31,7 @@ ROW = EffectRow(
     ],
 )
 def test_a_cap_per_task_bounds_the_task_alone(other: EffectRow, refused: bool, why: str) -> None:
-    database = MemoryDatabase()
+    database = memory()
     migrate(database, MIGRATIONS)
     database.write_now(lambda tx: insert(tx, ROW))
 

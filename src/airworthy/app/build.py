@@ -35,7 +35,7 @@ from airworthy.runtime.releases import noted, release_of
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
-from airworthy.store import Database, SQLiteDatabase, StoreError, migrate
+from airworthy.store import Database, PostgresDatabase, SQLiteDatabase, StoreError, migrate
 from airworthy.store.lease import Owner, process_born, this_host
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools import Toolbox
@@ -72,20 +72,29 @@ def opened(
     """
     if origin().door == "cli" and not origin().who:
         comes_from(replace(origin(), who=person()))
-    database = SQLiteDatabase(config.database_path)
+    database = open_database(config)
+    path = config.database_path if config.database_url is None else None
     try:
         people, unread = _people(config.folder)
         made = assembled(database, agents, policies=policies, people=people, keys=keys)
         made.reviews.unread = unread
-        app = replace(made, folder=config.folder, path=config.database_path)
+        app = replace(made, folder=config.folder, path=path)
         try:
             yield app
         finally:
             app.flights.settle()  # A refresh token that is answered and not stored would be lost for good.
-            with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
-                Witness(config.database_path).look(database, app.clock.now_us())
+            if path is not None:
+                with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
+                    Witness(path).look(database, app.clock.now_us())
     finally:
         database.close()
+
+
+def open_database(config: Config) -> Database:
+    """Whichever `config` names; nothing is migrated. Raises: StoreError and its children; ConfigError."""
+    if config.database_url is not None:
+        return PostgresDatabase(config.database_url)
+    return SQLiteDatabase(config.database_path)
 
 
 def assembled(
@@ -100,7 +109,7 @@ def assembled(
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     migrate(database, MIGRATIONS)
-    clock = clock if clock is not None else SystemClock()
+    clock = clock if clock is not None else database.clock(SystemClock())
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
     rules = [rule for policy in policies for rule in policy.models]

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from airworthy.core.errors import ConfigError
+from airworthy.store.postgres import SCHEMES
 
 CONFIG_FILE = "airworthy.toml"
 DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
@@ -33,9 +34,17 @@ class Config:
             raise ConfigError(
                 f"concurrency is {self.concurrency}.", mend=f"Set it between 1 and 10000 in {CONFIG_FILE}."
             )
-        if "://" in self.database:
+        if "://" in self.database and self.database_url is None:
             scheme = self.database.partition("://")[0]
-            raise ConfigError(f"A {scheme} database cannot be used.", mend="Give the path of an SQLite file.")
+            raise ConfigError(
+                f"A {scheme} database cannot be used.",
+                mend="Give the path of an SQLite file, or postgresql://user:password@host/name.",
+            )
+
+    @property
+    def database_url(self) -> str | None:
+        """The address of a PostgreSQL; None where the database is a file."""
+        return self.database if self.database.startswith(SCHEMES) else None
 
     @property
     def database_path(self) -> Path:

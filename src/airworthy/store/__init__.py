@@ -15,6 +15,7 @@ from airworthy.store.database import (
 )
 from airworthy.store.memory import MemoryDatabase
 from airworthy.store.migrate import Migration, migrate
+from airworthy.store.postgres import PostgresDatabase
 from airworthy.store.sqlite import SQLiteDatabase
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Fence",
     "MemoryDatabase",
     "Migration",
+    "PostgresDatabase",
     "Row",
     "SQLiteDatabase",
     "StaleFence",

@@ -13,6 +13,7 @@ from airworthy.store.database import (
     StoreFull,
     StoreReadOnly,
 )
+from airworthy.store.writer import FENCE_SQL
 
 BUSY_S_MAX = 30.0
 STATEMENTS_CACHED = 256
@@ -46,11 +47,18 @@ class Connection:
         # A connection that nobody closed is closed with its owner; from 3.13 on Python warns of one that is not.
         weakref.finalize(self, self._raw.close)
 
-    def begin(self) -> None:
+    def begin(self, fences: Sequence[str] = ()) -> None:  # noqa: ARG002  # each is read when it is asked for
         self._guard("BEGIN IMMEDIATE")
+
+    def epoch(self, name: str) -> int | None:
+        row = self.row(FENCE_SQL, (name,))
+        return None if row is None else row[0]
 
     def begin_read(self) -> None:
         self._guard("BEGIN")
+
+    def flush(self) -> None:
+        """Nothing is kept back here."""
 
     def commit(self) -> None:
         self._guard("COMMIT")
@@ -79,6 +87,9 @@ class Connection:
             return self._raw.execute(sql, params).rowcount
         except sqlite3.Error as error:
             raise translated(error, self.path, self.busy_s) from error
+
+    def put(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self.execute(sql, params)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError
 
 T = TypeVar("T")
@@ -61,6 +62,13 @@ class Tx(Protocol):
         """Number of rows changed."""
         ...
 
+    def put(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """`execute`, for who does not ask how many rows: an engine far away may send it with what comes next.
+
+        Where it fails, the write fails, at the latest at its end; so nothing can be made of the error inside it.
+        """
+        ...
+
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """The same statement for each row, in order."""
         ...
@@ -93,12 +101,26 @@ class Database(Protocol):
 
     dialect: str
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    @property
+    def where(self) -> str:
+        """For people: the file, or the address without its password."""
+        ...
+
+    def clock(self, own: Clock) -> Clock:
+        """The time that all who share this database agree on; `own`: this machine's."""
+        ...
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         """Runs `op` in a transaction and returns once it is on disk.
 
         Writes that wait at the same moment share one commit. `op` may be called twice (the first try is
         rolled back when a neighbour in the same commit fails), so it must be a function of the transaction
         alone. If it raises, nothing of it is stored and the exception reaches the caller.
+
+        Writes of all processes take turns, so what `op` reads stays true until it is stored. `beside`: `op` needs
+        no turn, because all it reads and changes belongs to its fence, or is changed by statements that are right
+        in any order (`n = n + ?`); an engine with many writers may then run it beside others of that kind, and
+        never beside one that takes its turn.
 
         Raises: StaleFence when `fence` is no longer the newest claim; StoreError and its children.
         """

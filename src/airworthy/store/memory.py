@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from airworthy.core.clock import Clock
 from airworthy.store._connection import Connection
 from airworthy.store.database import Fence, StoreError, Tx
 from airworthy.store.writer import Job, nested, run_batch
@@ -24,7 +25,12 @@ class MemoryDatabase:
         self._turn = threading.RLock()  # Callers in threads take turns; a write inside a write is refused.
         self._closed = False
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    where = "memory"
+
+    def clock(self, own: Clock) -> Clock:
+        return own
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:  # noqa: ARG002
         return self._write(op, fence)
 
     async def read(self, query: Callable[[Tx], T]) -> T:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 from airworthy.store.database import Database, StoreError, Tx
 
 if TYPE_CHECKING:
-    from sqlalchemy import MetaData
+    from sqlalchemy import MetaData, Table
 
 _LEDGER = (
     "CREATE TABLE IF NOT EXISTS migrations ("
     "room VARCHAR NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL, PRIMARY KEY (room, number))"
 )
+
+_ANY = {
+    "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'",
+    "postgresql": "SELECT 1 WHERE to_regclass('migrations') IS NOT NULL",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> tuple[str, .
     known = {(m.room, m.number) for m in migrations}
 
     def current(tx: Tx) -> set[tuple[str, int]]:
-        if not tx.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"):
+        if not tx.row(_ANY[database.dialect]):
             return set()
         return {(room, number) for room, number in tx.rows("SELECT room, number FROM migrations")}
 
@@ -82,9 +87,22 @@ def create_all(metadata: "MetaData", dialect: str) -> list[str]:
     speaker = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}[dialect]()
     statements = []
     for table in metadata.sorted_tables:
+        if dialect == "postgresql":
+            _as_on_sqlite(table)
         statements.append(str(CreateTable(table).compile(dialect=speaker)))
         statements.extend(
             str(CreateIndex(index).compile(dialect=speaker))
             for index in sorted(table.indexes, key=lambda index: str(index.name))
         )
     return statements
+
+
+def _as_on_sqlite(table: "Table") -> None:
+    """Whole numbers have 64 bits, and text is ordered by its bytes, whatever the server's language is."""
+    from sqlalchemy import BigInteger, Integer, String
+
+    for column in table.columns:
+        if isinstance(column.type, Integer):
+            column.type = BigInteger()
+        elif isinstance(column.type, String):
+            column.type = type(column.type)(collation="C")

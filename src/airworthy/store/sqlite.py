@@ -1,22 +1,16 @@
 """SQLite in WAL mode: one writer thread with group commit, readers beside it."""
 
-import asyncio
 import os
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
+from airworthy.core.clock import Clock
 from airworthy.store._connection import BUSY_S_MAX, Connection
-from airworthy.store.database import Fence, StoreError, StoreReadOnly, Tx
-from airworthy.store.writer import GroupWriter, Job
-
-T = TypeVar("T")
-
-READERS_MAX = 4
+from airworthy.store.database import StoreReadOnly
+from airworthy.store.grouped import GroupedDatabase, announce
+from airworthy.store.writer import GroupWriter
 
 
-class SQLiteDatabase:
+class SQLiteDatabase(GroupedDatabase):
     """Implements `Database` on a file. Several processes on one host may open the same file."""
 
     dialect = "sqlite"
@@ -27,126 +21,20 @@ class SQLiteDatabase:
         `busy_s`: how long another process's write lock is waited for before StoreBusy.
         """
         self.path = str(path)
-        self._busy_s = busy_s
         parent = Path(self.path).resolve().parent
         if not os.path.isdir(parent):  # noqa: PTH112  # pathlib raises where it may not look
             raise StoreReadOnly(
                 f"The folder {parent} of the database does not exist, or may not be entered.",
                 mend=f"Make it: mkdir -p {parent}",
             )
-        self._writer = GroupWriter(Connection(self.path, durable=durable, busy_s=busy_s), self._announce)
-        self._readers: list[Connection] = []
-        self._readers_lock = threading.Lock()
-        self._readers_free = threading.BoundedSemaphore(READERS_MAX)
-        # By event loop, each touched only on its loop's thread; a loop that ends early delays no other.
-        self._waiting: dict[asyncio.AbstractEventLoop, list[Job]] = {}
-        self._closed = False
+        super().__init__(
+            GroupWriter(Connection(self.path, durable=durable, busy_s=busy_s), announce),
+            lambda: Connection(self.path, read_only=True, busy_s=busy_s),
+        )
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        job = Job(op, fence, None)
-        job.finished = _Reply(loop, future)
-        waiting = self._waiting.get(loop)
-        if waiting is not None:
-            waiting.append(job)
-        else:
-            # Two turns of the loop: everybody woken by the last commit gets to join this one.
-            self._waiting[loop] = [job]
-            loop.call_soon(lambda: loop.call_soon(self._flush, loop))
-        return await future
+    @property
+    def where(self) -> str:
+        return self.path
 
-    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        jobs = self._waiting.pop(loop)
-        try:
-            self._writer.submit(jobs)
-        except StoreError as error:  # A closed database: each caller is told, none is left waiting.
-            for job in jobs:
-                job.error = error
-            _reply_all(jobs)
-
-    async def read(self, query: Callable[[Tx], T]) -> T:
-        return await asyncio.to_thread(self.read_now, query)
-
-    def write_now(self, op: Callable[[Tx], T]) -> T:
-        done = threading.Event()
-        job = Job(op, None, lambda _: done.set())
-        self._writer.submit([job])
-        done.wait()
-        if job.error is not None:
-            raise job.error
-        result: T = job.result
-        return result
-
-    def read_now(self, query: Callable[[Tx], T]) -> T:
-        with self._readers_free:
-            with self._readers_lock:
-                if self._closed:
-                    raise StoreError("The database is closed.", mend="Open it again before reading.")
-                reader = self._readers.pop() if self._readers else None
-            if reader is None:
-                reader = Connection(self.path, read_only=True, busy_s=self._busy_s)
-            try:
-                reader.begin_read()
-                try:
-                    return query(reader)
-                finally:
-                    reader.rollback()
-            finally:
-                self._put_back(reader)
-
-    def _put_back(self, reader: Connection) -> None:
-        with self._readers_lock:
-            if self._closed:
-                reader.close()
-            else:
-                self._readers.append(reader)
-
-    def close(self) -> None:
-        with self._readers_lock:
-            if self._closed:
-                return
-            self._closed = True
-            idle, self._readers = self._readers, []
-        self._writer.close()
-        for reader in idle:
-            reader.close()
-
-    @staticmethod
-    def _announce(batch: list[Job]) -> None:
-        """One call into each event loop per commit, however many writes it carried."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
-        for job in batch:
-            if isinstance(job.finished, _Reply):
-                by_loop.setdefault(job.finished.loop, []).append(job)
-            elif job.finished is not None:
-                job.finished(job)
-        for loop, jobs in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_reply_all, jobs)
-            except RuntimeError:
-                pass  # The loop is closed: its callers are gone, and what they wrote is stored.
-
-
-class _Reply:
-    """Where the answer to an awaited write goes."""
-
-    __slots__ = ("future", "loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]) -> None:
-        self.loop = loop
-        self.future = future
-
-    def __call__(self, job: Job) -> None:
-        if self.future.done():
-            return
-        if job.error is not None:
-            self.future.set_exception(job.error)
-        else:
-            self.future.set_result(job.result)
-
-
-def _reply_all(jobs: list[Job]) -> None:
-    for job in jobs:
-        assert job.finished is not None
-        job.finished(job)
+    def clock(self, own: Clock) -> Clock:
+        return own  # Everybody who can open the file looks at the same clock.

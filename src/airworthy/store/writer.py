@@ -2,17 +2,35 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from airworthy.store.database import Fence, StaleFence, StoreError, Tx
 
 BATCH_MAX = 512
 FENCE_SQL = "SELECT epoch FROM claims WHERE name = ?"
+TRIES_MAX = 5  # Of a batch whose transaction the engine gave up: a connection cut, a deadlock.
+
+
+class ConnectionLost(StoreError):
+    """The engine gave the transaction up and nothing of it is stored; `begin` opens what is needed to try again."""
+
+    code = "store_lost"
 
 
 class WriteConnection(Tx, Protocol):
-    def begin(self) -> None: ...
+    def begin(self, fences: Sequence[str] = ()) -> None:
+        """`fences`: names whose epochs will be asked for; an engine that is far away reads them at once."""
+        ...
+
+    def epoch(self, name: str) -> int | None:
+        """Of the newest claim on `name`, as this transaction sees it."""
+        ...
+
+    def flush(self) -> None:
+        """Hands over what `put` kept back. Raises: StoreError of the first statement that failed."""
+        ...
+
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
     def savepoint(self) -> None: ...
@@ -87,34 +105,43 @@ class GroupWriter:
 
 def run_batch(connection: WriteConnection, batch: list[Job]) -> None:
     """Fills every job's result or error; all results are committed when this returns."""
+    for left in reversed(range(TRIES_MAX)):
+        try:
+            _run_once(connection, batch)
+            return
+        except BaseException as error:  # noqa: BLE001  # The engine itself failed: nothing of this batch is stored.
+            for job in batch:
+                job.result, job.error = None, error
+            try:
+                connection.rollback()
+            except StoreError:
+                pass  # The first error tells the story; a rollback on a broken disk adds nothing.
+            if not (left and isinstance(error, ConnectionLost)):
+                return
+
+
+def _run_once(connection: WriteConnection, batch: list[Job]) -> None:
+    names = list({job.fence.name for job in batch if job.fence is not None})
+    connection.begin(names)
     try:
-        connection.begin()
-        try:
-            failed = _run_all(connection, batch)
-        except BaseException:  # noqa: BLE001
-            # One op failed somewhere in its statements: undo all, then let each stand alone.
-            connection.rollback()
-            connection.begin()
-            failed = _run_each(connection, batch)
-        if len(failed) == len(batch):
-            connection.rollback()
-        else:
-            connection.commit()
-    except BaseException as error:  # noqa: BLE001  # The engine itself failed: nothing of this batch is stored.
-        for job in batch:
-            job.result, job.error = None, error
-        try:
-            connection.rollback()
-        except StoreError:
-            pass  # The first error tells the story; a rollback on a broken disk adds nothing.
+        failed = _run_all(connection, batch)
+        connection.flush()
+    except BaseException:  # noqa: BLE001
+        # One op failed somewhere in its statements: undo all, then let each stand alone.
+        connection.rollback()
+        connection.begin(names)
+        failed = _run_each(connection, batch)
+    if len(failed) == len(batch):
+        connection.rollback()
+    else:
+        connection.commit()
 
 
 def _run_all(connection: WriteConnection, batch: list[Job]) -> list[Job]:
     failed = []
     for job in batch:
-        stale = _stale(connection, job.fence)
-        if stale is not None:
-            job.error = stale
+        job.result, job.error = None, _stale(connection, job.fence)
+        if job.error is not None:
             failed.append(job)
             continue
         job.result = job.op(connection)
@@ -129,6 +156,7 @@ def _run_each(connection: WriteConnection, batch: list[Job]) -> list[Job]:
         if job.error is None:
             try:
                 job.result = job.op(connection)
+                connection.flush()
             except BaseException as error:  # Belongs to the caller who wrote the op; carried to it whole.
                 if isinstance(error, StoreError) and not connection.in_transaction:
                     raise  # The engine gave the whole transaction up, the neighbours' writes with it.
@@ -154,13 +182,13 @@ def _carried(error: BaseException) -> BaseException:
     return RuntimeError("the write raised StopIteration") if isinstance(error, StopIteration) else error
 
 
-def _stale(connection: Tx, fence: Fence | None) -> StaleFence | None:
+def _stale(connection: WriteConnection, fence: Fence | None) -> StaleFence | None:
     if fence is None:
         return None
-    row = connection.row(FENCE_SQL, (fence.name,))
-    if row is not None and row[0] == fence.epoch:
+    epoch = connection.epoch(fence.name)
+    if epoch == fence.epoch:
         return None
-    newest = "none" if row is None else row[0]
+    newest = "none" if epoch is None else epoch
     return StaleFence(
         f"The claim on {fence.name} at epoch {fence.epoch} is over (newest epoch: {newest}).",
         mend="Nothing to do: another worker has taken this over and will finish it.",

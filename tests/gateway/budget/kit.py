@@ -9,18 +9,19 @@ from typing import TypeVar
 from airworthy.gateway.budget import Amount, Exceeded, Hold, Ledger, Scope, Standing, standing
 from airworthy.gateway.budget.leasing import enter, recover
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.store import Fence, MemoryDatabase, StoreError, Tx, migrate
+from airworthy.store import Database, Fence, StoreError, Tx, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import memory
 from tests.virtual import LoopClock
 
 T = TypeVar("T")
 NONE = Amount(0, 0, 0)
 
 
-def opened() -> MemoryDatabase:
-    database = MemoryDatabase()
+def opened() -> Database:
+    database = memory()
     migrate(database, (*STORE, *GATEWAY))
     return database
 
@@ -29,15 +30,15 @@ def soon_us(seconds: float = 60) -> int:
     return LoopClock().now_us() + round(seconds * 1e6)
 
 
-def row(database: MemoryDatabase, scope: str) -> Standing:
+def row(database: Database, scope: str) -> Standing:
     return database.read_now(lambda tx: standing(tx, scope))
 
 
-def slices(database: MemoryDatabase) -> list[tuple[object, ...]]:
+def slices(database: Database) -> list[tuple[object, ...]]:
     return database.read_now(lambda tx: tx.rows("SELECT owner, scope, nano, tokens, calls FROM slices"))
 
 
-def bury_all(database: MemoryDatabase) -> None:
+def bury_all(database: Database) -> None:
     """As the next process to start would, long after every lease has run out."""
     late_us = soon_us(3_600)
 
@@ -48,7 +49,7 @@ def bury_all(database: MemoryDatabase) -> None:
     database.write_now(op)
 
 
-async def ledger(database: MemoryDatabase, name: str = "gw", **settings: int) -> Ledger:
+async def ledger(database: Database, name: str = "gw", **settings: int) -> Ledger:
     made = Ledger(database, LoopClock(), Owner(name, "", 1, ""), **settings)
     await made.open()
     return made
@@ -77,7 +78,7 @@ class Line:
 
     dialect = "sqlite"
 
-    def __init__(self, database: MemoryDatabase, chance: random.Random, written: Callable[[], None]) -> None:
+    def __init__(self, database: Database, chance: random.Random, written: Callable[[], None]) -> None:
         self._database = database
         self._chance = chance
         self._written = written
@@ -124,7 +125,7 @@ class Process:
 class Account:
     """What was truly spent in each scope, and how high the store's word was and may be."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self.true: dict[Scope, Amount] = {}
 

@@ -8,7 +8,8 @@ import pytest
 
 from airworthy.gateway.budget import Amount, Dimensions, Exceeded, Hold, Question, Scope, Tally, report
 from airworthy.gateway.wire.facts import UNKNOWN, Usage
-from airworthy.store import Fence, MemoryDatabase, StoreFull, Tx
+from airworthy.store import Fence, StoreFull, Tx
+from tests.database import Memory
 from tests.gateway.budget.kit import bury_all, hold, ledger, opened, refusal, row, slices, soon_us
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ DAY, MONTH, FREE = Scope("day", "the day", 1_000), Scope("month", "the month", 1
 ONE = Amount(100, 10)
 
 
-class Counting(MemoryDatabase):
+class Counting(Memory):
     """How often it was written; and it can be told to fail, before or after the commit."""
 
     writes = 0

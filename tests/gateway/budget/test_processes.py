@@ -6,7 +6,7 @@ from pathlib import Path
 from airworthy.gateway.budget import Amount, Exceeded, Ledger, Scope, begin_anew, recover, reserve, settle
 from airworthy.gateway.budget.book import TICK_S
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.store import MemoryDatabase, SQLiteDatabase, migrate
+from airworthy.store import Database, SQLiteDatabase, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, Owner
 from airworthy.store.tables import MIGRATIONS as STORE
@@ -17,7 +17,7 @@ DAY = Scope("day", "the day", 6_400)
 ONE = Amount(100, 10)
 
 
-def bury(database: MemoryDatabase, owner: str) -> None:
+def bury(database: Database, owner: str) -> None:
     """As another process does, for one that was frozen longer than its lease."""
 
     def op(tx: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 from airworthy.gateway.budget import Amount, Hold, Ledger, Scope, report, reserve, settle
 from airworthy.gateway.budget.rollup import Dimensions, Question
 from airworthy.gateway.wire.facts import Usage
-from airworthy.store import MemoryDatabase, StoreError
+from airworthy.store import Database, StoreError
 from airworthy.store.lease import Owner
 from tests.gateway.budget.kit import Account, Line, Process, bury_all, opened, row, slices, soon_us
 from tests.virtual import LoopClock
@@ -24,7 +24,7 @@ class World:
     def __init__(self, seed: int, *, calm: bool) -> None:
         self.chance = random.Random(seed)
         self.calm = calm
-        self.database: MemoryDatabase = opened()
+        self.database: Database = opened()
         self.account = Account(self.database)
         self.processes: list[Process] = []
         self.started = 0

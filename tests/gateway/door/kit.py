@@ -25,9 +25,10 @@ from airworthy.gateway.upstream import JSON_HEADERS, Reply, Sent, Upstream
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.policy import Policy
 from airworthy.recorder import Payloads
-from airworthy.store import Database, MemoryDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.store.lease import Owner
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import memory
 from tests.gateway.guard.kit import Call as ToolCall
 from tests.gateway.guard.kit import read, read_stream, reply, request, stream
 from tests.gateway.kit import PRICED
@@ -211,8 +212,8 @@ def text_of(dialect: str, body: bytes) -> str:
     return (read if body.startswith(b"{") else read_stream)(dialect, body).text
 
 
-def tables() -> MemoryDatabase:
-    database = MemoryDatabase()
+def tables() -> Database:
+    database = memory()
     more = [each for each in GUARD if each not in GATEWAY]
     migrate(database, [*STORE, *GATEWAY, *more])
     return database

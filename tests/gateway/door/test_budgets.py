@@ -13,7 +13,7 @@ from airworthy.core.money import nano_from_usd
 from airworthy.gateway.budget import KeyBudgets
 from airworthy.gateway.errors import ModelTimeout
 from airworthy.gateway.upstream import Reply, Sent
-from airworthy.store import MemoryDatabase
+from airworthy.store import Database
 from tests.gateway.budget.kit import Line, bury_all, row
 from tests.gateway.door.kit import (
     EVENTS,
@@ -110,7 +110,7 @@ class Counting(Provider):
 class World:
     """Several processes on one database, with a true account of what providers charged for the agent and its users."""
 
-    database: MemoryDatabase
+    database: Database
     chance: random.Random
     cap_nano: int
     user_cap_nano: int

@@ -8,7 +8,7 @@ import pytest
 
 from airworthy.gateway import records
 from airworthy.gateway.records import FAILING_S_MAX
-from airworthy.store import Fence, MemoryDatabase, StoreError, Tx
+from airworthy.store import Database, Fence, StoreError, Tx
 from tests.gateway.door.kit import (
     FIRST,
     House,
@@ -31,7 +31,7 @@ class Broken:
 
     dialect = "sqlite"
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
         self.fails: Callable[[], BaseException] | None = None
         self.done_all_the_same = False

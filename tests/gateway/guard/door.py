@@ -23,9 +23,10 @@ from airworthy.gateway.upstream import JSON_HEADERS, Reply, Sent
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.policy import Policy
 from airworthy.recorder import Payloads
-from airworthy.store import Database, MemoryDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.store.lease import Owner
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import memory
 from tests.gateway.guard.kit import POLICY
 from tests.gateway.kit import PRICED
 from tests.virtual import LoopClock
@@ -118,8 +119,8 @@ class House:
         return self.database.read_now(lambda tx: spent(tx, "task:run_1"))
 
 
-def tables() -> MemoryDatabase:
-    database = MemoryDatabase()
+def tables() -> Database:
+    database = memory()
     more = [each for each in GUARD if each not in GATEWAY]
     migrate(database, [*STORE, *GATEWAY, *more])
     return database

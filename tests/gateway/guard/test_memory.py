@@ -23,7 +23,7 @@ from airworthy.gateway.guard.memory import KEEP_US
 from airworthy.gateway.guard.parts import CALL_BYTES_MAX
 from airworthy.gateway.guard.tables import MIGRATIONS as TABLES
 from airworthy.gateway.wire.dialect import DIALECTS
-from airworthy.store import Database, MemoryDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.store.tables import MIGRATIONS as STORE
 from tests.gateway.guard.kit import (
     DELETE,
@@ -245,7 +245,7 @@ class Ticking:
         return self.at_us
 
 
-class Counted(MemoryDatabase):
+class Counted(Database):
     reads = 0
 
     async def read(self, query: Any) -> Any:

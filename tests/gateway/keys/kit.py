@@ -6,12 +6,13 @@ from airworthy.core.clock import Clock
 from airworthy.core.ids import Ids
 from airworthy.gateway import keys
 from airworthy.gateway.keys import Key, NewKey
-from airworthy.store import Database, MemoryDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import memory
 
 
-def store() -> MemoryDatabase:
-    database = MemoryDatabase()
+def store() -> Database:
+    database = memory()
     migrate(database, (*STORE, *keys.MIGRATIONS))
     return database
 

@@ -10,7 +10,7 @@ import pytest
 from airworthy.core.clock import US_PER_S
 from airworthy.gateway import keys
 from airworthy.gateway.keys import KeyFilter, KeyRing, NewKey
-from airworthy.store import Database, Fence, MemoryDatabase, StoreError, Tx
+from airworthy.store import Database, Fence, StoreError, Tx
 from tests.gateway.keys.kit import made, seeded, store
 from tests.virtual import LoopClock
 
@@ -22,7 +22,7 @@ class Failing:
 
     dialect = "sqlite"
 
-    def __init__(self, inner: MemoryDatabase) -> None:
+    def __init__(self, inner: Database) -> None:
         self._inner = inner
         self.reads_fail = self.writes_fail = False
 

@@ -19,7 +19,7 @@ from airworthy.gateway.reading import CallQuery, calls, seen
 from airworthy.gateway.simulator import FaultPlan, SimulatedModel, Simulator
 from airworthy.gateway.upstream import Reply, Sent, WholeReply
 from airworthy.policy import ModelRule, Policy
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 from tests.gateway.kit import FIRST, SECOND, completion, model
 from tests.virtual import LoopClock
 
@@ -53,7 +53,7 @@ def charge(*models: ModelRule, agent: str = "shop", **policy: Any) -> Charge:
 
 
 def application() -> App:
-    return assembled(MemoryDatabase(), clock=LoopClock())
+    return assembled(memory(), clock=LoopClock())
 
 
 async def ask(app: App, provider: Any, *charges: Charge, repeat: int = 1) -> list[Probed]:

@@ -19,7 +19,7 @@ from airworthy.gateway.keys import NewKey
 from airworthy.gateway.server import Address, HttpServer, address_of, bound
 from airworthy.gateway.simulator import Simulator, serving
 from airworthy.policy import parse_policy
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 
 LARGE, SMALL = "sim-large-2026-11-01", "sim-small-2026-11-01"
 PRICES = "pinned = true\ninput_usd_per_mtok = 1.0\noutput_usd_per_mtok = 4.0\n"
@@ -71,7 +71,7 @@ def whole(simulator: Simulator | None = None, more: str = "", **settings: Any) -
     simulator = simulator if simulator is not None else Simulator()
     with serving(simulator) as provider:
         text = POLICY.format(url=provider, large=LARGE, small=SMALL, prices=PRICES, more=more)
-        app = assembled(MemoryDatabase())
+        app = assembled(memory())
         key, _ = created(app, NewKey("support"))
         told: list[str] = []
         charges = [Charge(parse_policy(text), ())]

@@ -28,7 +28,7 @@ from airworthy.preflight.blind import (
 )
 from airworthy.preflight.blind.values import checked_shape, shaped, text_of
 from airworthy.runtime import Agent, Run
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 
 POLICY = Policy(agent="support", purpose="tests of blind tests")
 CENT = 10_000_000
@@ -40,7 +40,7 @@ class House:
         self.agent = Agent(policy)
         self.agent.task(_never)
         self.clock = ManualClock()
-        self.app: App = assembled(MemoryDatabase(), [self.agent], clock=self.clock, ids=Ids(random.Random(5)))
+        self.app: App = assembled(memory(), [self.agent], clock=self.clock, ids=Ids(random.Random(5)))
         self.tests = BlindTests(
             self.app.database, self.clock, self.app.ids, self.app.operations, {policy.agent: policy}
         )

@@ -18,7 +18,7 @@ from airworthy.preflight.report import Report, Section, Verdict
 from airworthy.recorder import audit
 from airworthy.recorder.audit import AuditQuery
 from airworthy.runtime import Agent
-from airworthy.store import MemoryDatabase
+from tests.database import memory
 
 NOW_US = 1_800_000_000 * US_PER_S  # 2027-01-15
 OUTAGE = ("http_500", "http_503", "timeout")
@@ -182,7 +182,7 @@ def stored(policy: Policy, folder: Path) -> tuple[App, Agent]:
     async def handle(run: object) -> str:
         return "done"
 
-    return replace(assembled(MemoryDatabase(), [agent]), folder=folder), agent
+    return replace(assembled(memory(), [agent]), folder=folder), agent
 
 
 def test_waivers_are_stored_one_for_an_item_and_told_in_the_audit_log(tmp_path: Path) -> None:

@@ -10,25 +10,26 @@ from airworthy.recorder.tables import MIGRATIONS
 from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.span import Score, Span, SpanKind
 from airworthy.recorder.traces.write import Written, write
-from airworthy.store import Database, MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Tx, migrate
+from tests.database import memory
 
 NOON_US = 1_764_072_000 * US_PER_S
 TRACE = "a" * 32
 
 
 @cache
-def _shared() -> MemoryDatabase:
+def _shared() -> Database:
     return another()
 
 
-def store() -> MemoryDatabase:
+def store() -> Database:
     """An empty one; the same again at each call, because to make the tables takes long."""
     emptied(_shared())
     return _shared()
 
 
-def another() -> MemoryDatabase:
-    made = MemoryDatabase()
+def another() -> Database:
+    made = memory()
     migrate(made, MIGRATIONS)
     return made
 

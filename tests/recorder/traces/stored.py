@@ -10,7 +10,8 @@ from airworthy.recorder.traces import facets
 from airworthy.recorder.traces import text as text_index
 from airworthy.recorder.traces.find import TraceRow
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Term, Words
-from airworthy.store import Database, MemoryDatabase, Tx, migrate
+from airworthy.store import Database, Tx, migrate
+from tests.database import memory
 
 _NAMES = tuple(TraceRow.__dataclass_fields__)
 _INSERT = f"INSERT INTO traces ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"
@@ -46,8 +47,8 @@ def row(number: int, at_us: int, **more: object) -> TraceRow:
     return replace(plain, **more)  # type: ignore[arg-type]  # fields by name
 
 
-def stored(made: Sequence[Made]) -> MemoryDatabase:
-    database = MemoryDatabase()
+def stored(made: Sequence[Made]) -> Database:
+    database = memory()
     migrate(database, MIGRATIONS)
     add(database, made)
     return database

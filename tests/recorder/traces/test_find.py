@@ -13,7 +13,7 @@ from airworthy.recorder.traces.find import Cursor, NoSuchTrace, alike, count, fi
 from airworthy.recorder.traces.hints import hints
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Value, Words, asked
 from airworthy.recorder.traces.search import BOUNDS, Bounds, search
-from airworthy.store import MemoryDatabase
+from airworthy.store import Database
 from tests.recorder.traces.kit import emptied, store
 from tests.recorder.traces.stored import Made, add, expected, population, row, stored
 
@@ -39,7 +39,7 @@ _WORDS = ["refund", "refunds", "teapot", "order late", "the", "x1", "nobody", "T
 
 
 @functools.cache
-def _all() -> tuple[list[Made], MemoryDatabase]:
+def _all() -> tuple[list[Made], Database]:
     made = population(11, TRACES)
     return made, stored(made)
 
@@ -106,7 +106,7 @@ def test_pages_leave_no_gap_and_repeat_nothing(query: Query, bounds: Bounds, lim
 
 
 @functools.cache
-def _shared() -> MemoryDatabase:
+def _shared() -> Database:
     return store()
 
 

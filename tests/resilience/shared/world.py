@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from airworthy.resilience import Breaker, Circuit, Permit
 from airworthy.resilience.shared import MIGRATIONS, Circuits, SharedCircuit
-from airworthy.store import MemoryDatabase, StoreError, migrate
+from airworthy.store import StoreError, migrate
 from airworthy.store.database import Fence, Tx
+from tests.database import Memory
 from tests.virtual import LoopClock
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ POLICY = Breaker(failure_share=0.5, calls_min=8, window_s=10, open_s=5, probe_s_
 NAME = "tool:crm"
 
 
-class Flaky(MemoryDatabase):
+class Flaky(Memory):
     """A store that can be unplugged, and that may take its time to answer."""
 
     def __init__(self) -> None:

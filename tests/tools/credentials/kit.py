@@ -17,12 +17,13 @@ from airworthy.app.build import MIGRATIONS
 from airworthy.core.clock import Clock, ManualClock
 from airworthy.recorder import alerts
 from airworthy.recorder.alerts import AlertRow
-from airworthy.store import Database, MemoryDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.store.lease import Owner
 from airworthy.tools.credentials import Given, Grant, Keeper, Later, Refused, Renewal, Seal, shelf
 from airworthy.tools.credentials.endpoint import Endpoint
 from airworthy.tools.credentials.grant import TokenRequest
 from airworthy.tools.credentials.shelf import TokenRow
+from tests.database import memory
 
 SECRET = "canary-client-secret-5f1b"
 FIRST_REFRESH = "canary-refresh-0-77aa"
@@ -198,7 +199,7 @@ def kit(
     seals: bool = True,
 ) -> Kit:
     if database is None:
-        database = MemoryDatabase()
+        database = memory()
         migrate(database, MIGRATIONS)
     clock = clock if clock is not None else ManualClock()
     learnt: list[str] = []

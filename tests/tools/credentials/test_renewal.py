@@ -9,7 +9,7 @@ import pytest
 
 from airworthy.app.build import MIGRATIONS
 from airworthy.core.clock import ManualClock
-from airworthy.store import MemoryDatabase, StoreFull, Tx, migrate
+from airworthy.store import StoreFull, Tx, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
 from airworthy.tools.credentials import (
@@ -23,6 +23,7 @@ from airworthy.tools.credentials import (
 )
 from airworthy.tools.credentials.grant import TokenRequest
 from airworthy.tools.credentials.renewal import BACKOFF_S_MAX, FAILURES_TOLD
+from tests.database import Memory
 from tests.tools.credentials.kit import (
     FIRST_REFRESH,
     SECRET,
@@ -249,7 +250,7 @@ def test_each_refresh_token_is_used_once_and_a_new_process_goes_on_with_the_newe
     ]  # fmt: skip
 
 
-class Failing(MemoryDatabase):
+class Failing(Memory):
     """A database whose writes fail while `full`."""
 
     full = False

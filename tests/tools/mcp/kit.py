@@ -13,7 +13,7 @@ from airworthy.policy import Limits, Policy, ToolRule
 from airworthy.recorder import Recorded
 from airworthy.runtime.attached import Attached, Opening
 from airworthy.runtime.doorman import Doorman, Duty
-from airworthy.store import MemoryDatabase
+from airworthy.store import Database
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, EffectState, Toolbox
 from airworthy.tools.mcp.link import Ears, Unanswered
@@ -21,6 +21,7 @@ from airworthy.tools.mcp.own import OwnClient
 from airworthy.tools.mcp.session import Chain, Session
 from airworthy.tools.mcp.shelf import Name, Shelf
 from airworthy.tools.mcp.wire import Message, kind, notification, request, result
+from tests.database import memory
 from tests.virtual import LoopClock
 
 WIDE = Limits(
@@ -253,7 +254,7 @@ def proxy(
     rules: Mapping[str, ToolRule] | None = None,
     server: ScriptedServer | None = None,
     *,
-    database: MemoryDatabase | None = None,
+    database: Database | None = None,
     owner: str = "mcp_1",
     prefix: str = "",
     **policy: Any,
@@ -262,7 +263,7 @@ def proxy(
     asyncio.get_running_loop()
     policy.setdefault("limits", WIDE)
     made = Policy(agent="support", purpose="tests of MCP", tools=dict(rules or {}), **policy)
-    app = assembled(database or MemoryDatabase(), clock=LoopClock(), ids=Ids(random.Random(7)))
+    app = assembled(database or memory(), clock=LoopClock(), ids=Ids(random.Random(7)))
     server = server or ScriptedServer()
     told: list[str] = []
     box = Toolbox(made, (), app.clock)

@@ -1,0 +1,79 @@
+"""PostgreSQL for many machines: writers that take turns over all processes, with group commit; readers beside them."""
+
+import threading
+import time
+
+from airworthy.core.clock import Clock
+from airworthy.store._pg import Connection, WriteConnection, imported
+from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server
+from airworthy.store.grouped import GroupedDatabase, announce
+from airworthy.store.writer import GroupWriter
+
+SCHEMES = ("postgresql://", "postgres://")
+
+
+class PostgresDatabase(GroupedDatabase):
+    """Implements `Database` on a server. Any number of processes and machines may share it."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, outage_s: float = OUTAGE_S_MAX, busy_s: float = BUSY_S_MAX) -> None:
+        """Before StoreBusy, a server that does not answer is waited for `outage_s`, and a turn `busy_s`.
+
+        Raises: ConfigError without the driver; StoreBusy, StoreError when nobody can be reached there.
+        """
+        imported()
+        server = Server(url, outage_s, busy_s)
+        self._server = server
+        self._time = ServerClock()
+        first = WriteConnection(server, name="writer", at=self._time.heard)
+        first.connect_once()
+        super().__init__(
+            GroupWriter(first, announce),
+            lambda: Connection(
+                server, name="reader", settings="SET idle_in_transaction_session_timeout = '60s'"
+            ),
+            GroupWriter(
+                WriteConnection(server, name="beside", shared=True, at=self._time.heard),
+                announce,
+                "airworthy-beside",
+            ),
+        )
+
+    @property
+    def where(self) -> str:
+        return self._server.where
+
+    @property
+    def url(self) -> str:
+        """With its password: for whoever opens another connection there, never for people."""
+        return self._server.url
+
+    def clock(self, own: Clock) -> Clock:  # noqa: ARG002  # a machine whose clock is wrong must not end others' leases
+        if not self._time.known:
+            self.write_now(lambda _: None)
+        return self._time
+
+
+class ServerClock:
+    """The server's time, moved on by this machine's monotonic clock between one answer and the next.
+
+    Whatever this machine's clock says, leases of all machines are measured by one; never goes back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._offset_us = 0
+        self._last_us = 0
+        self.known = False
+
+    def heard(self, at_us: int) -> None:
+        """`at_us`: what the server said just now; it is late by at most the journey here."""
+        with self._lock:
+            self._offset_us = at_us - time.monotonic_ns() // 1000
+            self.known = True
+
+    def now_us(self) -> int:
+        with self._lock:
+            self._last_us = max(self._last_us, self._offset_us + time.monotonic_ns() // 1000)
+            return self._last_us
