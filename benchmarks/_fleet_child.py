@@ -24,6 +24,7 @@ from benchmarks._figures import percentile
 from benchmarks._fleet_meter import Writers, resident_mb
 
 SUBMITTED_AT_ONCE = 500
+IDLE_BEFORE_S = 1.0  # Until what a start brings with it is over.
 
 
 def opened(where: str) -> Database:
@@ -107,6 +108,27 @@ async def _work(said: argparse.Namespace) -> None:
         "busy_mb": most_mb,
     }
     print(json.dumps(found), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    app.database.close()
+
+
+async def _idle(said: argparse.Namespace) -> None:
+    """Looks for work for so long, and finds none."""
+    agent = agent_of(said.steps, 0.0, [])
+    app = assembled(opened(said.database), (agent,))
+    worker = worker_of(app, (agent,), concurrency=said.concurrency)
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(IDLE_BEFORE_S)
+    print(json.dumps({"ready": os.getpid(), "mb": resident_mb(os.getpid())}), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    began, before = time.perf_counter(), time.process_time()
+    await asyncio.sleep(said.idle_s)
+    print(
+        json.dumps({"cpu_s": time.process_time() - before, "seconds": time.perf_counter() - began}), flush=True
+    )
+    await asyncio.to_thread(sys.stdin.readline)
+    worker.stop()
+    await running
     app.database.close()
 
 
@@ -117,8 +139,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=0, help="hand in so many and end; 0: work")
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--model-ms", type=float, default=0.0)
+    parser.add_argument("--idle-s", type=float, default=0.0, help="look for work for so long, and find none")
     said = parser.parse_args()
-    asyncio.run(_submit(said) if said.tasks else _work(said))
+    asyncio.run(_submit(said) if said.tasks else _idle(said) if said.idle_s else _work(said))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 is for Linux.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -64,7 +65,7 @@ class Writers:
 
     def _add(self, connection: Any, writes: int, began: float, now: float, cpu_s: float) -> None:
         has_lock = self._begun.pop(id(connection), began)
-        shared = bool(getattr(connection, "beside", False))
+        shared = "shared" in getattr(connection, "_turn", "")
         with self._lock:
             self.batches += 1
             self.writes += writes
@@ -93,17 +94,28 @@ class Writers:
 
 def cpu_s(roots: Iterable[int]) -> float:
     """User and system seconds of these processes, of all below them, and of their children that have ended."""
+    ticks = 0
+    for stat in _tree(roots).values():
+        ticks += sum(int(stat[i]) for i in (TIME_FIRST, TIME_LAST, CHILDREN_FIRST, CHILDREN_LAST))
+    return ticks * TICK_S
+
+
+def preferred(roots: Iterable[int], nice: int) -> None:
+    """These processes and all below them; where the kernel groups sessions, their sessions too."""
+    for pid in _tree(roots):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, nice)
+            Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+
+
+def _tree(roots: Iterable[int]) -> dict[int, list[str]]:
     stats = _stats()
-    wanted, total = set(roots), 0.0
-    grown = True
+    wanted, grown = set(roots), True
     while grown:
         more = {pid for pid, stat in stats.items() if int(stat[PARENT]) in wanted} - wanted
         wanted |= more
         grown = bool(more)
-    for pid in wanted & set(stats):
-        stat = stats[pid]
-        total += sum(int(stat[i]) for i in (TIME_FIRST, TIME_LAST, CHILDREN_FIRST, CHILDREN_LAST)) * TICK_S
-    return total
+    return {pid: stats[pid] for pid in wanted & set(stats)}
 
 
 def _stats() -> dict[int, list[str]]:

@@ -127,6 +127,8 @@ class Measured:
     growth: tuple[Growth, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     worker_mb: float | None = None  # A worker's resident memory without a task.
+    idle_worker_cores: float | None = None  # CPU of one worker that finds nothing to do.
+    idle_database_cores: float | None = None  # CPU of the server for that worker's looking.
     notes: tuple[str, ...] = ()
     form: int = FORM
 

@@ -18,7 +18,7 @@ from benchmarks._figures import cell
 from benchmarks._fleet_arrivals import Recording, bursts, recordings
 from benchmarks._fleet_check import ERROR_MAX, Checked, checked, costs_of
 from benchmarks._fleet_costs import Cost, Costs, TooFew
-from benchmarks._fleet_plan import Demand, Pattern, Plan, most_of_one, planned, stored_bytes
+from benchmarks._fleet_plan import Demand, Pattern, Plan, carried, per_task_and_step, planned
 from benchmarks._fleet_points import LATEST, Measured, Unreadable
 
 DATA = Path("../shared/data")
@@ -54,9 +54,10 @@ def main() -> None:
         "foreseen": [each.point.title() for each in foreseen],
         "costs": _in_us(costs),
         "one_carries": {
-            name: round(value, 2) for name, value in most_of_one(costs, demands[0], 1, said.seed).items()
+            name: round(value, 2) for name, value in carried(costs, demands[0], said.seed).items()
         },
-        "bytes_per_task_and_step": stored_bytes(measured),
+        "stored_bytes_per_task_and_step": per_task_and_step(measured, lambda each: each.stored_bytes),
+        "wal_bytes_per_task_and_step": per_task_and_step(measured, lambda each: each.wal_bytes),
         "bursts": {each.name: _bursts(each) for each in known},
         "plans": [_shown(each) for each in plans],
         "machine": asdict(measured.machine),
@@ -131,14 +132,15 @@ def _tables(found: Sequence[Checked], plans: Sequence[Plan]) -> None:
             f"{each.point.title():<50} {each.measured:>9.1f} {each.model:>8.1f} {100 * each.error:>+6.0f} %  {word}{late}"
         )
     print(
-        f"\n{'arrivals':<24} {'agents':>7} {'tasks/s':>8} {'peak':>5} {'active':>7} {'workers':>7} {'python':>7}"
-        f" {'db cores':>8} {'lock':>6} {'p99 wait':>8} {'one dies':>8} {'GB/day':>7}"
+        f"\n{'arrivals':<24} {'agents':>7} {'tasks/s':>8} {'peak':>5} {'active':>7} {'workers':>7} {'by':>7} {'python':>6}"
+        f" {'dbs':>3} {'db cores':>8} {'lock':>6} {'step p99':>8} {'p99 wait':>8} {'one dies':>8} {'GB/day':>7}"
     )
     for plan in plans:
         print(
             f"{plan.pattern:<24} {plan.demand.agents:>7} {plan.demand.rate:>8.2f} {plan.peak:>5.1f}"
-            f" {plan.active_most:>7} {plan.workers:>7} {plan.python_used:>7.0%} {plan.database_cores:>8.2f}"
-            f" {plan.lock_used:>6.0%} {plan.wait_p99_s:>8.2f} {plan.wait_p99_with_death_s:>8.2f}"
+            f" {plan.active_most:>7} {plan.workers:>7} {plan.bound_by:>7} {plan.python_used:>6.0%} {plan.databases:>3}"
+            f" {plan.database_cores:>8.2f}"
+            f" {plan.lock_used:>6.0%} {plan.step_p99_ms:>8.1f} {plan.wait_p99_s:>8.2f} {plan.wait_p99_with_death_s:>8.2f}"
             f" {cell(plan.gb_per_day, 2):>7}"
         )
     print()
