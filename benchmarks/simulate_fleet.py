@@ -8,14 +8,14 @@ arrivals by chance and, with `--data FOLDER`, as they were recorded; the recordi
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _fleet_points
+from benchmarks import _fleet_page, _fleet_points
 from benchmarks._figures import cell
-from benchmarks._fleet_arrivals import Recording, bursts, recordings
+from benchmarks._fleet_arrivals import Bursts, Recording, bursts, recordings
 from benchmarks._fleet_check import ERROR_MAX, Checked, checked, costs_of
 from benchmarks._fleet_costs import Cost, Costs, TooFew
 from benchmarks._fleet_plan import Demand, Pattern, Plan, carried, per_task_and_step, planned
@@ -58,6 +58,7 @@ def main() -> None:
         },
         "stored_bytes_per_task_and_step": per_task_and_step(measured, lambda each: each.stored_bytes),
         "wal_bytes_per_task_and_step": per_task_and_step(measured, lambda each: each.wal_bytes),
+        "growth": _growth(measured),
         "bursts": {each.name: _bursts(each) for each in known},
         "plans": [_shown(each) for each in plans],
         "machine": asdict(measured.machine),
@@ -65,6 +66,8 @@ def main() -> None:
         "notes": [*notes, *measured.notes],
     }
     _tables(found, plans)
+    if said.page is not None:
+        _write_page(said.page, measured, costs, found, known, plans, figures["one_carries"])
     print(json.dumps(figures))
     sys.exit(0 if all(each.holds for each in foreseen) else 1)
 
@@ -76,6 +79,7 @@ def _said() -> argparse.Namespace:
     parser.add_argument("--tasks-per-day", type=float, default=1000.0, help="of each agent")
     parser.add_argument("--steps", type=int, default=8, help="of each task")
     parser.add_argument("--concurrency", type=int, default=200, help="tasks that a worker holds at once")
+    parser.add_argument("--page", type=Path, help="a page whose marked tables are written anew")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -94,11 +98,40 @@ def patterns(known: Sequence[Recording]) -> list[Pattern]:
     return [Pattern("by chance"), *crowds, *apart]
 
 
+def _of_windows(recording: Recording) -> list[Bursts]:
+    """A window shorter than the recording's clock can tell says nothing."""
+    windows = [each for each in WINDOWS_S if each >= recording.grain_s]
+    return [bursts(recording.times_s, recording.seconds, each) for each in windows]
+
+
 def _bursts(recording: Recording) -> dict[str, dict[str, float]]:
-    each = [bursts(recording.times_s, recording.seconds, window) for window in WINDOWS_S if window >= recording.grain_s]
     return {
-        f"{one.window_s:g} s": {"peak": round(one.peak, 2), "dispersion": round(one.dispersion, 2)} for one in each
+        f"{each.window_s:g} s": {"peak": round(each.peak, 2), "dispersion": round(each.dispersion, 2)}
+        for each in _of_windows(recording)
     }
+
+
+def _growth(measured: Measured) -> dict[str, float | None]:
+    """How many times as long each look takes with the most tasks as with the fewest."""
+    ordered = sorted(measured.growth, key=lambda each: each.tasks)
+    names = ("list_ms", "claim_ms", "sweep_ms")
+    ends = {name: (getattr(ordered[0], name), getattr(ordered[-1], name)) for name in names if ordered}
+    return {name: None if not all(pair) else round(pair[1] / pair[0], 2) for name, pair in ends.items()}
+
+
+def _write_page(
+    page: Path, measured: Measured, costs: Costs, found: Sequence[Checked], known: Sequence[Recording],
+    plans: Sequence[Plan], one_carries: Mapping[str, float],
+) -> None:  # fmt: skip
+    tables = {
+        "answers": _fleet_page.answers(plans),
+        "resources": _fleet_page.resources(one_carries),
+        "prices": _fleet_page.prices(costs, measured.machine),
+        "predictions": _fleet_page.predictions(found),
+    }
+    if known:
+        tables["crowds"] = _fleet_page.crowds({each.name: _of_windows(each) for each in known})
+    _fleet_page.rewritten(page, tables)
 
 
 def _in_us(costs: Costs) -> dict[str, Any]:
