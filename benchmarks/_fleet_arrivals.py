@@ -44,7 +44,9 @@ def recordings(folder: Path) -> list[Recording]:
     azure = list(_rows(folder / "azure_llm_load.jsonl.gz"))
     mooncake = list(_rows(folder / "mooncake_conv_load.jsonl.gz"))
     found = [
-        _recording(f"azure {service}", [(row["t"], row["out"]) for row in azure if row["svc"] == service], 0.01)
+        _recording(
+            f"azure {service}", [(row["t"], row["out"]) for row in azure if row["svc"] == service], 0.01
+        )
         for service in ("conv", "code")
     ]
     return [*found, _recording("mooncake", [(row["t_ms"] / 1000, row["out"]) for row in mooncake], 3.0)]

@@ -14,7 +14,7 @@ TASKS_MAX = 1500  # So many are simulated of each point: more change nothing.
 
 @dataclass(frozen=True)
 class Checked:
-    """One kind of point: its quietest round beside the model's word. `foreseen`: it had no part in calibration."""
+    """One kind of point: its fastest round beside the model's word. `foreseen`: it had no part in calibration."""
 
     point: Point
     measured: float
@@ -39,8 +39,10 @@ def calibration_points(points: Sequence[Point]) -> list[Point]:
         if each.workers == 1 and each.model_ms == 0 and each.steps in STEPS_OF_CALIBRATION
     ]
     kinds = {_kind(each) for each in alone}
-    alone = [quietest([each for each in alone if _kind(each) == kind]) for kind in sorted(kinds)]
-    ends = {min(each.concurrency for each in alone), max(each.concurrency for each in alone)} if alone else set()
+    alone = [undisturbed([each for each in alone if _kind(each) == kind]) for kind in sorted(kinds)]
+    ends = (
+        {min(each.concurrency for each in alone), max(each.concurrency for each in alone)} if alone else set()
+    )
     return [each for each in alone if each.concurrency in ends]
 
 
@@ -55,7 +57,7 @@ def checked(measured: Measured, costs: Costs, seed: int = 1) -> list[Checked]:
     found = []
     for kind in dict.fromkeys(_kind(each) for each in measured.points):
         rounds = [each for each in measured.points if _kind(each) == kind]
-        point = quietest(rounds)
+        point = undisturbed(rounds)
         seen = of_point(measured.machine.cores, costs, point, seed)
         found.append(Checked(point, point.tasks_per_s, seen.tasks_per_s, seen, point not in used))
     return found
@@ -78,6 +80,6 @@ def _kind(point: Point) -> tuple[int, int, int, float]:
     return point.workers, point.concurrency, point.steps, point.model_ms
 
 
-def quietest(rounds: Sequence[Point]) -> Point:
-    """The round on which the rest of the machine took least: its figures are the machine's own."""
-    return min(rounds, key=lambda each: each.others_cores)
+def undisturbed(rounds: Sequence[Point]) -> Point:
+    """The fastest round: whatever else a machine does only makes it slower."""
+    return max(rounds, key=lambda each: each.tasks_per_s)

@@ -1,4 +1,4 @@
-"""One process of a measured fleet: it hands in tasks, or works them off when it is told to go.
+"""One worker of a measured fleet: it may hand tasks in, and works them off when it is told to go.
 
 Told on standard input; answers in JSON lines on standard output.
 """
@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 
-from airworthy.app.build import assembled
+from airworthy.app.build import App, assembled
 from airworthy.app.build import worker as worker_of
 from airworthy.core.clock import US_PER_S, SystemClock
 from airworthy.core.outcome import Outcome
@@ -62,14 +62,11 @@ def agent_of(steps: int, model_s: float, laps: list[float]) -> Agent:
     return agent
 
 
-async def _submit(said: argparse.Namespace) -> None:
-    agent = agent_of(said.steps, 0.0, [])
-    app = assembled(opened(said.database), (agent,))
-    for first in range(0, said.tasks, SUBMITTED_AT_ONCE):
-        numbers = range(first, min(first + SUBMITTED_AT_ONCE, said.tasks))
+async def _submit(app: App, policy: Policy, tasks: int) -> None:
+    for first in range(0, tasks, SUBMITTED_AT_ONCE):
+        numbers = range(first, min(first + SUBMITTED_AT_ONCE, tasks))
         questions = [Submission(f"This is question number {number}.") for number in numbers]
-        await asyncio.gather(*(app.operations.submit_in_loop(agent.policy, each) for each in questions))
-    app.database.close()
+        await asyncio.gather(*(app.operations.submit_in_loop(policy, each) for each in questions))
 
 
 async def _work(said: argparse.Namespace) -> None:
@@ -78,6 +75,7 @@ async def _work(said: argparse.Namespace) -> None:
     meter.install()
     agent = agent_of(said.steps, said.model_ms / 1000, laps)
     app = assembled(opened(said.database), (agent,))
+    await _submit(app, agent.policy, said.tasks)
     worker = worker_of(app, (agent,), concurrency=said.concurrency)
     clock = SystemClock()  # The process's own: it is compared only with those of the same machine.
     ended_us: list[int] = []
@@ -124,7 +122,8 @@ async def _idle(said: argparse.Namespace) -> None:
     began, before = time.perf_counter(), time.process_time()
     await asyncio.sleep(said.idle_s)
     print(
-        json.dumps({"cpu_s": time.process_time() - before, "seconds": time.perf_counter() - began}), flush=True
+        json.dumps({"cpu_s": time.process_time() - before, "seconds": time.perf_counter() - began}),
+        flush=True,
     )
     await asyncio.to_thread(sys.stdin.readline)
     worker.stop()
@@ -136,12 +135,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--database", required=True)
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--tasks", type=int, default=0, help="hand in so many and end; 0: work")
+    parser.add_argument("--tasks", type=int, default=0, help="hand in so many before the work begins")
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--model-ms", type=float, default=0.0)
     parser.add_argument("--idle-s", type=float, default=0.0, help="look for work for so long, and find none")
     said = parser.parse_args()
-    asyncio.run(_submit(said) if said.tasks else _idle(said) if said.idle_s else _work(said))
+    asyncio.run(_idle(said) if said.idle_s else _work(said))
 
 
 if __name__ == "__main__":

@@ -175,6 +175,11 @@ class _Write:
     done: Then
 
 
+def _answer(batch: Sequence[_Write]) -> None:
+    for each in batch:
+        each.done()
+
+
 class _Writer:
     """One connection of a worker: a batch at a time, of all that waits."""
 
@@ -216,7 +221,7 @@ class _Writer:
         self._fleet.lock.release()
         self._busy = False
         # The loop's own part of each batch: one call into it, however many writes it answers.
-        self._python.run(self._fleet.costs.loop.batch_s, lambda: [each.done() for each in batch] and None)
+        self._python.run(self._fleet.costs.loop.batch_s, lambda: _answer(batch))
         if self._waiting and not self._busy:
             self._take()
 

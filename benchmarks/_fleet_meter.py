@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,16 @@ class Writers:
 
         work = writer.run_batch
 
-        def metered(connection: Any, batch: Sequence[Any]) -> Any:
+        def metered(connection: Any, batch: list[Any]) -> None:
             self._watch(type(connection))
             began, cpu = time.perf_counter(), time.thread_time()
             try:
-                return work(connection, batch)
+                work(connection, batch)
             finally:
                 now = time.perf_counter()
                 self._add(connection, len(batch), began, now, time.thread_time() - cpu)
 
-        writer.run_batch = metered  # type: ignore[assignment]
+        writer.run_batch = metered
 
     def clear(self) -> None:
         with self._lock:

@@ -38,16 +38,24 @@ def at_share(values: Sequence[float], share: float) -> float:
 
 
 def waits(
-    times_s: Sequence[float], durations_s: Sequence[float], workers: int, places: int, death: Death | None = None
+    times_s: Sequence[float],
+    durations_s: Sequence[float],
+    workers: int,
+    places: int,
+    death: Death | None = None,
 ) -> Waits:
     """`durations_s`: one for each arrival, used again from the start when there are fewer."""
     return _Room(times_s, durations_s, workers, places).run(death)
 
 
 class _Room:
-    def __init__(self, times_s: Sequence[float], durations_s: Sequence[float], workers: int, places: int) -> None:
+    def __init__(
+        self, times_s: Sequence[float], durations_s: Sequence[float], workers: int, places: int
+    ) -> None:
         self._times, self._durations = times_s, durations_s
-        self._idle = list(range(workers)) * places  # The worker of each free place, the next to be taken last.
+        self._idle = (
+            list(range(workers)) * places
+        )  # The worker of each free place, the next to be taken last.
         self._queue: deque[int] = deque()
         self._left = [0.0] * len(times_s)
         self._began: list[float | None] = [None] * len(times_s)

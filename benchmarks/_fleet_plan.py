@@ -25,7 +25,9 @@ WINDOW_S = 600.0  # Simulated around the busiest moment: two thirds before, one 
 INSIDE_TASKS_MAX = 1200
 INSIDE_S = 20.0
 WORKERS_MAX = 4096
-CHANCE_TASKS = 20_000  # So many are drawn where nothing is recorded: at least for a window, at most for a day.
+CHANCE_TASKS = (
+    20_000  # So many are drawn where nothing is recorded: at least for a window, at most for a day.
+)
 SWEEP_S, HEARTBEAT_S = 5.0, 3.0  # Of each worker, under the lock.
 # Of a worker: its writer, the one beside it, four readers, and one that listens.
 CONNECTIONS_PER_WORKER = 7
@@ -88,7 +90,9 @@ class Plan:
     databases: int
     python_used: float
     database_cores: float  # With the share that is kept free.
-    lock_used: float  # By claims and ends in full batches, and by the workers' upkeep: grows to 1, then all wait.
+    lock_used: (
+        float  # By claims and ends in full batches, and by the workers' upkeep: grows to 1, then all wait.
+    )
     commits_per_s: float
     wal_mb_per_s: float | None
     step_p99_ms: float

@@ -52,7 +52,9 @@ class Point:
     batches: int  # Transactions of the writers; each is one commit with one wait for the disk.
     writes: int  # Operations in them.
     writer_cpu_s: float  # CPU of the writers' threads in these transactions; a part of worker_cpu_s.
-    exclusive_s: float  # Time in which a worker alone held the write lock, from having it to the end of COMMIT.
+    exclusive_s: (
+        float  # Time in which a worker alone held the write lock, from having it to the end of COMMIT.
+    )
     lock_wait_s: float  # Time in which writers waited for that lock; a sum over workers.
     beside_batches: int  # Of `batches`: those that held the lock shared, beside one another.
     beside_s: float  # Time in those transactions, a sum over workers; not in exclusive_s.
@@ -61,7 +63,9 @@ class Point:
     connections: int | None  # Open on the server at the busiest moment.
     wal_bytes: int | None  # Written to the write-ahead log.
     stored_bytes: int | None  # By which the database grew, the tasks' inputs included.
-    commit_p50_ms: float | None = None  # One small transaction at a time by a plain client, in the same minute.
+    commit_p50_ms: float | None = (
+        None  # One small transaction at a time by a plain client, in the same minute.
+    )
     commit_p99_ms: float | None = None
     syncs: int | None = None  # Waits for the disk that the server counted, and how long they took together.
     sync_s: float | None = None
@@ -177,9 +181,7 @@ def _record(given: Any, kind: Any, where: str) -> Any:
     if not isinstance(given, Mapping):
         raise Unreadable(f"{where} is not an object")
     hints = typing.get_type_hints(kind)
-    needed = {
-        each.name for each in dataclasses.fields(kind) if each.default is dataclasses.MISSING
-    }
+    needed = {each.name for each in dataclasses.fields(kind) if each.default is dataclasses.MISSING}
     if missing := sorted(needed - set(given)):
         raise Unreadable(f"{where} lacks {', '.join(missing)}")
     if unknown := sorted(set(given) - set(hints)):

@@ -1,7 +1,7 @@
 """Takes the points of a fleet on this machine: real workers on one database, worked off at full speed.
 
-Run `python -m benchmarks._fleet_probe [--database sqlite] [--quick] [--out FILE]`. It starts a PostgreSQL of its own and
-writes what `benchmarks._fleet_points` describes. The machine should do nothing else; what it does is measured too.
+Run `python -m benchmarks._fleet_probe [--database sqlite] [--quick] [--out FILE]`. It starts a PostgreSQL of its own,
+and writes what `benchmarks._fleet_points` describes. The machine should do nothing else; what it does is measured too.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks._disk import ROW_BYTES, commit_laps
 from benchmarks._environment import ROOT, machine
 from benchmarks._figures import percentile
 from benchmarks._fleet_meter import cpu_s, machine_cpu_s, preferred
-from benchmarks._fleet_points import LATEST, Machine, Measured, Point, Waiting, written
+from benchmarks._fleet_points import LATEST, Machine, Measured, Point, Waiting, read, written
 
 TASKS_MIN = 60
 COMMITS_S = 0.5
@@ -113,13 +113,16 @@ class Postgres(Server):
     def stored(self, where: str) -> tuple[int | None, int | None, int | None]:
         stored = self._one(where, "SELECT pg_database_size(current_database())")
         log = self._one(where, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
-        open_ = self._one(where, "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()")
+        open_ = self._one(
+            where, "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+        )
         return int(stored), int(log), int(open_)
 
     def synced(self, where: str) -> tuple[int, float] | None:
         number, ms = self._row(
-            where, "SELECT sum(fsyncs), sum(fsync_time) FROM pg_stat_io WHERE object = 'wal'"
-            " AND context = 'normal' AND backend_type = 'client backend'"
+            where,
+            "SELECT sum(fsyncs), sum(fsync_time) FROM pg_stat_io WHERE object = 'wal'"
+            " AND context = 'normal' AND backend_type = 'client backend'",
         )
         return int(number), float(ms) / 1000
 
@@ -128,7 +131,9 @@ class Postgres(Server):
 
         laps: list[float] = []
         with psycopg.connect(where, autocommit=True) as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS commits (id serial PRIMARY KEY, body bytea NOT NULL)")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS commits (id serial PRIMARY KEY, body bytea NOT NULL)"
+            )
             until = time.perf_counter() + COMMITS_S
             while time.perf_counter() < until:
                 began = time.perf_counter()
@@ -146,7 +151,7 @@ class Postgres(Server):
         import psycopg
 
         with psycopg.connect(where, autocommit=True) as connection:
-            row = connection.execute(sql).fetchone()  # type: ignore[arg-type]
+            row = connection.execute(sql).fetchone()
         assert row is not None
         return row
 
@@ -164,11 +169,12 @@ def measured(server: Server, order: Order, round_: int, nice: int = 0) -> tuple[
     """The point, and a worker's resident memory before it began and while it was full."""
     where = server.fresh(f"p{order.workers}_{order.concurrency}_{order.steps}_{int(order.model_ms)}_{round_}")
     commits = server.commits(where)
-    _child(where, order, "--tasks", str(order.tasks), wait=True)
-    size, log, _ = server.stored(where)
-    children = [_child(where, order) for _ in range(order.workers)]
+    children = [_child(where, order, "--tasks", str(order.tasks))]
     try:
-        ready = [_line(each) for each in children]
+        ready = [_line(children[0])]  # It has made the tables, and handed the tasks in.
+        children += [_child(where, order) for _ in range(order.workers - 1)]
+        ready += [_line(each) for each in children[1:]]
+        size, log, _ = server.stored(where)
         if nice:
             # Each connection of a server has a process and a session of its own.
             preferred(server.roots, nice)
@@ -249,19 +255,16 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return round(sum(known) / len(known), 4) if known else None
 
 
-def _child(where: str, order: Order, *more: str, wait: bool = False) -> "subprocess.Popen[str]":
+def _child(where: str, order: Order, *more: str) -> "subprocess.Popen[str]":
     arguments = [
         "--database", where, "--steps", str(order.steps), "--concurrency", str(order.concurrency),
         "--model-ms", str(order.model_ms), *more,
     ]  # fmt: skip
-    child = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "benchmarks._fleet_child", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
     )  # fmt: skip
-    if wait and child.wait() != 0:
-        raise RuntimeError(f"the tasks of {order} could not be handed in")
-    return child
 
 
 def _line(child: "subprocess.Popen[str]") -> dict[str, Any]:
@@ -285,18 +288,27 @@ def _prefer(nice: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the tasks, to see that everything runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="a fifth of the tasks, to see that everything runs"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=LATEST)
-    parser.add_argument("--nice", type=int, default=0, help="below 0: ahead of others, where the machine is shared")
+    parser.add_argument("--append", action="store_true", help="to the rounds that stand in that file")
+    parser.add_argument(
+        "--nice", type=int, default=0, help="below 0: ahead of others, where the machine is shared"
+    )
     said = parser.parse_args()
     _prefer(said.nice)
-    points, memory = list[Point](), dict[str, float]()
-    with tempfile.TemporaryDirectory(prefix="fleet-", dir="/tmp") as folder, server_of(
-        said.database, Path(folder)
-    ) as server:
+    before = read(said.out) if said.append and said.out.exists() else None
+    points = list(before.points) if before is not None else []
+    first = 1 + max((each.round for each in points), default=0)
+    memory = dict[str, float]()
+    with (
+        tempfile.TemporaryDirectory(prefix="fleet-", dir="/tmp") as folder,
+        server_of(said.database, Path(folder)) as server,
+    ):
         Path(folder).chmod(0o755)
-        for round_ in range(1, said.rounds + 1):
+        for round_ in range(first, first + said.rounds):
             for order in ORDERS:
                 tasks = max(TASKS_MIN, order.tasks // 5) if said.quick else order.tasks
                 given = Order(order.workers, order.concurrency, order.steps, order.model_ms, tasks)
@@ -308,7 +320,11 @@ def main() -> None:
         idle_worker, idle_database = idle(server, said.nice)
         about = machine(Path(folder))
         where = Machine(
-            int(about["cores"]), str(about["cpu"]), str(about["file_system"]), server.name, str(about["python"])
+            int(about["cores"]),
+            str(about["cpu"]),
+            str(about["file_system"]),
+            server.name,
+            str(about["python"]),
         )
     at_once = next(each.concurrency for each in ORDERS if each.model_ms)
     active = Waiting(

@@ -1,7 +1,7 @@
 """How many workers, and which PostgreSQL, do 1, 100 and 10,000 agents need? Prints one JSON line last.
 
-Run `python -m benchmarks.simulate_fleet`, or `make bench NAME=simulate_fleet`. It reads measured points (`--points`), is
-calibrated on some of them and has to foresee the others: an error above 25 % makes it fail. Then it plans fleets for
+Run `python -m benchmarks.simulate_fleet`, or `make bench NAME=simulate_fleet`. It reads measured points (`--points`),
+is calibrated on some of them and has to foresee the others: an error above 25 % makes it fail. Then it plans fleets for
 arrivals by chance and, with `--data FOLDER`, as they were recorded; the recordings are not part of this project.
 """
 
@@ -26,7 +26,7 @@ AGENTS = (1, 100, 10_000)
 WINDOWS_S = (1.0, 10.0, 60.0, 300.0)
 READING = (
     "A worker is one process with machines as measured; its models run elsewhere.",
-    "Points of one kind are one: the round on which the rest of the machine took least.",
+    "Points of one kind are one: the fastest round, on which the rest of the machine weighed least.",
     "A step waits for a model call as recorded: 0.6 s and a token in 1/60 s; without recordings 4 s.",
     "Of the plan's workers one is there to die: the others alone hold every bound.",
     "One crowd: all agents have their busy seconds together, the worst case; apart: each at its own times.",
@@ -153,7 +153,11 @@ def _in_us(costs: Costs) -> dict[str, Any]:
 def _shown(plan: Plan) -> dict[str, Any]:
     shown = {name: value for name, value in asdict(plan).items() if name != "demand"}
     shown = {name: round(value, 3) if isinstance(value, float) else value for name, value in shown.items()}
-    return {"agents": plan.demand.agents, "rate": round(plan.demand.rate, 3), "peak": round(plan.peak, 2)} | shown
+    return {
+        "agents": plan.demand.agents,
+        "rate": round(plan.demand.rate, 3),
+        "peak": round(plan.peak, 2),
+    } | shown
 
 
 def _tables(found: Sequence[Checked], plans: Sequence[Plan]) -> None:
@@ -162,18 +166,20 @@ def _tables(found: Sequence[Checked], plans: Sequence[Plan]) -> None:
         word = "foreseen" if each.foreseen else "calibrated"
         late = "" if each.holds or not each.foreseen else f", above {ERROR_MAX:.0%}"
         print(
-            f"{each.point.title():<50} {each.measured:>9.1f} {each.model:>8.1f} {100 * each.error:>+6.0f} %  {word}{late}"
+            f"{each.point.title():<50} {each.measured:>9.1f} {each.model:>8.1f} {100 * each.error:>+6.0f} %"
+            f"  {word}{late}"
         )
     print(
-        f"\n{'arrivals':<24} {'agents':>7} {'tasks/s':>8} {'peak':>5} {'active':>7} {'workers':>7} {'by':>7} {'python':>6}"
-        f" {'dbs':>3} {'db cores':>8} {'lock':>6} {'step p99':>8} {'p99 wait':>8} {'one dies':>8} {'GB/day':>7}"
+        f"\n{'arrivals':<24} {'agents':>7} {'tasks/s':>8} {'peak':>5} {'active':>7} {'workers':>7}"
+        f" {'by':>7} {'python':>6} {'dbs':>3}"
+        f" {'db cores':>8} {'lock':>6} {'step p99':>8} {'p99 wait':>8} {'one dies':>8} {'GB/day':>7}"
     )
     for plan in plans:
         print(
             f"{plan.pattern:<24} {plan.demand.agents:>7} {plan.demand.rate:>8.2f} {plan.peak:>5.1f}"
             f" {plan.active_most:>7} {plan.workers:>7} {plan.bound_by:>7} {plan.python_used:>6.0%} {plan.databases:>3}"
-            f" {plan.database_cores:>8.2f}"
-            f" {plan.lock_used:>6.0%} {plan.step_p99_ms:>8.1f} {plan.wait_p99_s:>8.2f} {plan.wait_p99_with_death_s:>8.2f}"
+            f" {plan.database_cores:>8.2f} {plan.lock_used:>6.0%} {plan.step_p99_ms:>8.1f}"
+            f" {plan.wait_p99_s:>8.2f} {plan.wait_p99_with_death_s:>8.2f}"
             f" {cell(plan.gb_per_day, 2):>7}"
         )
     print()

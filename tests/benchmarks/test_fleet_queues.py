@@ -119,8 +119,8 @@ def test_a_dead_workers_tasks_go_on_where_they_stood_and_ahead_of_others() -> No
     # Both begin at once, on two workers; at 4 s one dies, and its task has 6 s to go from 4 + 2 s on.
     found = waits([0.0, 0.0, 1.0], [10.0], workers=2, places=1, death=Death(1, 4.0, takeover_s=2.0))
 
-    survivor, = [each for each in found.ends_s[:2] if each == 10.0]
-    taken_over, = [each for each in found.ends_s[:2] if each != 10.0]
+    (survivor,) = [each for each in found.ends_s[:2] if each == 10.0]
+    (taken_over,) = [each for each in found.ends_s[:2] if each != 10.0]
     assert (survivor, taken_over) == (10.0, 16.0)
     assert found.waits_s[2] == 15.0
 
