@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
+import pytest
+
 import airworthy.app.build
 import airworthy.store
 from airworthy.app.build import MIGRATIONS
+from airworthy.app.config import DATABASE_VARIABLE
 from airworthy.core.clock import Clock
 from airworthy.store import (
     Database,
@@ -160,18 +163,32 @@ def _template() -> str:
 _of_folder: dict[Path, str] = {}
 
 
+def for_commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of this test find a database of its own: the file of the folder they are in, or one with all tables."""
+    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    if ON_POSTGRES:
+        monkeypatch.setenv(DATABASE_VARIABLE, address(folder))
+
+
 def address(folder: Path) -> str:
-    """What AIRWORTHY_DATABASE has to say for `folder`: its file, or a database of its own, with all tables."""
+    """What commands in `folder` work on: of the file, or of a database that is dropped when the test ends."""
     if not ON_POSTGRES:
         return str(folder / "airworthy.db")
+    chosen = os.environ.get(DATABASE_VARIABLE)
+    if chosen:
+        return chosen
     if folder not in _of_folder:
         _of_folder[folder] = fresh(migrated=True)
     return _of_folder[folder]
 
 
+def opened(where: str) -> Database:
+    """`where`: an address as above."""
+    return PostgresDatabase(where) if "://" in where else SQLiteDatabase(where)
+
+
 def opened_at(folder: Path) -> Database:
-    """What commands in `folder` work on."""
-    return PostgresDatabase(address(folder)) if ON_POSTGRES else SQLiteDatabase(address(folder))
+    return opened(address(folder))
 
 
 # --- one transaction for one test ---
