@@ -3,12 +3,14 @@
 import contextlib
 import importlib
 import os
+import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airworthy import __version__
 from airworthy.app.config import Config, person
 from airworthy.app.people import load_people
 from airworthy.app.witness import Witness
@@ -28,8 +30,16 @@ from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Operations
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
-from airworthy.store import Database, PostgresDatabase, SQLiteDatabase, StoreError, migrate
-from airworthy.store.lease import Owner, process_born, this_host
+from airworthy.store import (
+    Database,
+    PostgresDatabase,
+    SQLiteDatabase,
+    StoreError,
+    Tx,
+    check_readable,
+    migrate,
+)
+from airworthy.store.lease import Owner, alive, process_born, this_host
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools.credentials import Flights
 from airworthy.tools.tables import MIGRATIONS as TOOLS
@@ -107,8 +117,9 @@ def assembled(
     keys: Sequence[str] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
-    migrate(database, MIGRATIONS)
     clock = clock if clock is not None else database.clock(SystemClock())
+    if migrate(database, MIGRATIONS, _at_work(clock)) and isinstance(database, PostgresDatabase):
+        database.check_turns()  # Once, by whoever makes it: it takes a turn.
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
     payloads = Payloads(Redactor((*_unwritten(policies), *keys)))
@@ -129,6 +140,14 @@ def _unwritten(policies: Sequence[Policy]) -> tuple[str, ...]:
     return (*known_keys(rules), *secrets_of(list(policies)))
 
 
+def _at_work(clock: Clock) -> Callable[[Tx], list[str]]:
+    """Who would go on with a database that they misread."""
+    return lambda tx: [
+        f"{row.roles or row.id} (pid {row.pid} on {row.machine or 'unknown'}, version {row.version or 'unknown'})"
+        for row in alive(tx, this_host(), clock.now_us())
+    ]
+
+
 def _people(folder: Path) -> tuple[People, AirworthyError | None]:
     try:
         return load_people(folder), None
@@ -143,13 +162,13 @@ def worker(
     concurrency: int,
     owner: Owner | None = None,
     places: "Places | None" = None,
+    chores: bool = True,
 ) -> "Worker":
     """`places`: those of the process; left out, each agent has its own, with breakers that nobody else sees.
+    `chores`: whether it does those too, which some worker or monitor has to.
 
     Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
     """
-    # Late: chores know half of the house.
-    from airworthy.app.chores import chores_of
     from airworthy.runtime import Worker
     from airworthy.runtime.releases import noted, release_of
     from airworthy.tools.resource import Resources
@@ -164,8 +183,18 @@ def worker(
         app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
         concurrency=concurrency,
     )  # fmt: skip
-    made.chores = chores_of(app, agents)
+    made.presence.readable = readable(app)
+    if chores:
+        # Late: chores know half of the house, and most commands start no worker.
+        from airworthy.app.chores import chores_of
+
+        made.chores = chores_of(app, agents)
     return made
+
+
+def readable(app: App) -> Callable[[Tx], None]:
+    """Raises: StoreNewer, once somebody has brought the database to a shape that this version would misread."""
+    return lambda tx: check_readable(tx, app.database.dialect, MIGRATIONS)
 
 
 def cautions(agent: "Agent") -> list[str]:
@@ -253,10 +282,13 @@ def toolbox_of(
     )  # fmt: skip
 
 
-def this_process(clock: Clock, prefix: str = "wkr") -> Owner:
-    """`prefix`: which part of it, because each is given up for dead by itself."""
+def this_process(clock: Clock, prefix: str = "wkr", roles: str = "worker") -> Owner:
+    """`prefix`: which part of it, because each is given up for dead by itself. `roles`: what that part does."""
     pid = os.getpid()
-    return Owner(f"{prefix}_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "")
+    return Owner(
+        f"{prefix}_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "", roles,
+        socket.gethostname(), __version__,
+    )  # fmt: skip
 
 
 def load_agents(config: Config) -> "list[Agent]":
