@@ -13,7 +13,7 @@ from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.people import load_people
 from airworthy.app.places import Places
 from airworthy.app.providers import known_keys, upstream_of
-from airworthy.app.witness import Witness
+from airworthy.app.witness import Witness, head_file
 from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import AirworthyError, ConfigError
@@ -58,36 +58,63 @@ class App:
     reviews: Reviews
     flights: Flights = field(default_factory=Flights)
     folder: Path | None = None  # where people.toml may be
-    path: Path | None = None  # of the database's file, if it is one
+    head_file: Path | None = None  # how far its audit log was seen to be whole
+
+
+class NoDatabase(ConfigError):
+    """There is nothing to look at."""
+
+    code = "no_database"
 
 
 @contextlib.contextmanager
 def opened(
-    config: Config, agents: Sequence[Agent] = (), policies: Sequence[Policy] = (), keys: Sequence[str] = ()
+    config: Config,
+    agents: Sequence[Agent] = (),
+    policies: Sequence[Policy] = (),
+    keys: Sequence[str] = (),
+    *,
+    must_exist: bool = False,
 ) -> Iterator[App]:
     """The database of `config`, made and migrated if need be; closed at the end.
 
     `policies`: of agents without code here, whose providers' keys must not be written down either. `keys`: more of
     what must not. A people.toml that cannot be read stops only what needs to know people: see `Reviews.unread`.
+    `must_exist`: nothing is made. Raises: NoDatabase then.
     """
+    if must_exist and config.database_url is None and not config.database_path.exists():
+        raise _no_database(config, "There is no database")
     if origin().door == "cli" and not origin().who:
         comes_from(replace(origin(), who=person()))
     database = open_database(config)
-    path = config.database_path if config.database_url is None else None
     try:
+        if must_exist and not is_made(database):
+            raise _no_database(config, "There are no tables of airworthy in the database")
         people, unread = _people(config.folder)
-        made = assembled(database, agents, policies=policies, people=people, keys=keys)
+        known = (*keys, *database.secrets) if isinstance(database, PostgresDatabase) else keys
+        made = assembled(database, agents, policies=policies, people=people, keys=known)
         made.reviews.unread = unread
-        app = replace(made, folder=config.folder, path=path)
+        app = replace(made, folder=config.folder, head_file=head_file(config))
         try:
             yield app
         finally:
             app.flights.settle()  # A refresh token that is answered and not stored would be lost for good.
-            if path is not None:
-                with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
-                    Witness(path).look(database, app.clock.now_us())
+            with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
+                Witness(head_file(config)).look(database, app.clock.now_us())
     finally:
         database.close()
+
+
+def is_made(database: Database) -> bool:
+    """Whether there are any tables of ours."""
+    return len(missing(database, MIGRATIONS)) < len(MIGRATIONS)
+
+
+def _no_database(config: Config, what: str) -> NoDatabase:
+    return NoDatabase(
+        f"{what} {config.where} yet.",
+        mend="Submit a task first with `airworthy submit`, or name the working folder: -C DIR.",
+    )
 
 
 def open_database(config: Config) -> Database:

@@ -10,6 +10,7 @@ from airworthy.store.database import (
     StoreError,
     StoreFull,
     StoreReadOnly,
+    StoreRefused,
     Tx,
     ids_alike,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "StoreReadOnly",
+    "StoreRefused",
     "Tx",
     "ids_alike",
     "migrate",

@@ -51,9 +51,14 @@ class Connection:
                 time.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
         raise AssertionError("unreachable")
 
-    def connect_once(self) -> None:
-        """So that a wrong address is told at once. Raises: StoreError and its children."""
-        self._connect()
+    def connect_once(self) -> tuple[str, ...]:
+        """So that a wrong address is told at once. Answers with what must not be shown: the password that was used.
+
+        Raises: StoreError and its children.
+        """
+        # Where it is not in the address, libpq found it in the environment or in a file.
+        used = self._connect().info.password
+        return (used,) if used else ()
 
     def _connect(self) -> "psycopg.Connection[Row]":
         psycopg = imported()

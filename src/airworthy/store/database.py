@@ -35,6 +35,12 @@ class StoreReadOnly(StoreError):
     code = "store_read_only"
 
 
+class StoreRefused(StoreError):
+    """The server answers and lets nobody in under this address: a user, a password, a name that is not known there."""
+
+    code = "store_refused"
+
+
 class StoreCorrupt(StoreError):
     """The file is not a database, or is damaged."""
 
