@@ -3,11 +3,13 @@
 import contextlib
 import importlib
 import os
+import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from airworthy import __version__
 from airworthy.app.config import Config, person
 from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.people import load_people
@@ -35,8 +37,17 @@ from airworthy.runtime.releases import noted, release_of
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.runtime.verdicts import checks_of
-from airworthy.store import Database, PostgresDatabase, SQLiteDatabase, StoreError, migrate
-from airworthy.store.lease import Owner, process_born, this_host
+from airworthy.store import (
+    Database,
+    PostgresDatabase,
+    SQLiteDatabase,
+    StoreError,
+    Tx,
+    check_readable,
+    migrate,
+)
+from airworthy.store.lease import Owner, alive, process_born, this_host
+from airworthy.store.migrate import missing
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools import Toolbox
 from airworthy.tools.credentials import Flights
@@ -135,8 +146,8 @@ def assembled(
     keys: Sequence[str] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
-    migrate(database, MIGRATIONS)
     clock = clock if clock is not None else database.clock(SystemClock())
+    migrate(database, MIGRATIONS, _at_work(clock))
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
     rules = [rule for policy in policies for rule in policy.models]
@@ -145,6 +156,14 @@ def assembled(
     known = {agent.name: agent for agent in agents}
     reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
     return App(database, clock, ids, payloads, operations, reviews)
+
+
+def _at_work(clock: Clock) -> Callable[[Tx], list[str]]:
+    """Who would go on with a database that they misread."""
+    return lambda tx: [
+        f"{row.roles or row.id} (pid {row.pid} on {row.machine or 'unknown'}, version {row.version or 'unknown'})"
+        for row in alive(tx, this_host(), clock.now_us())
+    ]
 
 
 def _people(folder: Path) -> tuple[People, AirworthyError | None]:
@@ -161,14 +180,13 @@ def worker(
     concurrency: int,
     owner: Owner | None = None,
     places: Places | None = None,
+    chores: bool = True,
 ) -> Worker:
     """`places`: those of the process; left out, each agent has its own, with breakers that nobody else sees.
+    `chores`: whether it does those too, which some worker or monitor has to.
 
     Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
     """
-    # Late: chores know half of the house, and most commands start no worker.
-    from airworthy.app.chores import chores_of
-
     for agent in agents:
         check_live(app, agent)
         if app.folder is not None:
@@ -179,8 +197,18 @@ def worker(
         app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
         concurrency=concurrency,
     )  # fmt: skip
-    made.chores = chores_of(app, agents)
+    made.presence.readable = readable(app)
+    if chores:
+        # Late: chores know half of the house, and most commands start no worker.
+        from airworthy.app.chores import chores_of
+
+        made.chores = chores_of(app, agents)
     return made
+
+
+def readable(app: App) -> Callable[[Tx], None]:
+    """Raises: StoreNewer, once somebody has brought the database to a shape that this version would misread."""
+    return lambda tx: check_readable(tx, app.database.dialect, MIGRATIONS)
 
 
 def cautions(agent: Agent) -> list[str]:
@@ -252,10 +280,13 @@ def toolbox_of(
     )  # fmt: skip
 
 
-def this_process(clock: Clock, prefix: str = "wkr") -> Owner:
-    """`prefix`: which part of it, because each is given up for dead by itself."""
+def this_process(clock: Clock, prefix: str = "wkr", roles: str = "worker") -> Owner:
+    """`prefix`: which part of it, because each is given up for dead by itself. `roles`: what that part does."""
     pid = os.getpid()
-    return Owner(f"{prefix}_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "")
+    return Owner(
+        f"{prefix}_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "", roles,
+        socket.gethostname(), __version__,
+    )  # fmt: skip
 
 
 def load_agents(config: Config) -> list[Agent]:

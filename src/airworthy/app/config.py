@@ -17,6 +17,9 @@ DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
 DATABASE_FILE_VARIABLE = "AIRWORTHY_DATABASE_FILE"  # As containers are handed secrets.
 ADDRESS_BYTES_MAX = 4_096
 SECRET_CHARS_MIN = 8
+# As long as most tasks take. Whatever stops the process must wait for it: see deploy/.
+DRAIN_S = 60.0
+DRAIN_S_MAX = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +28,24 @@ class Config:
 
     `database`: a path, from `folder` on, or the address of a PostgreSQL, which may hold a password.
 
-    `concurrency`: tasks under way at once in one worker process.
+    `concurrency`: tasks under way at once in one worker process. `drain_s`: how long they may go on once it is told to
+    stop; what is not over by then goes on from its record elsewhere.
     """
 
     folder: Path
     database: str = field(default="airworthy.db", repr=False)
     agents: tuple[str, ...] = ()
     concurrency: int = 16
+    drain_s: float = DRAIN_S
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= 10_000:
             raise ConfigError(
                 f"concurrency is {self.concurrency}.", mend=f"Set it between 1 and 10000 in {CONFIG_FILE}."
+            )
+        if not 0 <= self.drain_s <= DRAIN_S_MAX:
+            raise ConfigError(
+                f"drain_s is {self.drain_s:g}.", mend=f"Set it between 0 and {DRAIN_S_MAX} in {CONFIG_FILE}."
             )
         if self.database_url is not None:
             check_address(self.database_url)
@@ -178,7 +187,7 @@ def _read(path: Path) -> dict[str, object]:
         raise ConfigError(
             f"{path} cannot be read: {error}.", mend="Mend the file, or move it away."
         ) from error
-    kinds = {"database": str, "agents": list, "concurrency": int}
+    kinds = {"database": str, "agents": list, "concurrency": int, "drain_s": float}
     known = [field.name for field in fields(Config) if field.name in kinds]
     values: dict[str, object] = {}
     for key, value in raw.items():
@@ -188,6 +197,8 @@ def _read(path: Path) -> dict[str, object]:
                 f"{path} has the unknown key {key!r}.",
                 mend=f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}.",
             )
+        if kinds[key] is float and type(value) is int:
+            value = float(value)
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
             raise ConfigError(
                 f"{path}: {key} = {value!r} is not a {kinds[key].__name__}.", mend="Mend the value."

@@ -31,4 +31,15 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("store", 1, "owners and claims", _first),)
+def _duties(_dialect: str) -> Sequence[str]:
+    """Versions from before leave them out of what they write."""
+    return [
+        f"ALTER TABLE owners ADD COLUMN {column} VARCHAR NOT NULL DEFAULT ''"
+        for column in ("roles", "machine", "version")
+    ]
+
+
+MIGRATIONS = (
+    Migration("store", 1, "owners and claims", _first),
+    Migration("store", 2, "what owners do, where, and in which version", _duties),
+)
