@@ -147,7 +147,7 @@ def assembled(
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     clock = clock if clock is not None else database.clock(SystemClock())
-    migrate(database, MIGRATIONS, _at_work(clock))
+    migrate(database, MIGRATIONS, at_work(clock))
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
     rules = [rule for policy in policies for rule in policy.models]
@@ -158,7 +158,7 @@ def assembled(
     return App(database, clock, ids, payloads, operations, reviews)
 
 
-def _at_work(clock: Clock) -> Callable[[Tx], list[str]]:
+def at_work(clock: Clock) -> Callable[[Tx], list[str]]:
     """Who would go on with a database that they misread."""
     return lambda tx: [
         f"{row.roles or row.id} (pid {row.pid} on {row.machine or 'unknown'}, version {row.version or 'unknown'})"

@@ -72,10 +72,13 @@ class Config:
         return self.folder / self.database
 
 
-def load_config(folder: Path, *, database: str | None = None) -> Config:
-    """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it."""
+def load_config(folder: Path, *, database: str | None = None, environment: bool = True) -> Config:
+    """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it.
+
+    `environment`: whether it is asked.
+    """
     values = _read(folder / CONFIG_FILE)
-    chosen = database or database_variable()
+    chosen = database or (database_variable() if environment else None)
     if chosen:
         values["database"] = chosen
     try:
