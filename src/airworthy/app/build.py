@@ -193,10 +193,10 @@ def worker(
             noted(app.database, release_of(agent, app.folder), app.clock.now_us())
     resources = Resources()
     desks = [desk(app, agent, resources, places) for agent in agents]
+    owner = replace(owner or this_process(app.clock), agents=", ".join(agent.name for agent in agents))
     made = Worker(
-        app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
-        concurrency=concurrency,
-    )  # fmt: skip
+        app.database, desks, app.clock, app.ids, owner=owner, payloads=app.payloads, concurrency=concurrency
+    )
     made.presence.readable = readable(app)
     if chores:
         # Late: chores know half of the house, and most commands start no worker.
