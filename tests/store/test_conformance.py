@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airworthy.core.errors import ConfigError
 from airworthy.core.halt import Stop
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.store import (
@@ -431,3 +432,14 @@ def test_of_many_that_start_at_once_one_migrates_and_all_go_on(opener: Open) -> 
     database.close()
 
     assert sorted(len(each) for each in applied) == [0, 0, 0, len(STORE) + 2]
+
+
+def test_a_server_whose_locks_hold_nobody_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some speak PostgreSQL and answer every advisory lock with yes; two workers would then act at once."""
+    database = PostgresDatabase(fresh())
+    database.check_turns()
+
+    monkeypatch.setattr(database, "read_now", lambda _: (True,))
+    with pytest.raises(ConfigError, match="one lock to two"):
+        database.check_turns()
+    database.close()

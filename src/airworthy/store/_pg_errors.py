@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 OUTAGE_S_MAX = 30.0
 BUSY_S_MAX = 30.0
+GIVEN_UP = frozenset({"40001", "40P01", "57P01", "57P02", "57P03", "57P05", "25P03"})
+# A plan that was prepared before a table changed, or in a pipeline that failed: a new connection has none.
+PLANS_GONE = frozenset({"26000", "42P05", "0A000"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def translated(error: "psycopg.Error", server: Server, *, connecting: bool = Fal
     text = masked(" ".join(str(error).split()), password_of(server.url))
     if connecting:
         return _not_connected(state, text, server)
-    if state in ("40001", "40P01", "57P01", "57P02", "57P03", "25P03", "57P05") or state[:2] == "08":
+    if state in GIVEN_UP or state in PLANS_GONE or state[:2] == "08":
         return ConnectionLost(f"PostgreSQL at {server.where} gave the transaction up: {text}")
     if not state and _is_lost(error):
         return ConnectionLost(f"The connection to PostgreSQL at {server.where} was lost.")

@@ -82,6 +82,8 @@ def migrate(
         if "breaks" not in _columns(tx, dialect):
             tx.execute(_BREAKS)
         missing = [each for each in migrations if (each.room, each.number) not in present]
+        if dialect == "postgresql":  # An index on a large table takes longer than anything else may.
+            tx.execute("SET LOCAL statement_timeout = 0")
         if present:  # A database that is only being made disturbs nobody.
             _check_unused(tx, missing, busy)
         for migration in missing:
