@@ -22,6 +22,8 @@ STATEMENTS_CACHED = 256
 class Connection:
     """A transaction at a time; used by one thread at a time."""
 
+    dialect = "sqlite"
+
     def __init__(
         self, path: str, *, durable: bool = True, read_only: bool = False, busy_s: float = BUSY_S_MAX
     ) -> None:

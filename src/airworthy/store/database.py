@@ -58,6 +58,11 @@ class Fence:
 class Tx(Protocol):
     """One transaction. SQL is the common subset of SQLite and PostgreSQL with `?` for parameters."""
 
+    @property
+    def dialect(self) -> str:
+        """Of its database, for the few who need what the common subset has not."""
+        ...
+
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Number of rows changed."""
         ...
