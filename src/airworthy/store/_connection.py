@@ -23,6 +23,8 @@ STATEMENTS_CACHED = 256
 class Connection:
     """A transaction at a time; used by one thread at a time."""
 
+    dialect = "sqlite"
+
     def __init__(
         self,
         path: str,

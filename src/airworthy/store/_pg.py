@@ -39,6 +39,8 @@ STATEMENTS_PREPARED: Final = 500
 class Connection:
     """A transaction at a time; used by one thread at a time."""
 
+    dialect = "postgresql"
+
     def __init__(self, server: Server, *, name: str, settings: str = "") -> None:
         """Opens nothing yet. `name`: as it is seen in pg_stat_activity. `settings`: SQL, after our own."""
         self._server = server
