@@ -3,7 +3,7 @@
 from airworthy.app.build import MIGRATIONS, at_work, open_database
 from airworthy.app.config import Config
 from airworthy.core.clock import SystemClock
-from airworthy.store import Migration, migrate
+from airworthy.store import Migration, PostgresDatabase, migrate
 from airworthy.store.catalog import Snapshot
 from airworthy.store.migrate import missing
 
@@ -25,6 +25,8 @@ def migrated(config: Config) -> tuple[Migration, ...]:
     try:
         lacks = missing(database, MIGRATIONS)
         applied = migrate(database, MIGRATIONS, at_work(database.clock(SystemClock())))
+        if applied and isinstance(database, PostgresDatabase):
+            database.check_turns()
         return tuple(each for each in lacks if str(each) in applied)
     finally:
         database.close()

@@ -13,7 +13,8 @@ from airworthy.core.clock import SystemClock
 from airworthy.core.errors import ConfigError
 from airworthy.recorder import audit
 from airworthy.recorder.audit import Entry
-from airworthy.store import Database, MemoryDatabase, StoreError, StoreInUse, migrate
+from airworthy.recorder.traces.moved import Renumbered, ahead, enter_words
+from airworthy.store import Database, MemoryDatabase, Row, StoreError, StoreInUse, Tx, migrate
 from airworthy.store.address import is_address
 from airworthy.store.catalog import Snapshot, tables
 from airworthy.store.migrate import missing
@@ -147,10 +148,16 @@ def moved(
     with both(origin, goal, despite_workers=despite_workers) as (source, target):
         pristine = MemoryDatabase()
         migrate(pristine, MIGRATIONS)
-        rules = Rules(lambda name: name in _OWN or name.startswith(_ENGINES), pristine=pristine)
+        rules = Rules(
+            lambda name: name in _OWN or name.startswith(_ENGINES),
+            Renumbered(source, target.dialect).shaped,
+            ahead,
+            pristine,
+        )
         move = Move(source, _named(origin), target, rules, told)
         resumed = not move.begin()
         found = _the_same(move)
+        move.remake("texts", "docs", _words)
         move.end()
         entry = Entry("database.move", goal.where)
         target.write_now(audit.noted(lambda _: None, entry, target.clock(SystemClock()).now_us()))
@@ -160,6 +167,11 @@ def moved(
 
 def _named(origin: Config) -> str:
     return origin.where if origin.database_url is not None else str(origin.database_path.resolve())
+
+
+def _words(tx: Tx, docs: list[Row]) -> None:
+    """Of rows of `docs`, whose columns are the same on every engine."""
+    enter_words(tx, [(id_, ref, chunk) for id_, ref, _, chunk in docs])
 
 
 def _the_same(move: Move) -> list[Compared]:

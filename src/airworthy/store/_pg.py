@@ -152,7 +152,6 @@ class Connection:
             if isinstance(told, ConnectionLost) and error.sqlstate not in UNDONE:
                 raw.close()  # The driver may not have seen yet that nobody is there.
             raise told from error
-STATEMENTS_PREPARED: Final = 500
 
     # --- transactions ---
 

@@ -18,6 +18,7 @@ from airworthy.store.migrate import UNDER_WAY
 LEDGER: Final = "moving"
 ROWS_MAX: Final = 2_000  # of a batch
 BATCH_BYTES: Final = 4 * 2**20
+REMADE_MAX: Final = 200  # rows looked at in one transaction
 SEEDS_MAX: Final = 100  # rows that making a table may leave in it
 _SUM_MAX: Final = 1 << 128
 
@@ -173,24 +174,27 @@ class Move:
         return self._source.read_now(lambda tx: _page(tx, table, table.key, after, rows_max))
 
     def _put(self, tx: Tx, table: Table, rows: list[Row], before: str, after: str) -> None:
+        self._note(tx, table.name, len(rows), before, after)
+        self._rules.ahead(tx, table, rows)
+        marks = ", ".join("?" * len(table.columns))
+        tx.many(f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})", rows)
+
+    def _note(self, tx: Tx, name: str, rows: int, before: str, after: str) -> None:
         if before:
             changed = tx.execute(
                 f"UPDATE {LEDGER} SET after = ?, copied = copied + ? WHERE name = ? AND after = ?",
-                (after, len(rows), table.name, before),
+                (after, rows, name, before),
             )
         else:
             changed = tx.execute(
                 f"INSERT INTO {LEDGER} (name, after, copied) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
-                (table.name, after, len(rows)),
+                (name, after, rows),
             )
         if not changed:
             raise MoveOutrun(
                 f"Another process moves into {self._target.where}.",
                 mend="Let it end, or end it, and go on with one.",
             )
-        self._rules.ahead(tx, table, rows)
-        marks = ", ".join("?" * len(table.columns))
-        tx.many(f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})", rows)
 
     def again(self, name: str) -> None:
         """Forgets what was copied of this table, whose rows have changed since."""
@@ -230,6 +234,20 @@ class Move:
         ):
             yield rows
             after, rows_max = _place(asked, rows[-1]), _next_size(rows)
+
+    def remake(self, name: str, table: str, make: Callable[[Tx, list[Row]], None]) -> None:
+        """What follows from the rows of `table` in the target, a page of them at a time; `name` is for the ledger."""
+        there = self._there[table]
+        after = self._done.get(name, ("", 0))[0]
+        while rows := self._target.read_now(lambda tx, a=after: _page(tx, there, there.key, a, REMADE_MAX)):  # type: ignore[misc]
+            last = _place(there, rows[-1])
+
+            def op(tx: Tx, rows: list[Row] = rows, before: str = after, last: str = last) -> None:
+                self._note(tx, name, len(rows), before, last)
+                make(tx, rows)
+
+            self._target.write_now(op)
+            after = last
 
     def end(self) -> None:
         """Numbers that are given out go on behind those that were moved; versions of ours may open the target."""
