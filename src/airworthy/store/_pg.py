@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.core.ids import process_nonce
 from airworthy.store import _pg_types
-from airworthy.store._pg_errors import PLANS_GONE, Server, not_installed, translated
+from airworthy.store._pg_errors import Server, not_installed, translated
 from airworthy.store.database import Row, StoreBusy, StoreError
 from airworthy.store.writer import ConnectionLost
 
