@@ -158,9 +158,8 @@ def moved(
         resumed = not move.begin()
         found = _the_same(move)
         move.remake("texts", "docs", _words)
-        move.end()
-        entry = Entry("database.move", goal.where)
-        target.write_now(audit.noted(lambda _: None, entry, target.clock(SystemClock()).now_us()))
+        now_us = target.clock(SystemClock()).now_us()
+        move.end(audit.noted(lambda _: None, Entry("database.move", goal.where), now_us))
         Witness(head_file(goal)).remember(target.read_now(audit.head), None)
         return Moved(origin.where, goal.where, resumed, tuple(found))
 

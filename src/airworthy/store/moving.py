@@ -249,8 +249,11 @@ class Move:
             self._target.write_now(op)
             after = last
 
-    def end(self) -> None:
-        """Numbers that are given out go on behind those that were moved; versions of ours may open the target."""
+    def end(self, last: Callable[[Tx], None]) -> None:
+        """Numbers that are given out go on behind those that were moved; versions of ours may open the target.
+
+        `last`: what else is written with that.
+        """
 
         def op(tx: Tx) -> None:
             if self._target.dialect == "postgresql":
@@ -258,6 +261,7 @@ class Move:
                     _number_on(tx, table)
             tx.execute(f"DROP TABLE {LEDGER}")
             tx.execute("DELETE FROM migrations WHERE room = ?", (UNDER_WAY,))
+            last(tx)
 
         self._target.write_now(op)
 
