@@ -35,6 +35,12 @@ class StoreReadOnly(StoreError):
     code = "store_read_only"
 
 
+class StoreRefused(StoreError):
+    """The server answers and lets nobody in under this address: a user, a password, a name that is not known there."""
+
+    code = "store_refused"
+
+
 class StoreCorrupt(StoreError):
     """The file is not a database, or is damaged."""
 
@@ -57,6 +63,11 @@ class Fence:
 
 class Tx(Protocol):
     """One transaction. SQL is the common subset of SQLite and PostgreSQL with `?` for parameters."""
+
+    @property
+    def dialect(self) -> str:
+        """Of its database, for the few who need what the common subset has not."""
+        ...
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Number of rows changed."""
