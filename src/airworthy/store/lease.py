@@ -60,18 +60,16 @@ def take(tx: Tx, name: str, owner_id: str, now_us: int) -> Fence:
 
     A name that was forgotten begins at the time, not at 1: a holder from before must not fit by chance.
     """
-    tx.execute(
-        "INSERT INTO claims (name, epoch, owner) VALUES (?, ?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET epoch = claims.epoch + 1, owner = excluded.owner",
+    rows = tx.rows(
+        "INSERT INTO claims (name, epoch, owner) VALUES (?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET epoch = claims.epoch + 1, owner = excluded.owner RETURNING epoch",
         (name, now_us, owner_id),
     )
-    row = tx.row("SELECT epoch FROM claims WHERE name = ?", (name,))
-    assert row is not None
-    return Fence(name, row[0])
+    return Fence(name, rows[0][0])
 
 
 def release(tx: Tx, fence: Fence) -> None:
-    tx.execute(
+    tx.put(
         "UPDATE claims SET owner = NULL, epoch = epoch + 1 WHERE name = ? AND epoch = ?",
         (fence.name, fence.epoch),
     )
@@ -79,7 +77,7 @@ def release(tx: Tx, fence: Fence) -> None:
 
 def forget(tx: Tx, name: str) -> None:
     """Keeps the table small; a late write by an old holder is refused all the same."""
-    tx.execute("DELETE FROM claims WHERE name = ?", (name,))
+    tx.put("DELETE FROM claims WHERE name = ?", (name,))
 
 
 def holder(tx: Tx, name: str) -> str | None:
