@@ -1,6 +1,7 @@
 """One PostgreSQL connection: its settings, its transactions, and what it makes of a connection that is lost."""
 
 import contextlib
+import logging
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ MARK: Final = (
 )
 MARKS_KEPT_US: Final = 86_400 * 1_000_000
 WRITES_NOTHING: Final = ("SELECT", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
+STATEMENTS_PREPARED: Final = 500
 
 
 class Connection:
@@ -85,6 +87,7 @@ class Connection:
             )  # fmt: skip
             assert raw is not None
             _pg_types.register(raw)
+            raw.prepared_max = STATEMENTS_PREPARED
             raw.execute(f"SET timezone = 'UTC'; SET statement_timeout = '60s'; {self._settings}")
         except driver.Error as error:
             if raw is not None:
@@ -237,23 +240,30 @@ class WriteConnection(Connection):
         return None if row is None else row[0]
 
     def _run(self, sql: str | None, params: Sequence[Any]) -> "psycopg.Cursor[Row]":
-        self._note(sql or "SELECT")
+        self._note(sql or "SELECT", params)
         return super()._run(sql, params)
 
     def put(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self._note(sql)
+        self._note(sql, params)
         super().put(sql, params)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._note(sql)
+        for row in rows:
+            self._note(sql, row)
         super().many(sql, rows)
 
-    def _note(self, sql: str) -> None:
+    def _note(self, sql: str, params: Sequence[Any]) -> None:
         if sql.startswith(WRITES_NOTHING):
             return
         self._wrote = True
+        if not self._epochs or " claims " not in sql:
+            return
         # A claim taken in this very transaction counts for the writes behind it.
-        if self._epochs and " claims " in sql:
+        if "WHERE name = ?" in sql or "INTO claims" in sql:
+            for each in params:
+                if isinstance(each, str):
+                    self._epochs.pop(each, None)
+        else:
             self._epochs = {}
 
     def commit(self) -> None:
@@ -334,4 +344,6 @@ def imported() -> Any:
         import psycopg
     except ImportError as error:
         raise not_installed() from error
+    # It warns of each pipeline that an error ended, beside raising that error.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return psycopg

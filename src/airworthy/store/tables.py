@@ -31,6 +31,14 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _duties(_dialect: str) -> Sequence[str]:
+    """Versions from before leave them out of what they write."""
+    return [
+        f"ALTER TABLE owners ADD COLUMN {column} VARCHAR NOT NULL DEFAULT ''"
+        for column in ("roles", "machine", "version")
+    ]
+
+
 def _third(dialect: str) -> Sequence[str]:
     from sqlalchemy import BigInteger, Column, MetaData, String, Table
 
@@ -49,5 +57,6 @@ def _third(dialect: str) -> Sequence[str]:
 
 MIGRATIONS = (
     Migration("store", 1, "owners and claims", _first),
+    Migration("store", 2, "what owners do, where, and in which version", _duties),
     Migration("store", 3, "the newest commit of each writer", _third),
 )
