@@ -96,6 +96,20 @@ def test_cut_before_the_answer_comes_the_write_is_not_done_again(
     assert deaf.seen == 1
 
 
+def test_what_a_function_stored_inside_a_select_is_not_stored_again(
+    wire: Wire, database: PostgresDatabase
+) -> None:
+    """The server says whether anything was written; the text of a statement does not."""
+    make = "CREATE FUNCTION add_note() RETURNS bigint LANGUAGE sql AS $$"
+    insert = "INSERT INTO notes (id, words) SELECT COUNT(*), 'x' FROM notes RETURNING id $$"
+    database.write_now(lambda tx: tx.execute(f"{make} {insert}"))
+    wire.judge = Once(b"COMMIT", Fate.DEAF)
+
+    database.write_now(lambda tx: tx.rows("SELECT add_note()"))
+
+    assert ids(database) == [0]
+
+
 def test_cut_again_while_it_asks_whether_it_was_stored(wire: Wire, database: PostgresDatabase) -> None:
     """Twice lost is not twice refused: the first time it was stored."""
     committed, asked = Once(b"COMMIT", Fate.DEAF), Once(b"SELECT batch FROM commits", Fate.CUT, times=2)

@@ -27,12 +27,12 @@ BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 UNDONE: Final = ("40001", "40P01")
 # Beside what a transaction writes: which of its writer's it is, so that a commit nobody answered can be looked up.
 # Not by its xid: a server that crashed gives the same number to another transaction.
+# Only where anything was written, as the server itself sees it: nobody waits for a disk to have read something.
 MARK: Final = (
-    "INSERT INTO commits (writer, batch, at_us) VALUES (?, ?, ?)"
-    " ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at_us = excluded.at_us"
+    "INSERT INTO commits (writer, batch, at_us) SELECT ?, ?::bigint, ?::bigint"
+    " WHERE pg_current_xact_id_if_assigned() IS NOT NULL ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at_us = excluded.at_us"
 )
 MARKS_KEPT_US: Final = 86_400 * 1_000_000
-WRITES_NOTHING: Final = ("SELECT", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 STATEMENTS_PREPARED: Final = 500
 
 
@@ -201,7 +201,6 @@ class WriteConnection(Connection):
         self._writer = process_nonce()
         self._batch = 0
         self._began_us = 0
-        self._wrote = False
         self._marks = False
         self._epochs: dict[str, int | None] = {}
 
@@ -221,7 +220,6 @@ class WriteConnection(Connection):
         self._at(self._began_us)
         self._epochs = dict.fromkeys(fences)
         self._epochs.update((name, epoch) for name, epoch in rows[1:])
-        self._wrote = False
 
     def _may_mark(self) -> bool:
         """False in a database that is only being made."""
@@ -253,10 +251,7 @@ class WriteConnection(Connection):
         super().many(sql, rows)
 
     def _note(self, sql: str, params: Sequence[Any]) -> None:
-        if sql.startswith(WRITES_NOTHING):
-            return
-        self._wrote = True
-        if not self._epochs or " claims " not in sql:
+        if not self._epochs or " claims " not in sql or sql.startswith("SELECT"):
             return
         # A claim taken in this very transaction counts for the writes behind it.
         if "WHERE name = ?" in sql or "INTO claims" in sql:
@@ -267,17 +262,15 @@ class WriteConnection(Connection):
             self._epochs = {}
 
     def commit(self) -> None:
-        marked = self._wrote and self._marks
-        if marked:
+        if self._marks:
             self._batch += 1
             super().put(MARK, (self._writer, self._batch, self._began_us))
         try:
             self._run("COMMIT", ())
         except ConnectionLost as error:
-            if not self._wrote:
-                raise  # Whether it is done again makes no difference.
-            if not marked:
+            if not self._marks:
                 raise _unsure(self._server, error) from error
+            # Without a mark nothing is stored, or there was nothing to store: doing it again makes no difference.
             if not self._happened():
                 raise
 
