@@ -246,6 +246,7 @@ def _asked(words: Sequence[str]) -> tuple[Plan, str | None]:
         action="store_true",
         help="the control: each machine believes its own clock",
     )
+    parser.add_argument("--keep", help="a folder for what was witnessed, for who looks for a cause")
     asked = {
         name: value for name, value in vars(parser.parse_args(words)).items() if value not in (None, False)
     }

@@ -1,11 +1,13 @@
 """What a connection to PostgreSQL that is lost at the worst moment leaves behind: each write stored once, or told."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from benchmarks._wire import Fate, Wire
 
@@ -327,6 +329,24 @@ async def test_a_write_that_fails_before_it_has_sent_anything_takes_no_neighbour
 
     assert isinstance(answers[1], ValueError)
     assert ids(database) == [1]
+
+
+def test_a_writer_frozen_with_half_a_message_sent_loses_its_turn_to_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """The server would wait for the other half without end. Patched: the bounds are made short, nothing else."""
+    monkeypatch.setattr(_pg, "IDLE_IN_TURN_MS", 100)
+    monkeypatch.setattr(_pg, "SLICE_S", 0.15)
+    database = PostgresDatabase(url)
+    with psycopg.connect(url, autocommit=True) as frozen:
+        with contextlib.suppress(psycopg.OperationalError), frozen.pipeline():
+            frozen.execute("BEGIN")
+            frozen.execute("SELECT pg_advisory_xact_lock(%s)", (_pg.TURN,))  # And no Sync behind it.
+
+            database.write_now(put(1))
+
+    assert ids(database) == [1]
+    database.close()
 
 
 @pytest.mark.slow
