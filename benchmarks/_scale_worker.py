@@ -40,7 +40,9 @@ async def _submit(url: str, agent: Agent, tasks: int) -> None:
     submit = app.operations.submit_in_loop
     for first in range(0, tasks, SUBMITTED_AT_ONCE):
         numbers = range(first, min(first + SUBMITTED_AT_ONCE, tasks))
-        await asyncio.gather(*(submit(agent.policy, Submission(f"This is question number {n}.")) for n in numbers))
+        await asyncio.gather(
+            *(submit(agent.policy, Submission(f"This is question number {n}.")) for n in numbers)
+        )
     app.database.close()
 
 
