@@ -28,7 +28,7 @@ def _copying(table: str, columns: list[str], named: str) -> str:
     copied = [_copied(table, each, named) for each in columns]
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(copied)}"
-        f" FROM {table} t, generate_series(%(first)s::int, %(last)s::int) n WHERE t.{named} = %(id)s",
+        f" FROM {table} t, generate_series(%(first)s::int, %(last)s::int) n WHERE t.{named} = %(id)s"
     )
 
 

@@ -80,7 +80,8 @@ def main() -> None:
     ):
         assert isinstance(server, Postgres)
         about = machine(Path(folder))
-        for number in range(1, (said.rounds or plan.rounds) + 1):
+        rounds: int = said.rounds or plan.rounds
+        for number in range(1, rounds + 1):
             _round(server, plan, number, found)
             print(f"round {number} done", file=sys.stderr, flush=True)
         found.idle = idle(server)
