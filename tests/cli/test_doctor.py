@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from airworthy.app.config import load_config
+from airworthy.app.project import existing
+from airworthy.store import lease as leases
+from airworthy.store.lease import Owner
 from tests.cli.conftest import AGENT, POLICY, Airworthy, Said, make_folder
 from tests.cli.test_dependency import CRM, Crm
 from tests.tools.credentials.kit import FIRST_REFRESH, Answer, Server
@@ -61,6 +65,20 @@ def test_with_a_database_its_state_is_told(airworthy: Airworthy) -> None:
     assert after.code == 0
     assert {"database", "disk", "breakers", "alerts"} <= found(after, "ok").keys()
     assert "Start one" in found(after, "caution")["workers"]
+
+
+def test_workers_without_a_monitor_are_told(airworthy: Airworthy, folder: Path) -> None:
+    """They go on with tasks, and nobody is notified of anything."""
+    airworthy("submit", "--input", "hello")
+    with existing(load_config(folder)) as app:
+        owner = Owner("wkr_1", "", 1, "", "worker")
+        app.database.write_now(lambda tx: leases.join(tx, owner, app.clock.now_us()))
+        without = airworthy("doctor", "--json", "--all")
+        app.database.write_now(lambda tx: leases.take(tx, "chore:review", owner.id, app.clock.now_us()))
+        with_one = airworthy("doctor", "--json", "--all")
+
+    assert "airworthy up --roles monitor" in found(without, "broken")["monitor"]
+    assert "monitor" not in found(with_one, "broken")
 
 
 @pytest.mark.parametrize(
@@ -291,6 +309,7 @@ def test_what_waits_or_is_off_is_said_with_the_command_for_it(airworthy: Airwort
     assert "airworthy dead-letter list" in said.out
 
 
+@pytest.mark.sqlite("a file can be damaged")
 def test_a_damaged_database_is_said_and_the_rest_is_looked_at(airworthy: Airworthy, folder: Path) -> None:
     airworthy("submit", "--input", "hello")
     with sqlite3.connect(folder / "airworthy.db") as connection:
@@ -307,6 +326,7 @@ def test_a_damaged_database_is_said_and_the_rest_is_looked_at(airworthy: Airwort
     assert "airworthy.toml" in found(said, "ok")
 
 
+@pytest.mark.sqlite("a file can be something else")
 def test_a_file_that_is_no_database_is_said(airworthy: Airworthy, folder: Path) -> None:
     (folder / "airworthy.db").write_bytes(b"no database at all, but long enough to be read as one" * 100)
     said = airworthy("doctor", "--json")
@@ -315,6 +335,7 @@ def test_a_file_that_is_no_database_is_said(airworthy: Airworthy, folder: Path) 
     assert str(folder / "airworthy.db") in found(said, "broken")["database"] or "airworthy.db" in said.out
 
 
+@pytest.mark.sqlite("a file is locked whole")
 def test_a_database_that_somebody_locks_is_said_within_the_time(airworthy: Airworthy, folder: Path) -> None:
     airworthy("submit", "--input", "hello")
     with contextlib.closing(sqlite3.connect(folder / "airworthy.db", isolation_level=None)) as connection:
