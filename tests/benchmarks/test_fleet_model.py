@@ -21,7 +21,9 @@ from benchmarks._fleet_inside import House, Work, simulated
 from benchmarks._fleet_plan import Demand, Pattern, carried, per_task_and_step, planned
 from benchmarks._fleet_points import Machine, Measured, Point, Unreadable, Waiting, parsed, read, written
 
-from benchmarks import simulate_fleet
+from benchmarks import _fleet_page, simulate_fleet
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "explanation" / "capacity.md"
 
 TRUE = Costs(
     loop=Cost(0.0004, 0.0002, 0.0002),
@@ -138,6 +140,28 @@ def test_of_several_rounds_the_one_least_disturbed_counts(measured: Measured) ->
 
     assert len(found) == len(measured.points)
     assert {each.point.round for each in found} == {1}
+
+
+def test_the_committed_points_are_foreseen_and_the_page_says_how_well() -> None:
+    """When others are measured: `python -m benchmarks.simulate_fleet --page docs/explanation/capacity.md`."""
+    committed = read()
+
+    found = checked(committed, costs_of(committed))
+
+    assert {each.point.title(): each.error for each in found if each.foreseen and not each.holds} == {}
+    assert _fleet_page.predictions(found) in PAGE.read_text(encoding="utf-8")
+
+
+def test_tables_go_where_the_page_has_marks_for_them_and_nothing_else_changes(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    mark = _fleet_page.BEGIN.format("one")
+    page.write_text(f"before\n\n{mark}\n\nold\n\n{_fleet_page.END}\n\nafter\n")
+
+    _fleet_page.rewritten(page, {"one": "new"})
+
+    assert page.read_text() == f"before\n\n{mark}\n\nnew\n\n{_fleet_page.END}\n\nafter\n"
+    with pytest.raises(ValueError, match="two"):
+        _fleet_page.rewritten(page, {"two": "new"})
 
 
 def run(monkeypatch: pytest.MonkeyPatch, points: Path, data: Path) -> int:
