@@ -126,6 +126,7 @@ def test_calibration_takes_no_point_that_it_has_to_foresee(measured: Measured) -
         calibrated([each for each in used if each.steps == 2], CORES)
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_a_fleet_like_the_model_is_foreseen(measured: Measured) -> None:
     found = checked(measured, costs_of(measured))
 
@@ -133,6 +134,7 @@ def test_a_fleet_like_the_model_is_foreseen(measured: Measured) -> None:
     assert [abs(each.error) < 0.1 for each in found] == [True] * 7
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_of_several_rounds_the_one_least_disturbed_counts(measured: Measured) -> None:
     noisy = [replace(each, round=2, seconds=3 * each.seconds, others_cpu_s=2.0) for each in measured.points]
 
@@ -142,6 +144,7 @@ def test_of_several_rounds_the_one_least_disturbed_counts(measured: Measured) ->
     assert {each.point.round for each in found} == {1}
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_the_committed_points_are_foreseen_and_the_page_says_how_well() -> None:
     """When others are measured: `python -m benchmarks.simulate_fleet --page docs/explanation/capacity.md`."""
     committed = read()
@@ -178,6 +181,7 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_it_ends_well_when_it_foresees_and_plans_by_chance_without_recordings(
     measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +195,7 @@ def test_it_ends_well_when_it_foresees_and_plans_by_chance_without_recordings(
     assert any("no recorded arrivals" in note for note in found["notes"])  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_it_fails_when_a_point_is_further_off_than_a_quarter(
     measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,6 +255,7 @@ def test_a_folder_without_recordings_is_said(tmp_path: Path) -> None:
         recordings(tmp_path)
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_more_agents_never_need_less_and_more_places_need_fewer_workers(measured: Measured) -> None:
     costs = costs_of(measured)
     few, many = (
