@@ -12,7 +12,7 @@ from airworthy.app.build import App, assembled, worker
 from airworthy.app.places import Places, shared_places
 from airworthy.core.clock import US_PER_S
 from airworthy.gateway.budget import Amount, Exceeded, Hold, Ledger, Scope
-from airworthy.policy import Policy
+from airworthy.policy import Limits, Policy
 from airworthy.resilience import Pace, Pacer
 from airworthy.resilience.shared import Hand, Rates, decide
 from airworthy.runtime import Agent, Run, State, Submission
@@ -91,7 +91,7 @@ def agent_of(name: str, calls: list[str]) -> Agent:
         await asyncio.sleep(0.2)
         return len(calls)
 
-    made = Agent(Policy(agent=name, purpose="counts", limits={"off_track": 50}), tools=[count])
+    made = Agent(Policy(agent=name, purpose="counts", limits=Limits(off_track=50)), tools=[count])
 
     @made.task
     async def handle(run: Run) -> str:
@@ -160,15 +160,15 @@ async def test_a_budget_is_one_for_both_and_what_lies_idle_in_one_goes_to_the_ot
         return await ledger.reserve((scope,), call, deadline_us=clock.now_us() + US_PER_S)
 
     got = await asyncio.gather(*(asked(ledgers[number % 2]) for number in range(30)))
-    held = [(ledgers[number % 2], each) for number, each in enumerate(got) if isinstance(each, Hold)]
-    for ledger, each in held:
-        ledger.release(each)
+    held = [(ledgers[number % 2], hold) for number, hold in enumerate(got) if isinstance(hold, Hold)]
+    for ledger, hold in held:
+        ledger.release(hold)
     began = asyncio.get_running_loop().time()
     last = [await asked(ledgers[0]) for _ in range(10)]
     took = asyncio.get_running_loop().time() - began
-    for each in last:
-        assert isinstance(each, Hold)
-        ledgers[0].settle(each, call)
+    for found in last:
+        assert isinstance(found, Hold)
+        ledgers[0].settle(found, call)
     refused = await asked(ledgers[1])
     for ledger in ledgers:
         await ledger.close()
