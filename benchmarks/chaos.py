@@ -166,6 +166,8 @@ def run(
     with contextlib.ExitStack() as stack:
         places = [stack.enter_context(_place(plan, url, folder, number)) for number in range(plan.workers)]
         stack.enter_context(Fleet(places))
+        while _at_work(app) < plan.workers:
+            time.sleep(0.2)
         chaos = Chaos(plan, places, url, server, tell=tell)
         feeding = threading.Thread(target=submitted, args=(app, plan, ids), daemon=True)
         feeding.start()
@@ -193,6 +195,11 @@ def run(
         "unplug_possible": any(place.space for place in places),
     }
     return verdict, details
+
+
+def _at_work(app: App) -> int:
+    row = app.database.read_now(lambda tx: tx.row("SELECT COUNT(*) FROM owners"))
+    return 0 if row is None else int(row[0])
 
 
 def _open(app: App) -> bool:
