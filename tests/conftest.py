@@ -41,6 +41,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     database.end_session()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not database.ON_POSTGRES:
+        return
+    for item in items:
+        about = item.get_closest_marker("sqlite")
+        if about is not None:
+            (why,) = about.args
+            item.add_marker(pytest.mark.skip(reason=f"is about the SQLite file: {why}"))
+
+
 @pytest.fixture(autouse=database.ON_POSTGRES)
 def _databases_are_left_as_they_were() -> Iterator[None]:
     yield

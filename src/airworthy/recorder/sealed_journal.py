@@ -35,8 +35,12 @@ class SealedDatabase:
     """Implements `Database` by refusing."""
 
     dialect = "sealed"
+    where = "nowhere"
 
-    async def write(self, op: Any, *, fence: Fence | None = None) -> NoReturn:  # noqa: ARG002
+    def clock(self, own: Clock) -> Clock:
+        return own
+
+    async def write(self, op: Any, *, fence: Fence | None = None, beside: bool = False) -> NoReturn:  # noqa: ARG002
         raise Sealed
 
     async def read(self, query: Any) -> NoReturn:  # noqa: ARG002

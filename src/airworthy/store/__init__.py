@@ -10,6 +10,7 @@ from airworthy.store.database import (
     StoreError,
     StoreFull,
     StoreReadOnly,
+    StoreRefused,
     Tx,
     ids_alike,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "StoreInUse",
     "StoreNewer",
     "StoreReadOnly",
+    "StoreRefused",
     "Tx",
     "check_readable",
     "ids_alike",

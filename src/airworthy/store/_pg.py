@@ -48,6 +48,8 @@ STATEMENTS_PREPARED: Final = 500
 class Connection:
     """A transaction at a time; used by one thread at a time."""
 
+    dialect = "postgresql"
+
     def __init__(self, server: Server, *, name: str, settings: str = "") -> None:
         """Opens nothing yet. `name`: as it is seen in pg_stat_activity. `settings`: SQL, after our own."""
         self._server = server
@@ -81,9 +83,14 @@ class Connection:
                 return raw
         raise AssertionError("unreachable")
 
-    def connect_once(self) -> None:
-        """So that a wrong address is told at once. Raises: StoreError and its children."""
-        self._connect()
+    def connect_once(self) -> tuple[str, ...]:
+        """So that a wrong address is told at once. Answers with what must not be shown: the password that was used.
+
+        Raises: StoreError and its children.
+        """
+        # Where it is not in the address, libpq found it in the environment or in a file.
+        used = self._connect().info.password
+        return (used,) if used else ()
 
     def _connect(self) -> "psycopg.Connection[Row]":
         driver = imported()

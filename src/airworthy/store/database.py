@@ -35,6 +35,12 @@ class StoreReadOnly(StoreError):
     code = "store_read_only"
 
 
+class StoreRefused(StoreError):
+    """The server answers and lets nobody in under this address: a user, a password, a name that is not known there."""
+
+    code = "store_refused"
+
+
 class StoreCorrupt(StoreError):
     """The file is not a database, or is damaged."""
 
@@ -57,6 +63,11 @@ class Fence:
 
 class Tx(Protocol):
     """One transaction. SQL is the common subset of SQLite and PostgreSQL with `?` for parameters."""
+
+    @property
+    def dialect(self) -> str:
+        """Of its database, for the few who need what the common subset has not."""
+        ...
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Number of rows changed."""
@@ -91,7 +102,8 @@ def ids_alike(tx: Tx, table: str, part: str, chars_min: int, limit: int) -> list
         f"SELECT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", (part, part + "~", limit)
     )
     ends = tx.rows(
-        f"SELECT id FROM {table} WHERE substr(id, ?) = ? ORDER BY id DESC LIMIT ?", (-len(part), part, limit)
+        f"SELECT id FROM {table} WHERE substr(id, length(id) + 1 - ?) = ? ORDER BY id DESC LIMIT ?",
+        (len(part), part, limit),
     )
     return [row[0] for row in begins or ends]
 

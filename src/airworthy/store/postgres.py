@@ -6,13 +6,13 @@ import time
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError
 from airworthy.store._pg import TURN, Connection, WriteConnection, imported
-from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server
+from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server, check_understood
+from airworthy.store.address import check_address
 from airworthy.store.grouped import GroupedDatabase, announce
 from airworthy.store.writer import GroupWriter
 
 SPAN_US = 30_000_000
 NEVER_US = -(1 << 62)
-SCHEMES = ("postgresql://", "postgres://")
 
 
 class PostgresDatabase(GroupedDatabase):
@@ -23,14 +23,17 @@ class PostgresDatabase(GroupedDatabase):
     def __init__(self, url: str, *, outage_s: float = OUTAGE_S_MAX, busy_s: float = BUSY_S_MAX) -> None:
         """Before StoreBusy, a server that does not answer is waited for `outage_s`, and a turn `busy_s`.
 
-        Raises: ConfigError without the driver; StoreBusy, StoreError when nobody can be reached there.
+        Raises: ConfigError without the driver, and for an address that cannot be read; StoreBusy when nobody can be
+        reached there; StoreRefused when nobody is let in.
         """
+        check_address(url)
         imported()
+        check_understood(url)
         server = Server(url, outage_s, busy_s)
         self._server = server
         self._time = ServerClock()
         first = WriteConnection(server, name="writer", at=self._time.heard)
-        first.connect_once()
+        self.secrets = first.connect_once()
         super().__init__(
             GroupWriter(first, announce),
             lambda: Connection(
