@@ -21,6 +21,7 @@ from airworthy.store import (
     StoreError,
     Tx,
     _pg,
+    _pg_said,
     lease,
     migrate,
 )
@@ -300,7 +301,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 ) -> None:
     """Patched to look in the middle: a turn taken by half a message would be held without counting as idle."""
     other = PostgresDatabase(url)
-    real, seen = _pg._said, []
+    real, seen = _pg_said.said, []
 
     def looking(sql: str, params: Sequence[Any]) -> str:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
@@ -311,7 +312,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 
     database = PostgresDatabase(url)
     database.write_now(put(1))
-    monkeypatch.setattr(_pg, "_said", looking)
+    monkeypatch.setattr(_pg, "said", looking)
     database.write_now(put(2))
 
     assert seen == [[]]
