@@ -350,10 +350,12 @@ def end_test() -> None:
         _admin(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
 
-def migrate_here(database: Database, migrations: Sequence[Migration]) -> tuple[str, ...]:
+def migrate_here(
+    database: Database, migrations: Sequence[Migration], busy: Callable[[Tx], Sequence[str]] = lambda _: ()
+) -> tuple[str, ...]:
     """A rehearsal has all the product's tables from the start; only what is a test's own is made."""
     if not isinstance(database, Rehearsal):
-        return migrate(database, migrations)
+        return migrate(database, migrations, busy)
     done: list[str] = []
     for migration in migrations:
         if migration not in MIGRATIONS:

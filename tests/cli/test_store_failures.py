@@ -104,7 +104,7 @@ def test_a_store_that_fails_under_a_worker_stops_it_and_loses_nothing(
 def test_a_database_of_a_newer_version_is_told(airworthy: Airworthy, folder: Path) -> None:
     airworthy("submit", "--input", "x")
     other = opened_at(folder)
-    later = "INSERT INTO migrations (room, number, name) VALUES ('store', 99, 'later')"
+    later = "INSERT INTO migrations (room, number, name, breaks) VALUES ('store', 99, 'later', 1)"
     other.write_now(lambda tx: tx.execute(later))
     other.close()
 

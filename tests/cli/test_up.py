@@ -30,8 +30,6 @@ from tests.gateway.kit import completion
 AGENT = '''
 """Asks its model."""
 from airworthy import Agent, Run
-from tests.database import memory
-from tests.database import memory
 
 agent = Agent("FOLDER/policy.toml")
 
@@ -65,8 +63,8 @@ def test_a_port_in_use_is_told_before_anything_starts(airworthy: Airworthy, tmp_
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--roles", "worker,desk"), "'desk' is none of worker, gateway, api, console"),
-        (("--roles", ","), "Name one or more of worker"),
+        (("--roles", "worker,desk"), "'desk' is none of api, gateway, worker, monitor, console"),
+        (("--roles", ","), "Name one or more of api"),
         (("--listen", "nowhere"), "no address"),
         (("--roles", "worker,gateway"), "names no model"),
     ],

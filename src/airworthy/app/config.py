@@ -4,37 +4,52 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from airworthy.core.errors import ConfigError
-from airworthy.store.postgres import SCHEMES
+from airworthy.store.address import check_address, is_address, without_password
 
 CONFIG_FILE = "airworthy.toml"
 DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
+DATABASE_FILE_VARIABLE = "AIRWORTHY_DATABASE_FILE"  # As containers are handed secrets.
+ADDRESS_BYTES_MAX = 4_096
 SECRET_CHARS_MIN = 8
+# As long as most tasks take. Whatever stops the process must wait for it: see deploy/.
+DRAIN_S = 60.0
+DRAIN_S_MAX = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`agents`: "module:name" of each Agent, modules looked up in `folder`. `database`: a path, from `folder` on.
+    """`agents`: "module:name" of each Agent, modules looked up in `folder`.
 
-    `concurrency`: tasks under way at once in one worker process.
+    `database`: a path, from `folder` on, or the address of a PostgreSQL, which may hold a password.
+
+    `concurrency`: tasks under way at once in one worker process. `drain_s`: how long they may go on once it is told to
+    stop; what is not over by then goes on from its record elsewhere.
     """
 
     folder: Path
-    database: str = "airworthy.db"
+    database: str = field(default="airworthy.db", repr=False)
     agents: tuple[str, ...] = ()
     concurrency: int = 16
+    drain_s: float = DRAIN_S
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= 10_000:
             raise ConfigError(
                 f"concurrency is {self.concurrency}.", mend=f"Set it between 1 and 10000 in {CONFIG_FILE}."
             )
-        if "://" in self.database and self.database_url is None:
+        if not 0 <= self.drain_s <= DRAIN_S_MAX:
+            raise ConfigError(
+                f"drain_s is {self.drain_s:g}.", mend=f"Set it between 0 and {DRAIN_S_MAX} in {CONFIG_FILE}."
+            )
+        if self.database_url is not None:
+            check_address(self.database_url)
+        elif "://" in self.database:
             scheme = self.database.partition("://")[0]
             raise ConfigError(
                 f"A {scheme} database cannot be used.",
@@ -44,17 +59,26 @@ class Config:
     @property
     def database_url(self) -> str | None:
         """The address of a PostgreSQL; None where the database is a file."""
-        return self.database if self.database.startswith(SCHEMES) else None
+        return self.database if is_address(self.database) else None
+
+    @property
+    def where(self) -> str:
+        """The database, for people: its path, or its address without the password."""
+        return str(self.database_path) if self.database_url is None else without_password(self.database_url)
 
     @property
     def database_path(self) -> Path:
+        """Of a file; ask `database_url` first."""
         return self.folder / self.database
 
 
-def load_config(folder: Path, *, database: str | None = None) -> Config:
-    """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it."""
+def load_config(folder: Path, *, database: str | None = None, environment: bool = True) -> Config:
+    """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it.
+
+    `environment`: whether it is asked.
+    """
     values = _read(folder / CONFIG_FILE)
-    chosen = database or os.environ.get(DATABASE_VARIABLE)
+    chosen = database or (database_variable() if environment else None)
     if chosen:
         values["database"] = chosen
     try:
@@ -63,6 +87,31 @@ def load_config(folder: Path, *, database: str | None = None) -> Config:
         raise ConfigError(
             f"{folder / CONFIG_FILE}: {error}", mend="Compare it with the reference."
         ) from error
+
+
+def database_variable() -> str | None:
+    """The database that the environment names, itself or in a file. Raises: ConfigError."""
+    named, path = os.environ.get(DATABASE_VARIABLE), os.environ.get(DATABASE_FILE_VARIABLE)
+    if not path:
+        return named or None
+    if named:
+        raise ConfigError(
+            f"Both {DATABASE_VARIABLE} and {DATABASE_FILE_VARIABLE} are set.", mend="Unset one of them."
+        )
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            address = file.read(ADDRESS_BYTES_MAX + 1).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{DATABASE_FILE_VARIABLE} names {path}, which cannot be read: {error}.",
+            mend="Name a file that holds the address of the database, and nothing else.",
+        ) from error
+    if not address or len(address) > ADDRESS_BYTES_MAX:
+        raise ConfigError(
+            f"{path} holds no address of a database.",
+            mend="Write postgresql://user:password@host/name into it.",
+        )
+    return address
 
 
 def secrets(names: Mapping[str, None] | list[str]) -> tuple[str, ...]:
@@ -141,7 +190,7 @@ def _read(path: Path) -> dict[str, object]:
         raise ConfigError(
             f"{path} cannot be read: {error}.", mend="Mend the file, or move it away."
         ) from error
-    kinds = {"database": str, "agents": list, "concurrency": int}
+    kinds = {"database": str, "agents": list, "concurrency": int, "drain_s": float}
     known = [field.name for field in fields(Config) if field.name in kinds]
     values: dict[str, object] = {}
     for key, value in raw.items():
@@ -151,6 +200,8 @@ def _read(path: Path) -> dict[str, object]:
                 f"{path} has the unknown key {key!r}.",
                 mend=f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}.",
             )
+        if kinds[key] is float and type(value) is int:
+            value = float(value)
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
             raise ConfigError(
                 f"{path}: {key} = {value!r} is not a {kinds[key].__name__}.", mend="Mend the value."

@@ -28,7 +28,15 @@ COMPLETIONS_MAX = 50
 OPEN_EFFECTS = (EffectState.HELD, EffectState.SCHEDULED, EffectState.IN_DOUBT)
 GATEWAY = "gwy_"  # How the owners' ids of gateways begin.
 MCP_PROXY = "mcp_"
-NO_WORKERS = (GATEWAY, MCP_PROXY, "crd_", "hand_")  # Owners of claims that work on no task.
+NO_WORKERS = (
+    GATEWAY,
+    MCP_PROXY,
+    "crd_",
+    "hand_",
+    "pfl_",
+    "mon_",
+    "srv_",
+)  # Owners of claims that work on no task.
 
 
 class AmbiguousId(InputError):
@@ -199,10 +207,7 @@ def _completed(
 ) -> list[tuple[str, str]]:
     """A completion that cannot be made is none; the shell must not see an error while somebody types."""
     try:
-        config = load_config(folder, database=database)
-        if not config.database_path.exists():
-            return []
-        with opened(config) as app:
+        with opened(load_config(folder, database=database), must_exist=True) as app:
             return ask(app)
     except (AirworthyError, OSError):
         return []

@@ -10,11 +10,12 @@ from airworthy.store.database import (
     StoreError,
     StoreFull,
     StoreReadOnly,
+    StoreRefused,
     Tx,
     ids_alike,
 )
 from airworthy.store.memory import MemoryDatabase
-from airworthy.store.migrate import Migration, migrate
+from airworthy.store.migrate import Migration, StoreInUse, StoreNewer, check_readable, migrate
 from airworthy.store.postgres import PostgresDatabase
 from airworthy.store.sqlite import SQLiteDatabase
 
@@ -31,8 +32,12 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreInUse",
+    "StoreNewer",
     "StoreReadOnly",
+    "StoreRefused",
     "Tx",
+    "check_readable",
     "ids_alike",
     "migrate",
 ]

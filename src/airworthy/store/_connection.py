@@ -3,6 +3,7 @@
 import sqlite3
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from airworthy.store.database import (
@@ -25,14 +26,24 @@ class Connection:
     dialect = "sqlite"
 
     def __init__(
-        self, path: str, *, durable: bool = True, read_only: bool = False, busy_s: float = BUSY_S_MAX
+        self,
+        path: str,
+        *,
+        durable: bool = True,
+        read_only: bool = False,
+        untouched: bool = False,
+        busy_s: float = BUSY_S_MAX,
     ) -> None:
-        """`busy_s`: how long a lock of another process is waited for."""
+        """`busy_s`: how long a lock of another process is waited for. `untouched`: read only, and no byte of the file
+        changes, not even by folding in a log that was left behind.
+        """
         self.path = path
         self.busy_s = busy_s
+        read_only = read_only or untouched
         try:
             self._raw = sqlite3.connect(
-                path,
+                f"{Path(path).resolve().as_uri()}?mode=ro" if untouched else path,
+                uri=untouched,
                 timeout=busy_s,
                 isolation_level=None,
                 check_same_thread=False,

@@ -35,6 +35,12 @@ class StoreReadOnly(StoreError):
     code = "store_read_only"
 
 
+class StoreRefused(StoreError):
+    """The server answers and lets nobody in under this address: a user, a password, a name that is not known there."""
+
+    code = "store_refused"
+
+
 class StoreCorrupt(StoreError):
     """The file is not a database, or is damaged."""
 
@@ -133,7 +139,7 @@ class Database(Protocol):
         ...
 
     async def read(self, query: Callable[[Tx], T]) -> T:
-        """Runs `query` on what is committed; never waits for a writer."""
+        """Runs `query` on what is committed; never waits for a writer. It may be called again, as `op` may."""
         ...
 
     def write_now(self, op: Callable[[Tx], T]) -> T:

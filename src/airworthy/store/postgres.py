@@ -4,12 +4,12 @@ import threading
 import time
 
 from airworthy.core.clock import Clock
-from airworthy.store._pg import Connection, WriteConnection, imported
-from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server
+from airworthy.core.errors import ConfigError
+from airworthy.store._pg import TURN, Connection, WriteConnection, imported
+from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server, check_understood
+from airworthy.store.address import check_address
 from airworthy.store.grouped import GroupedDatabase, announce
 from airworthy.store.writer import GroupWriter
-
-SCHEMES = ("postgresql://", "postgres://")
 
 
 class PostgresDatabase(GroupedDatabase):
@@ -20,14 +20,17 @@ class PostgresDatabase(GroupedDatabase):
     def __init__(self, url: str, *, outage_s: float = OUTAGE_S_MAX, busy_s: float = BUSY_S_MAX) -> None:
         """Before StoreBusy, a server that does not answer is waited for `outage_s`, and a turn `busy_s`.
 
-        Raises: ConfigError without the driver; StoreBusy, StoreError when nobody can be reached there.
+        Raises: ConfigError without the driver, and for an address that cannot be read; StoreBusy when nobody can be
+        reached there; StoreRefused when nobody is let in.
         """
+        check_address(url)
         imported()
+        check_understood(url)
         server = Server(url, outage_s, busy_s)
         self._server = server
         self._time = ServerClock()
         first = WriteConnection(server, name="writer", at=self._time.heard)
-        first.connect_once()
+        self.secrets = first.connect_once()
         super().__init__(
             GroupWriter(first, announce),
             lambda: Connection(
@@ -48,6 +51,20 @@ class PostgresDatabase(GroupedDatabase):
     def url(self) -> str:
         """With its password: for whoever opens another connection there, never for people."""
         return self._server.url
+
+    def check_turns(self) -> None:
+        """All that is fenced rests on writers taking turns, and some servers that speak PostgreSQL only seem to lock.
+
+        Raises: ConfigError on such a server.
+        """
+        got = self.write_now(
+            lambda _: self.read_now(lambda tx: tx.row("SELECT pg_try_advisory_xact_lock(?)", (TURN,)))
+        )
+        if got is None or got[0]:
+            raise ConfigError(
+                f"The server at {self.where} gives one lock to two at once.",
+                mend="Use PostgreSQL itself, or a server whose advisory locks hold: see docs/how-to/scale.md.",
+            )
 
     def clock(self, own: Clock) -> Clock:  # noqa: ARG002  # a machine whose clock is wrong must not end others' leases
         if not self._time.known:

@@ -80,6 +80,19 @@ class ChunkIds:
         return last + 1
 
 
+def chunk_on(day: int, id_: int) -> int:
+    """The id on PostgreSQL of a chunk that another database calls `id_`, of a trace which began on that day."""
+    if id_ >> _CHUNK == day:
+        return id_
+    # Of one that came from PostgreSQL and was counted on from there.
+    number = id_ if id_ < 1 << _CHUNK else 1 << (_CHUNK - 1) | id_ & (1 << (_CHUNK - 1)) - 1
+    return day << _CHUNK | number
+
+
+def day_of_chunk(id_: int) -> int:
+    return id_ >> _CHUNK
+
+
 def first(dialect: str) -> list[str]:
     """DDL of the parts that are there from the beginning."""
     if dialect == "sqlite":

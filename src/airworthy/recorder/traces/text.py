@@ -70,12 +70,16 @@ def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
         "INSERT INTO docs (id, ref, at_us, chunk) VALUES (?, ?, ?, ?)",
         [(id_, doc.ref, doc.at_us, doc.chunk) for id_, doc in placed],
     )
-    if tx.dialect == "sqlite":
-        tx.many("INSERT INTO texts (rowid, words) VALUES (?, ?)", [(id_, doc.words) for id_, doc in placed])
-    else:
-        rows = [(id_, lexemes(doc.words)) for id_, doc in placed]
-        tx.many("INSERT INTO texts (id, words) VALUES (?, ?)", rows)
+    enter(tx, [(id_, doc.words) for id_, doc in placed])
     return left_out
+
+
+def enter(tx: Tx, words: Sequence[tuple[int, str]]) -> None:
+    """The words of each entry, by its id in `docs`."""
+    if tx.dialect == "sqlite":
+        tx.many("INSERT INTO texts (rowid, words) VALUES (?, ?)", words)
+    else:
+        tx.many("INSERT INTO texts (id, words) VALUES (?, ?)", [(id_, lexemes(each)) for id_, each in words])
 
 
 def forget(tx: Tx, ref: str, texts: Sequence[str] = (), *, spans: bool = True) -> int:
