@@ -34,7 +34,8 @@ OPEN = {
     "/login/oidc": "it is how one gets in",
     "/login/oidc/back": "it is how one gets in",
 }
-HOUSE = api()
+with lasting():
+    HOUSE = api()
 HOUSE.people[0] = People()  # Roles alone decide; where people are declared, the queue knows who may what.
 APPLICATION: FastAPI = made_of(HOUSE.parts)
 ROUTES = sorted(openapi.declared(APPLICATION), key=lambda route: (route[0], route[1]))

@@ -10,6 +10,12 @@ from airworthy.store import Database, Tx
 from tests.database import lasting, migrated
 
 
+_COLUMNS = {
+    "sqlite": "SELECT name FROM pragma_table_info(?)",
+    "postgresql": "SELECT column_name FROM information_schema.columns WHERE table_name = ?",
+}
+
+
 @pytest.fixture(scope="module")
 def database() -> Database:
     with lasting():
@@ -66,10 +72,10 @@ _OF_STAFF = {
 def test_every_column_that_names_a_user_is_emptied_by_erasure(database: Database) -> None:
     def named(tx: Tx) -> set[tuple[str, str]]:
         return {
-            (table, row[1])
+            (table, name)
             for table in tables_of(tx)
-            for row in tx.rows(f"PRAGMA table_info({table})")
-            if re.fullmatch(r"user|user_id|whom|owner|by_whom|session|recipient", row[1])
+            for (name,) in tx.rows(_COLUMNS[tx.dialect], (table,))
+            if re.fullmatch(r"user|user_id|whom|owner|by_whom|session|recipient", name)
         }
 
     # Leases of processes, and rows that live only as long as a task is open.
