@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.core.ids import process_nonce
-from airworthy.store import _pg_types
+from airworthy.store import _pg_many, _pg_types
 from airworthy.store._pg_errors import Server, not_installed, translated
 from airworthy.store._pg_said import in_one_piece, said
 from airworthy.store.database import Row, StoreBusy, StoreError
@@ -138,7 +138,16 @@ class Connection:
         return self._run(sql, params).rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._queued.extend((sql, row) for row in rows)
+        copy = _pg_many.copying(sql) if len(rows) >= _pg_many.COPIED_MIN else None
+        if copy is None:
+            self._queued.extend(_pg_many.in_order(sql, rows))
+        else:
+            self.flush()
+            assert self._raw is not None, "begin first"
+            try:
+                _pg_many.copy(self._raw, copy, rows)
+            except imported().Error as error:
+                raise self._told(error) from error
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._run(sql, params).fetchall()
@@ -164,10 +173,13 @@ class Connection:
                     cursor.execute(said(sql, params), params or None)
             return cursor
         except psycopg.Error as error:
-            told = translated(error, self._server)
-            if isinstance(told, ConnectionLost) and error.sqlstate not in UNDONE:
-                raw.close()  # The driver may not have seen yet that nobody is there.
-            raise told from error
+            raise self._told(error) from error
+
+    def _told(self, error: "psycopg.Error") -> StoreError:
+        told = translated(error, self._server)
+        if isinstance(told, ConnectionLost) and error.sqlstate not in UNDONE and self._raw is not None:
+            self._raw.close()  # The driver may not have seen yet that nobody is there.
+        return told
 
     # --- transactions ---
 
