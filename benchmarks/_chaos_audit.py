@@ -72,7 +72,7 @@ def install(url: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as raw:
-        raw.execute(MAKE)  # type: ignore[arg-type]
+        raw.execute(MAKE)
 
 
 def notes(url: str) -> list[Note]:

@@ -176,7 +176,11 @@ def run(
         while _open(app) and time.monotonic() < settled_s:
             time.sleep(0.2)
         took_s = time.monotonic() - began_s
-    verdict = judged(app, ids, folder, notes(url), chaos.happened)
+    log = notes(url)
+    (folder / "log.json").write_text(
+        json.dumps([[asdict(note) for note in log], [asdict(each) for each in chaos.happened]])
+    )
+    verdict = judged(app, ids, folder, log, chaos.happened)
     database.close()
     ends = lines(folder, ENDS)
     details = {
@@ -227,7 +231,7 @@ def figures(verdict: Verdict, plan: Plan, details: dict[str, Any]) -> dict[str, 
     }
 
 
-def _plan(words: Sequence[str]) -> Plan:
+def _asked(words: Sequence[str]) -> tuple[Plan, str | None]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos")
     parser.add_argument("--short", action="store_true", help="120 tasks in half a minute")
     parser.add_argument("--tasks", type=int)
@@ -242,18 +246,20 @@ def _plan(words: Sequence[str]) -> Plan:
         action="store_true",
         help="the control: each machine believes its own clock",
     )
+    parser.add_argument("--keep", help="a folder for what was witnessed, for who looks for a cause")
     asked = {
         name: value for name, value in vars(parser.parse_args(words)).items() if value not in (None, False)
     }
+    keep = asked.pop("keep", None)
     plan = replace(SHORT if asked.pop("short", False) else Plan(), **asked)
     unknown = set(plan.kinds) - set(KINDS)
     if unknown:
         parser.error(f"no such kinds: {', '.join(sorted(unknown))}")
-    return plan
+    return plan, keep
 
 
 def main(words: Sequence[str]) -> int:
-    plan = _plan(words)
+    plan, keep = _asked(words)
     print(
         f"seed {plan.seed}: {plan.tasks} tasks, {plan.workers} workers, {', '.join(plan.kinds)}", flush=True
     )
@@ -267,7 +273,9 @@ def main(words: Sequence[str]) -> int:
 
         with psycopg.connect(f"{server.url}postgres", autocommit=True) as raw:
             raw.execute("CREATE DATABASE chaos")
-        verdict, details = run(plan, f"{server.url}chaos", Path(folder), server, tell)
+        seen = Path(keep or folder)
+        seen.mkdir(parents=True, exist_ok=True)
+        verdict, details = run(plan, f"{server.url}chaos", seen, server, tell)
     for fault in verdict.faults:
         print(fault)
     print(json.dumps(figures(verdict, plan, details)))

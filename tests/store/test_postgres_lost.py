@@ -1,11 +1,13 @@
 """What a connection to PostgreSQL that is lost at the worst moment leaves behind: each write stored once, or told."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from benchmarks._wire import Fate, Wire
 
@@ -94,6 +96,20 @@ def test_cut_before_the_answer_comes_the_write_is_not_done_again(
 
     assert ids(database) == [1]
     assert deaf.seen == 1
+
+
+def test_what_a_function_stored_inside_a_select_is_not_stored_again(
+    wire: Wire, database: PostgresDatabase
+) -> None:
+    """The server says whether anything was written; the text of a statement does not."""
+    make = "CREATE FUNCTION add_note() RETURNS bigint LANGUAGE sql AS $$"
+    insert = "INSERT INTO notes (id, words) SELECT COUNT(*), 'x' FROM notes RETURNING id $$"
+    database.write_now(lambda tx: tx.execute(f"{make} {insert}"))
+    wire.judge = Once(b"COMMIT", Fate.DEAF)
+
+    database.write_now(lambda tx: tx.rows("SELECT add_note()"))
+
+    assert ids(database) == [0]
 
 
 def test_cut_again_while_it_asks_whether_it_was_stored(wire: Wire, database: PostgresDatabase) -> None:
@@ -313,6 +329,24 @@ async def test_a_write_that_fails_before_it_has_sent_anything_takes_no_neighbour
 
     assert isinstance(answers[1], ValueError)
     assert ids(database) == [1]
+
+
+def test_a_writer_frozen_with_half_a_message_sent_loses_its_turn_to_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """The server would wait for the other half without end. Patched: the bounds are made short, nothing else."""
+    monkeypatch.setattr(_pg, "IDLE_IN_TURN_MS", 100)
+    monkeypatch.setattr(_pg, "SLICE_S", 0.15)
+    database = PostgresDatabase(url)
+    with psycopg.connect(url, autocommit=True) as frozen:
+        with contextlib.suppress(psycopg.OperationalError), frozen.pipeline():
+            frozen.execute("BEGIN")
+            frozen.execute("SELECT pg_advisory_xact_lock(%s)", (_pg.TURN,))  # And no Sync behind it.
+
+            database.write_now(put(1))
+
+    assert ids(database) == [1]
+    database.close()
 
 
 @pytest.mark.slow

@@ -22,17 +22,26 @@ TURN: Final = 0x61697277
 IDLE_IN_TURN_MS: Final = (
     2_000  # A writer that is frozen in its turn loses it, so that it freezes nobody else.
 )
+# A turn is waited for in slices; after each, whoever holds it up is looked for.
+SLICE_S: Final = 2.0
+FROZEN: Final = (
+    "SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = ?"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND a.wait_event_type = 'Client' AND a.pid <> pg_backend_pid()"
+    " AND clock_timestamp() - GREATEST(a.query_start, a.state_change) > make_interval(secs => ?::float / 1000)"
+)
 BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 # The transaction is over, and its connection is as good as before.
 UNDONE: Final = ("40001", "40P01")
 # Beside what a transaction writes: which of its writer's it is, so that a commit nobody answered can be looked up.
 # Not by its xid: a server that crashed gives the same number to another transaction.
+# Only where anything was written, as the server itself sees it: nobody waits for a disk to have read something.
 MARK: Final = (
-    "INSERT INTO commits (writer, batch, at_us) VALUES (?, ?, ?)"
-    " ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at_us = excluded.at_us"
+    "INSERT INTO commits (writer, batch, at_us) SELECT ?, ?::bigint, ?::bigint"
+    " WHERE pg_current_xact_id_if_assigned() IS NOT NULL ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at_us = excluded.at_us"
 )
 MARKS_KEPT_US: Final = 86_400 * 1_000_000
-WRITES_NOTHING: Final = ("SELECT", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 STATEMENTS_PREPARED: Final = 500
 
 
@@ -203,12 +212,14 @@ class WriteConnection(Connection):
             settings=f"SET idle_in_transaction_session_timeout = {IDLE_IN_TURN_MS};"
             f" SET lock_timeout = '{server.busy_s * 1000:.0f}ms'",
         )
-        self._turn = f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}({TURN})"
+        slice_ms = min(SLICE_S, server.busy_s) * 1000
+        lock = f"pg_advisory_xact_lock{'_shared' if shared else ''}({TURN})"
+        self._turn = f"SELECT set_config('lock_timeout', '{slice_ms:.0f}ms', true), {lock}"
+        self._in_turn = f"set_config('lock_timeout', '{server.busy_s * 1000:.0f}ms', true)"
         self._at = at
         self._writer = process_nonce()
         self._batch = 0
         self._began_us = 0
-        self._wrote = False
         self._marks = False
         self._epochs: dict[str, int | None] = {}
 
@@ -217,18 +228,40 @@ class WriteConnection(Connection):
         self._queued.clear()
         if not self._marks:
             self._marks = self._may_mark()
-        self.put("BEGIN")
-        self.put(self._turn)
-        rows = self.rows(
-            "SELECT '', (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
-            + (" UNION ALL SELECT name, epoch FROM claims WHERE name = ANY (?)" if fences else ""),
-            (list(fences),) if fences else (),
-        )
-        self._began_us = rows[0][1]
+        until_s = time.monotonic() + self._server.busy_s
+        while True:
+            try:
+                rows = self._begun(fences)
+                break
+            except StoreBusy:
+                self.rollback()
+                if time.monotonic() >= until_s:
+                    raise
+                self._free_the_turn()
+        self._began_us = rows[0][2]
         self._at(self._began_us)
         self._epochs = dict.fromkeys(fences)
-        self._epochs.update((name, epoch) for name, epoch in rows[1:])
-        self._wrote = False
+        self._epochs.update((name, epoch) for name, _, epoch in rows[1:])
+
+    def _begun(self, fences: Sequence[str]) -> list[Row]:
+        self.open()
+        self.put("BEGIN")
+        self.put(self._turn)
+        return self.rows(
+            f"SELECT '', {self._in_turn}, (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+            + (" UNION ALL SELECT name, '', epoch FROM claims WHERE name = ANY (?)" if fences else ""),
+            (list(fences),) if fences else (),
+        )
+
+    def _free_the_turn(self) -> None:
+        """Ends the session of a process that was frozen, or parted from the server, with half a message sent.
+
+        One that is idle in its turn ends by the server's own bound; this one the server waits for without end.
+        """
+        try:
+            self.rows(FROZEN, (TURN, IDLE_IN_TURN_MS))
+        except StoreError:
+            self.rollback()  # It may not look, or there is nothing to see; the bound of the wait holds all the same.
 
     def _may_mark(self) -> bool:
         """False in a database that is only being made."""
@@ -260,10 +293,7 @@ class WriteConnection(Connection):
         super().many(sql, rows)
 
     def _note(self, sql: str, params: Sequence[Any]) -> None:
-        if sql.startswith(WRITES_NOTHING):
-            return
-        self._wrote = True
-        if not self._epochs or " claims " not in sql:
+        if not self._epochs or " claims " not in sql or sql.startswith("SELECT"):
             return
         # A claim taken in this very transaction counts for the writes behind it.
         if "WHERE name = ?" in sql or "INTO claims" in sql:
@@ -274,17 +304,15 @@ class WriteConnection(Connection):
             self._epochs = {}
 
     def commit(self) -> None:
-        marked = self._wrote and self._marks
-        if marked:
+        if self._marks:
             self._batch += 1
             super().put(MARK, (self._writer, self._batch, self._began_us))
         try:
             self._run("COMMIT", ())
         except ConnectionLost as error:
-            if not self._wrote:
-                raise  # Whether it is done again makes no difference.
-            if not marked:
+            if not self._marks:
                 raise _unsure(self._server, error) from error
+            # Without a mark nothing is stored, or there was nothing to store: doing it again makes no difference.
             if not self._happened():
                 raise
 
@@ -321,14 +349,17 @@ def _unsure(server: Server, error: StoreError) -> StoreError:
 def _in_one_piece(pipeline: Any) -> Iterator[None]:
     """All that is queued leaves together, at the end.
 
-    The driver would send each statement as it comes. A process that is frozen between two of them would hold the turn,
-    and the server would not count that as idle, because it waits for the rest; also, a journey costs a system call.
+    The driver would send each statement as it comes, and look for answers in between. A process that is frozen between
+    two of them would hold the turn, and the server would not count that as idle, because it waits for the rest; also,
+    each costs system calls. What fills more than a buffer still leaves in several pieces: see `_free_the_turn`.
     """
     pipeline._communicate_gen = lambda: iter(())
     try:
         yield
     finally:
         del pipeline._communicate_gen
+    while pipeline.command_queue:
+        pipeline.command_queue.popleft()()
 
 
 def _said(sql: str, params: Sequence[Any]) -> str:
