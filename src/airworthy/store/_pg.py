@@ -11,6 +11,7 @@ from airworthy.store import _pg_many, _pg_types
 from airworthy.store._pg_errors import Server, not_installed, translated
 from airworthy.store._pg_said import in_one_piece, said
 from airworthy.store.database import Row, StoreBusy, StoreError
+from airworthy.store.tally import Tally
 from airworthy.store.writer import ConnectionLost
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Connection:
         self._raw: psycopg.Connection[Row] | None = None
         self._down = False
         self._queued: list[tuple[str, Sequence[Any]]] = []
+        self._tally = Tally()
 
     # --- a connection ---
 
@@ -130,7 +132,12 @@ class Connection:
     def put(self, sql: str, params: Sequence[Any] = ()) -> None:
         self._queued.append((sql, params))
 
+    def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
+        self._tally.add(sql, key, amounts)
+
     def flush(self) -> None:
+        for sql, rows in self._tally.poured():
+            self.many(sql, rows)
         if self._queued:
             self._run(None, ())
 
@@ -196,6 +203,7 @@ class Connection:
         self.put("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def rollback(self) -> None:
+        self._tally.clear()
         began = any(sql.startswith("BEGIN") for sql, _ in self._queued)
         self._queued.clear()
         if not began and self.in_transaction:
@@ -211,6 +219,7 @@ class Connection:
         self.put("RELEASE SAVEPOINT one")
 
     def rollback_to(self) -> None:
+        self._tally.clear()
         asked = ("SAVEPOINT one", ()) in self._queued  # Nothing since has been sent.
         self._queued.clear()
         if not asked:
@@ -246,6 +255,7 @@ class WriteConnection(Connection):
     def begin(self, fences: Sequence[str] = ()) -> None:
         self.open()
         self._queued.clear()
+        self._tally.clear()
         if not self._marks:
             self._marks = self._may_mark()
         rows = self._in_turn(
