@@ -10,6 +10,7 @@ from airworthy.core.ids import process_nonce
 from airworthy.store import _pg_types
 from airworthy.store._pg_errors import Server, not_installed, translated
 from airworthy.store._pg_said import in_one_piece, said
+from airworthy.store._pg_wait import connection_class
 from airworthy.store.database import Row, StoreBusy, StoreError
 from airworthy.store.writer import ConnectionLost
 
@@ -103,7 +104,7 @@ class Connection:
         driver = imported()
         raw: psycopg.Connection[Row] | None = None
         try:
-            raw = driver.connect(
+            raw = connection_class().connect(
                 self._server.url, autocommit=True, application_name=f"airworthy {self._name}",
                 connect_timeout=CONNECT_S_MAX, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
                 tcp_user_timeout=10_000,
