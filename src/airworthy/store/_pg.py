@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.core.ids import process_nonce
-from airworthy.store import _pg_types
+from airworthy.store import _pg_many, _pg_types
 from airworthy.store._pg_errors import Server, not_installed, translated
 from airworthy.store._pg_said import in_one_piece, said
 from airworthy.store._pg_wait import connection_class
 from airworthy.store.database import Row, StoreBusy, StoreError
+from airworthy.store.tally import Tally
 from airworthy.store.writer import ConnectionLost
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Connection:
         self._raw: psycopg.Connection[Row] | None = None
         self._down = False
         self._queued: list[tuple[str, Sequence[Any]]] = []
+        self._tally = Tally()
 
     # --- a connection ---
 
@@ -131,7 +133,12 @@ class Connection:
     def put(self, sql: str, params: Sequence[Any] = ()) -> None:
         self._queued.append((sql, params))
 
+    def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
+        self._tally.add(sql, key, amounts)
+
     def flush(self) -> None:
+        for sql, rows in self._tally.poured():
+            self.many(sql, rows)
         if self._queued:
             self._run(None, ())
 
@@ -139,7 +146,16 @@ class Connection:
         return self._run(sql, params).rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._queued.extend((sql, row) for row in rows)
+        copy = _pg_many.copying(sql) if len(rows) >= _pg_many.COPIED_MIN else None
+        if copy is None:
+            self._queued.extend(_pg_many.in_order(sql, rows))
+        else:
+            self.flush()
+            assert self._raw is not None, "begin first"
+            try:
+                _pg_many.copy(self._raw, copy, rows)
+            except imported().Error as error:
+                raise self._told(error) from error
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._run(sql, params).fetchall()
@@ -165,10 +181,13 @@ class Connection:
                     cursor.execute(said(sql, params), params or None)
             return cursor
         except psycopg.Error as error:
-            told = translated(error, self._server)
-            if isinstance(told, ConnectionLost) and error.sqlstate not in UNDONE:
-                raw.close()  # The driver may not have seen yet that nobody is there.
-            raise told from error
+            raise self._told(error) from error
+
+    def _told(self, error: "psycopg.Error") -> StoreError:
+        told = translated(error, self._server)
+        if isinstance(told, ConnectionLost) and error.sqlstate not in UNDONE and self._raw is not None:
+            self._raw.close()  # The driver may not have seen yet that nobody is there.
+        return told
 
     # --- transactions ---
 
@@ -185,6 +204,7 @@ class Connection:
         self.put("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def rollback(self) -> None:
+        self._tally.clear()
         began = any(sql.startswith("BEGIN") for sql, _ in self._queued)
         self._queued.clear()
         if not began and self.in_transaction:
@@ -200,6 +220,7 @@ class Connection:
         self.put("RELEASE SAVEPOINT one")
 
     def rollback_to(self) -> None:
+        self._tally.clear()
         asked = ("SAVEPOINT one", ()) in self._queued  # Nothing since has been sent.
         self._queued.clear()
         if not asked:
@@ -235,6 +256,7 @@ class WriteConnection(Connection):
     def begin(self, fences: Sequence[str] = ()) -> None:
         self.open()
         self._queued.clear()
+        self._tally.clear()
         if not self._marks:
             self._marks = self._may_mark()
         rows = self._in_turn(
