@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airworthy.core.ids import process_nonce
 from airworthy.store import _pg_many
 from airworthy.store._pg_errors import Server, not_installed, translated
+from airworthy.store._pg_wait import connection_class
 from airworthy.store._pg_wire import Answer, Wire
 from airworthy.store.database import Row, StoreBusy, StoreError
 from airworthy.store.tally import Tally
@@ -105,7 +106,7 @@ class Connection:
         driver = imported()
         raw: psycopg.Connection[Row] | None = None
         try:
-            raw = driver.connect(
+            raw = connection_class().connect(
                 self._server.url, autocommit=True, application_name=f"airworthy {self._name}",
                 connect_timeout=CONNECT_S_MAX, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
                 tcp_user_timeout=10_000,
@@ -211,11 +212,13 @@ class Connection:
 
     def rollback_to(self) -> None:
         self._tally.clear()
-        asked = ("SAVEPOINT one", ()) in self._queued  # Nothing since has been sent.
+        if ("SAVEPOINT one", ()) in self._queued:
+            # Nothing since has been sent; what was queued before it still has to be.
+            del self._queued[self._queued.index(("SAVEPOINT one", ())) :]
+            return
         self._queued.clear()
-        if not asked:
-            self._run("ROLLBACK TO SAVEPOINT one", ())
-            self.put("RELEASE SAVEPOINT one")
+        self._run("ROLLBACK TO SAVEPOINT one", ())
+        self.put("RELEASE SAVEPOINT one")
 
 
 class WriteConnection(Connection):

@@ -9,8 +9,9 @@ import select
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
+from airworthy.store import _pg_wait
 from airworthy.store._pg_types import bound, loaders_of
 from airworthy.store.database import Row
 
@@ -66,17 +67,24 @@ class Wire:
         if self._old and self._pgconn.transaction_status != IN_ERROR:
             old, self._old = self._old, []
             _checked(self._pgconn.exec_(b"; ".join(b"DEALLOCATE " + name for name in old)))
+        pgconn = self._pgconn
         if not params:
-            return Answer(_checked(self._pgconn.exec_params(sql.encode(), None)))
+            pgconn.send_query_params(sql.encode(), None)
+            return Answer(self._only())
         values = bound(params)
         name = self._names.get((sql, values.types))
         if name is None:
             name = self._fresh()
-            _checked(self._pgconn.prepare(name, numbered(sql), values.types))
+            pgconn.send_prepare(name, numbered(sql), values.types)
+            self._only()
             self._names[sql, values.types] = name
-        # None is NULL, whatever the driver's types say.
-        given = cast("list[bytes]", values.values)
-        return Answer(_checked(self._pgconn.exec_prepared(name, given, values.formats)))
+        pgconn.send_query_prepared(name, values.values, values.formats)
+        return Answer(self._only())
+
+    def _only(self) -> "PGresult":
+        self._leave()
+        result = self._answer()
+        return _checked(result)
 
     def together(self, statements: Sequence[Statement]) -> Answer:
         """The answer of the last. At the first that fails, the rest is not carried out. Raises: psycopg.Error."""
@@ -194,8 +202,14 @@ IN_ERROR: Final = 3  # PQTRANS_INERROR
 
 def _checked(result: "PGresult") -> "PGresult":
     if result.status in (FATAL, ABORTED):
+        from psycopg import OperationalError
         from psycopg.errors import error_from_result
+        from psycopg.pq import DiagnosticField
 
+        if not result.error_field(
+            DiagnosticField.SQLSTATE
+        ):  # It is libpq that speaks: the connection is gone.
+            raise OperationalError(result.error_message.decode("utf-8", "replace"))
         raise error_from_result(result)
     return result
 
@@ -203,4 +217,7 @@ def _checked(result: "PGresult") -> "PGresult":
 def _await(pgconn: "PGconn", events: int) -> None:
     poll = select.poll()
     poll.register(pgconn.socket, events)
-    poll.poll()
+    if not poll.poll(_pg_wait.SILENCE_S_MAX * 1000):
+        from psycopg import OperationalError
+
+        raise OperationalError(f"the server was silent for {_pg_wait.SILENCE_S_MAX:g} s")
