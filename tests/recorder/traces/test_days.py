@@ -75,6 +75,16 @@ def test_a_day_is_made_when_its_first_span_comes_and_what_is_older_than_all_lies
     assert kit.words(database, "alpha") == [OTHER, TRACE, THIRD]
 
 
+def test_a_new_chunk_has_another_number_than_those_that_were_moved_here(database: Database) -> None:
+    moved = [days.chunk_on(FIRST, number) for number in (7, 1_000_000)]
+    database.write_now(lambda tx: days.count_on(tx, moved))
+    told(database, TRACE, NOON_US)
+    (row,) = database.read_now(lambda tx: tx.rows("SELECT id FROM chunks"))
+
+    assert row[0] > days.chunk_on(FIRST, 1_000_000)
+    assert [days.day_of_chunk(id_) for id_ in (*moved, row[0])] == [FIRST] * 3
+
+
 def test_days_are_made_ahead_once(database: Database) -> None:
     days.ahead(database, NOON_US)
     days.ahead(database, NOON_US)

@@ -121,6 +121,28 @@ class ChunkIds:
         return (day_of(at_us) << _CHUNK) + self._numbers.pop()
 
 
+def chunk_on(day: int, id_: int) -> int:
+    """The id on PostgreSQL of a chunk that another database calls `id_`, of a trace which began on that day."""
+    if id_ >> _CHUNK == day:
+        return id_
+    # Of one that came from PostgreSQL and was counted on from there.
+    number = id_ if id_ < 1 << _CHUNK else 1 << (_CHUNK - 1) | id_ & (1 << (_CHUNK - 1)) - 1
+    return day << _CHUNK | number
+
+
+def day_of_chunk(id_: int) -> int:
+    return id_ >> _CHUNK
+
+
+def count_on(tx: Tx, ids: Iterable[int]) -> None:
+    """New chunks get other numbers than these, which came from another database."""
+    last = max((id_ & ((1 << _CHUNK) - 1) for id_ in ids), default=0)
+    if last and tx.dialect != "sqlite":
+        tx.rows(
+            "SELECT setval('chunk_numbers', GREATEST(?, (SELECT last_value FROM chunk_numbers)))", (last,)
+        )
+
+
 def first(dialect: str) -> list[str]:
     """DDL of the parts that are there from the beginning."""
     if dialect == "sqlite":
