@@ -1,6 +1,7 @@
 """Runs `async def test_*` in virtual time; plain tests are untouched."""
 
 import functools
+import gc
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 
 from tests import database, reaching
 from tests.virtual import run_virtual
+
+GARBAGE_AT = (
+    5_000  # Objects made since the last look, before the youngest are looked through: seven times the usual.
+)
 
 
 def _in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -44,6 +49,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if not config.getoption("--databases-only") or collection_path.suffix != ".py":
         return None
     return None if reaching.reaches(collection_path) else True
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: looking through a million objects again and again took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AT)
 
 
 def pytest_configure(config: pytest.Config) -> None:

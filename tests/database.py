@@ -6,12 +6,13 @@ writes lies in one transaction that is never committed. What needs several conne
 """
 
 import atexit
+import contextlib
 import fcntl
 import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -396,6 +397,14 @@ class Before:
 
     def close(self) -> None:
         self.inner.close()
+
+
+@contextlib.contextmanager
+def lasting() -> Iterator[None]:
+    """Databases that are made within it are shared by tests, and stay until the process ends."""
+    before = len(_lent)
+    yield
+    del _lent[before:]
 
 
 def end_test() -> None:
