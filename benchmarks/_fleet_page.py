@@ -49,6 +49,8 @@ def answers(plans: Sequence[Plan]) -> str:
                 _rounded(plan.connections), _rounded(plan.gb_per_day, 2),
             )
             for plan in sorted(plans, key=lambda plan: plan.demand.agents)
+            # What one agent needs does not depend on when its tasks come.
+            if plan.demand.agents > 1 or plan is plans[0]
         ],
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -250,6 +250,12 @@ def idle(server: Server, nice: int = 0) -> tuple[float, float]:
     return round(found["cpu_s"] / found["seconds"], 4), round(database_s / found["seconds"], 4)
 
 
+def active_of(order: Order, memory: Mapping[str, float]) -> Waiting:
+    """What a task costs a worker that holds as many as it may, all of them waiting for their model."""
+    each_kb = (memory["busy_mb"] - memory["mb"]) * 1024 / order.concurrency
+    return Waiting("active", order.concurrency, round(each_kb, 2), None, None, None)
+
+
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [each for each in values if each is not None]
     return round(sum(known) / len(known), 4) if known else None
@@ -326,10 +332,7 @@ def main() -> None:
             server.name,
             str(about["python"]),
         )
-    at_once = next(each.concurrency for each in ORDERS if each.model_ms)
-    active = Waiting(
-        "active", at_once, round((memory["busy_mb"] - memory["mb"]) * 1024 / at_once, 2), None, None, None
-    )
+    active = active_of(next(each for each in ORDERS if each.model_ms), memory)
     written(
         Measured(
             where,

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +19,7 @@ from benchmarks._environment import ROOT, NotTaken, Peer, answer, last_json, mac
 from benchmarks._figures import median_of, percentile, ratios, rounded
 from benchmarks._fleet_meter import cpu_s
 from benchmarks._fleet_points import LATEST, Growth, Machine, Measured, Point, Waiting, written
-from benchmarks._fleet_probe import Order, Postgres, idle, measured, server_of
+from benchmarks._fleet_probe import ORDERS, Order, Postgres, active_of, idle, measured, server_of
 from benchmarks._scale_rows import copies, copy_id
 
 DBOS = Peer("dbos", "benchmarks._peers.dbos_postgres", ("dbos==3.4.0",))
@@ -60,6 +60,7 @@ class Findings:
     growth: list[Growth] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     rss_mb: dict[int, float] = field(default_factory=dict)
+    active: Waiting | None = None
     idle: tuple[float, float] | None = None
     worker_mb: float | None = None
     notes: list[str] = field(default_factory=lambda: list(READING))
@@ -95,8 +96,9 @@ def main() -> None:
         str(about["database"]),
         str(about["python"]),
     )
+    waiting = [*found.waiting, *([] if found.active is None else [found.active])]
     whole = Measured(
-        where, tuple(found.points), tuple(found.growth), tuple(found.waiting), found.worker_mb,
+        where, tuple(found.points), tuple(found.growth), tuple(waiting), found.worker_mb,
         *(found.idle or (None, None)), tuple(found.notes),
     )  # fmt: skip
     if not said.quick:
@@ -123,8 +125,12 @@ def _round(server: Postgres, plan: Plan, number: int, found: Findings) -> None:
     except NotTaken as why:
         found.dbos.append(None)
         found.notes.append(f"dbos: {why}")
-    for workers in WORKERS:
-        found.points.append(measured(server, Order(workers, 50, 8, 0, tasks(800)), number)[0])
+    # The points from which benchmarks.simulate_fleet learns, and those that it has to foresee.
+    for order in ORDERS:
+        point, memory = measured(server, replace(order, tasks=tasks(order.tasks)), number)
+        found.points.append(point)
+        if order.model_ms:
+            found.active = active_of(order, memory)
 
 
 # --- among many that wait ---
@@ -233,7 +239,9 @@ def _chaos(found: Findings, *, short: bool) -> dict[str, Any]:
 def _figures(found: Findings) -> dict[str, Any]:
     def tasks_per_s(workers: int) -> float | None:
         taken = [
-            each.tasks_per_s for each in found.points if (each.workers, each.concurrency) == (workers, 50)
+            each.tasks_per_s
+            for each in found.points
+            if (each.workers, each.concurrency, each.steps) == (workers, 50, 8)
         ]
         return rounded(median_of(taken), 1)
 

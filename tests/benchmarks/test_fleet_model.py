@@ -21,7 +21,9 @@ from benchmarks._fleet_inside import House, Work, simulated
 from benchmarks._fleet_plan import Demand, Pattern, carried, per_task_and_step, planned
 from benchmarks._fleet_points import Machine, Measured, Point, Unreadable, Waiting, parsed, read, written
 
-from benchmarks import simulate_fleet
+from benchmarks import _fleet_page, simulate_fleet
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "explanation" / "capacity.md"
 
 TRUE = Costs(
     loop=Cost(0.0004, 0.0002, 0.0002),
@@ -124,6 +126,7 @@ def test_calibration_takes_no_point_that_it_has_to_foresee(measured: Measured) -
         calibrated([each for each in used if each.steps == 2], CORES)
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_a_fleet_like_the_model_is_foreseen(measured: Measured) -> None:
     found = checked(measured, costs_of(measured))
 
@@ -131,6 +134,7 @@ def test_a_fleet_like_the_model_is_foreseen(measured: Measured) -> None:
     assert [abs(each.error) < 0.1 for each in found] == [True] * 7
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_of_several_rounds_the_one_least_disturbed_counts(measured: Measured) -> None:
     noisy = [replace(each, round=2, seconds=3 * each.seconds, others_cpu_s=2.0) for each in measured.points]
 
@@ -138,6 +142,29 @@ def test_of_several_rounds_the_one_least_disturbed_counts(measured: Measured) ->
 
     assert len(found) == len(measured.points)
     assert {each.point.round for each in found} == {1}
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_the_committed_points_are_foreseen_and_the_page_says_how_well() -> None:
+    """When others are measured: `python -m benchmarks.simulate_fleet --page docs/explanation/capacity.md`."""
+    committed = read()
+
+    found = checked(committed, costs_of(committed))
+
+    assert {each.point.title(): each.error for each in found if each.foreseen and not each.holds} == {}
+    assert _fleet_page.predictions(found) in PAGE.read_text(encoding="utf-8")
+
+
+def test_tables_go_where_the_page_has_marks_for_them_and_nothing_else_changes(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    mark = _fleet_page.BEGIN.format("one")
+    page.write_text(f"before\n\n{mark}\n\nold\n\n{_fleet_page.END}\n\nafter\n")
+
+    _fleet_page.rewritten(page, {"one": "new"})
+
+    assert page.read_text() == f"before\n\n{mark}\n\nnew\n\n{_fleet_page.END}\n\nafter\n"
+    with pytest.raises(ValueError, match="two"):
+        _fleet_page.rewritten(page, {"two": "new"})
 
 
 def run(monkeypatch: pytest.MonkeyPatch, points: Path, data: Path) -> int:
@@ -154,6 +181,7 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_it_ends_well_when_it_foresees_and_plans_by_chance_without_recordings(
     measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,6 +195,7 @@ def test_it_ends_well_when_it_foresees_and_plans_by_chance_without_recordings(
     assert any("no recorded arrivals" in note for note in found["notes"])  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_it_fails_when_a_point_is_further_off_than_a_quarter(
     measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,6 +255,7 @@ def test_a_folder_without_recordings_is_said(tmp_path: Path) -> None:
         recordings(tmp_path)
 
 
+@pytest.mark.slow  # Fleets are simulated, event by event.
 def test_more_agents_never_need_less_and_more_places_need_fewer_workers(measured: Measured) -> None:
     costs = costs_of(measured)
     few, many = (

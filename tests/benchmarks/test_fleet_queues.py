@@ -95,6 +95,7 @@ def test_a_closed_loop_is_bound_by_its_busiest_station_or_by_its_customers() -> 
     assert closed_bound(2, 0.5, 9.5, 10) == 1.0
 
 
+@pytest.mark.slow  # Tens of thousands of arrivals, for a mean that can be told from its neighbours.
 def test_simulated_places_wait_as_erlang_says() -> None:
     rng = random.Random(SEED + 1)
     times = chance(8.0, 60_000)
@@ -106,6 +107,7 @@ def test_simulated_places_wait_as_erlang_says() -> None:
     assert found.at(0.99) == pytest.approx(mmc_wait_at(8.0, 1.0, 10, 0.99), rel=0.12)
 
 
+@pytest.mark.slow  # Tens of thousands of arrivals, for a mean that can be told from its neighbours.
 def test_one_simulated_place_with_equal_tasks_waits_as_crommelin_says() -> None:
     found = waits(chance(0.7, 60_000), [1.0], workers=1, places=1)
 
