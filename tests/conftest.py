@@ -11,7 +11,7 @@ import pytest
 from tests import database
 from tests.virtual import run_virtual
 
-GARBAGE_AT = 5_000  # So many new objects before the youngest are looked through: seven times as many as usual.
+GARBAGE_AT = 5_000  # New objects before the youngest are looked through: seven times as many as usual.
 
 
 def _in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
