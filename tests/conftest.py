@@ -1,6 +1,7 @@
 """Runs `async def test_*` in virtual time; plain tests are untouched."""
 
 import functools
+import gc
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -9,6 +10,10 @@ import pytest
 
 from tests import database
 from tests.virtual import run_virtual
+
+GARBAGE_AT = (
+    5_000  # Objects made since the last look, before the youngest are looked through: seven times the usual.
+)
 
 
 def _in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -31,6 +36,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     _in_virtual_time(test)(**{name: pyfuncitem.funcargs[name] for name in names})
     return True
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: looking through a million objects again and again took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AT)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,18 +6,17 @@ writes lies in one transaction that is never committed. What needs several conne
 """
 
 import atexit
+import contextlib
 import fcntl
 import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
-
-import pytest
 
 import airworthy.app.build
 import airworthy.store
@@ -39,6 +38,10 @@ from airworthy.store._pg import WriteConnection
 from airworthy.store._pg_errors import Server
 from airworthy.store.writer import Job, nested, run_batch
 from benchmarks import pg_server
+from tests.virtual import wait_external
+
+if TYPE_CHECKING:
+    import pytest
 
 T = TypeVar("T")
 
@@ -163,7 +166,14 @@ def _template() -> str:
 _of_folder: dict[Path, str] = {}
 
 
-def for_commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class _Awaited(PostgresDatabase):
+    """Virtual time waits for its writes: while the server works, no thread of ours does."""
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
+        return await wait_external(super().write(op, fence=fence, beside=beside))
+
+
+def for_commands(folder: Path, monkeypatch: "pytest.MonkeyPatch") -> None:
     """Commands of this test find a database of its own: the file of the folder they are in, or one with all tables."""
     monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
     if ON_POSTGRES:
@@ -184,7 +194,7 @@ def address(folder: Path) -> str:
 
 def opened(where: str) -> Database:
     """`where`: an address as above."""
-    return PostgresDatabase(where) if "://" in where else SQLiteDatabase(where)
+    return _Awaited(where) if "://" in where else SQLiteDatabase(where)
 
 
 def opened_at(folder: Path) -> Database:
@@ -329,6 +339,14 @@ class Before:
 
     def close(self) -> None:
         self.inner.close()
+
+
+@contextlib.contextmanager
+def lasting() -> Iterator[None]:
+    """Databases that are made within it are shared by tests, and stay until the process ends."""
+    before = len(_lent)
+    yield
+    del _lent[before:]
 
 
 def end_test() -> None:

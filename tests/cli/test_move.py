@@ -2,8 +2,9 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from airworthy.app.config import Config
 from airworthy.recorder.traces.filter import parse
 from airworthy.recorder.traces.find import find
 from airworthy.recorder.traces.read import spans_of
-from airworthy.store import Database, PostgresDatabase, SQLiteDatabase, lease
+from airworthy.store import Database, PostgresDatabase, SQLiteDatabase, Tx, lease
 from airworthy.store.catalog import tables
 from tests.cli.conftest import Airworthy
 from tests.database import fresh
@@ -64,23 +65,23 @@ def words(database: Database, text: str) -> list[str]:
 
 
 @pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The n-th write from now on ends the process: by turns before it is stored, and after, before anybody hears."""
     after = [1_000_000]
     real = PostgresDatabase.write_now
 
-    def write_now(self: PostgresDatabase, op: object) -> object:
+    def write_now(self: PostgresDatabase, op: Callable[[Tx], Any]) -> Any:
         after[0] -= 1
         if after[0] == 0:
             raise SystemExit(9)
-        result = real(self, op)  # type: ignore[arg-type]  # handed on as it is
+        result = real(self, op)
         if after[0] == 1 and len(after) % 2:
             after.append(0)
             raise SystemExit(9)
         return result
 
     monkeypatch.setattr(PostgresDatabase, "write_now", write_now)
-    yield after
+    return after
 
 
 def test_all_is_moved_through_any_crash_and_is_used_there_and_moves_back(

@@ -21,9 +21,11 @@ from airworthy.store import (
     StoreError,
     Tx,
     _pg,
+    _pg_said,
     lease,
     migrate,
 )
+from airworthy.store.postgres import ServerClock
 from airworthy.store.tables import MIGRATIONS as STORE
 from tests.database import fresh
 
@@ -299,7 +301,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 ) -> None:
     """Patched to look in the middle: a turn taken by half a message would be held without counting as idle."""
     other = PostgresDatabase(url)
-    real, seen = _pg._said, []
+    real, seen = _pg_said.said, []
 
     def looking(sql: str, params: Sequence[Any]) -> str:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
@@ -310,7 +312,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 
     database = PostgresDatabase(url)
     database.write_now(put(1))
-    monkeypatch.setattr(_pg, "_said", looking)
+    monkeypatch.setattr(_pg, "said", looking)
     database.write_now(put(2))
 
     assert seen == [[]]
@@ -338,12 +340,12 @@ def test_a_writer_frozen_with_half_a_message_sent_loses_its_turn_to_those_who_wa
     monkeypatch.setattr(_pg, "IDLE_IN_TURN_MS", 100)
     monkeypatch.setattr(_pg, "SLICE_S", 0.15)
     database = PostgresDatabase(url)
-    with psycopg.connect(url, autocommit=True) as frozen:
-        with contextlib.suppress(psycopg.OperationalError), frozen.pipeline():
-            frozen.execute("BEGIN")
-            frozen.execute("SELECT pg_advisory_xact_lock(%s)", (_pg.TURN,))  # And no Sync behind it.
+    lost, frozen = contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, autocommit=True)
+    with frozen, lost, frozen.pipeline():
+        frozen.execute("BEGIN")
+        frozen.execute("SELECT pg_advisory_xact_lock(%s)", (_pg.TURN,))  # And no Sync behind it.
 
-            database.write_now(put(1))
+        database.write_now(put(1))
 
     assert ids(database) == [1]
     database.close()
@@ -390,3 +392,37 @@ def test_the_time_is_the_servers_whatever_the_machine_says(url: str) -> None:
 
     assert abs(database.clock(Ahead()).now_us() - SystemClock().now_us()) < 5_000_000
     database.close()
+
+
+def test_an_answer_that_lay_about_while_the_process_was_frozen_does_not_set_its_clock_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Patched: the monotonic clock, which goes on while a process is stopped."""
+    now_s = 1000.0
+    monkeypatch.setattr("airworthy.store.postgres.time.monotonic_ns", lambda: round(now_s * 1e9))
+    clock = ServerClock()
+    clock.heard(5_000_000_000)
+    now_s += 20.0
+
+    clock.heard(5_000_000_100)
+
+    assert clock.now_us() == 5_020_000_000
+
+
+def test_a_server_whose_clock_was_set_back_is_believed_within_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Patched: the monotonic clock."""
+    now_s = 1000.0
+    monkeypatch.setattr("airworthy.store.postgres.time.monotonic_ns", lambda: round(now_s * 1e9))
+    clock, told = ServerClock(), []
+    clock.heard(5_000_000_000)
+    for _ in range(70):
+        now_s += 1.0
+        clock.heard(5_000_000_000 + round((now_s - 1000.0 - 40.0) * 1e6))
+        told.append(clock.now_us())
+
+    assert told == sorted(told)
+    assert told[9] == 5_010_000_000
+    now_s += 100.0
+    assert clock.now_us() == 5_130_000_000

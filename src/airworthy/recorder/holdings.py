@@ -181,7 +181,7 @@ _TABLES: Final = {
 
 
 def tables_of(tx: Tx) -> list[str]:
-    """Every table of the database, but for the shadows of the text index and parts of a table; for tests and the doctor."""
+    """Every table, but for the shadows of the text index and parts of other tables; for tests and the doctor."""
     rows = tx.rows(_TABLES[tx.dialect])
     names = [str(row[0]) for row in rows]
     return [name for name in names if not (name.startswith("texts_") and "texts" in names)]

@@ -37,9 +37,16 @@ def crew(tx: Tx, host: str, now_us: int) -> list[Hand]:
             chores.setdefault(owner, []).append(name.removeprefix(CHORE))
         elif name.startswith("eff_"):
             acts.setdefault(owner, []).append(name)
-    return [
+    hands = [
         Hand(
             each, tuple(tasks.get(each.id, ())), tuple(acts.get(each.id, ())), tuple(chores.get(each.id, ()))
         )
         for each in alive(tx, host, now_us)
     ]
+    return [hand for hand in hands if _at_work(hand)]
+
+
+def _at_work(hand: Hand) -> bool:
+    """Some are known by two ids, one of which does nothing. Versions from before say neither role nor version."""
+    says = bool(hand.owner.roles) or not hand.owner.version
+    return says or bool(hand.tasks or hand.acts or hand.chores)

@@ -14,6 +14,7 @@ from airworthy.store.database import (
     StoreFull,
     StoreReadOnly,
 )
+from airworthy.store.tally import Tally
 from airworthy.store.writer import FENCE_SQL
 
 BUSY_S_MAX = 30.0
@@ -39,6 +40,7 @@ class Connection:
         """
         self.path = path
         self.busy_s = busy_s
+        self._tally = Tally()
         read_only = read_only or untouched
         try:
             self._raw = sqlite3.connect(
@@ -61,6 +63,7 @@ class Connection:
         weakref.finalize(self, self._raw.close)
 
     def begin(self, fences: Sequence[str] = ()) -> None:  # noqa: ARG002  # each is read when it is asked for
+        self._tally.clear()
         self._guard("BEGIN IMMEDIATE")
 
     def epoch(self, name: str) -> int | None:
@@ -71,7 +74,8 @@ class Connection:
         self._guard("BEGIN")
 
     def flush(self) -> None:
-        """Nothing is kept back here."""
+        for sql, rows in self._tally.poured():
+            self.many(sql, rows)
 
     def commit(self) -> None:
         self._guard("COMMIT")
@@ -87,6 +91,7 @@ class Connection:
         self._guard("RELEASE one")
 
     def rollback_to(self) -> None:
+        self._tally.clear()
         self._guard("ROLLBACK TO one")
         self._guard("RELEASE one")
 
@@ -103,6 +108,9 @@ class Connection:
 
     def put(self, sql: str, params: Sequence[Any] = ()) -> None:
         self.execute(sql, params)
+
+    def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
+        self._tally.add(sql, key, amounts)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:

@@ -84,6 +84,14 @@ class Tx(Protocol):
         """The same statement for each row, in order."""
         ...
 
+    def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
+        """Adds to a row that many writes add to, at the end of the transaction: amounts for one row are summed first.
+
+        `sql` inserts `key` and then `amounts`, and adds them where the row is there. Not seen by what this transaction
+        reads.
+        """
+        ...
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None: ...

@@ -11,6 +11,9 @@ from airworthy.store.address import check_address
 from airworthy.store.grouped import GroupedDatabase, announce
 from airworthy.store.writer import GroupWriter
 
+SPAN_US = 30_000_000
+NEVER_US = -(1 << 62)
+
 
 class PostgresDatabase(GroupedDatabase):
     """Implements `Database` on a server. Any number of processes and machines may share it."""
@@ -80,17 +83,26 @@ class ServerClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._offset_us = 0
+        self._span_us = 0
+        self._best_us = self._before_us = NEVER_US
         self._last_us = 0
         self.known = False
 
     def heard(self, at_us: int) -> None:
-        """`at_us`: what the server said just now; it is late by at most the journey here."""
+        """`at_us`: what the server said; it was later than that already when it came here, so the latest word counts.
+
+        A process that was frozen, or starved, between the answer and its reading would be late by as much. Words are
+        kept for one or two spans, so that a server whose own clock is set back is believed after a minute.
+        """
         with self._lock:
-            self._offset_us = at_us - time.monotonic_ns() // 1000
+            now_us = time.monotonic_ns() // 1000
+            if now_us - self._span_us > SPAN_US:
+                self._span_us, self._before_us, self._best_us = now_us, self._best_us, NEVER_US
+            self._best_us = max(self._best_us, at_us - now_us)
             self.known = True
 
     def now_us(self) -> int:
         with self._lock:
-            self._last_us = max(self._last_us, self._offset_us + time.monotonic_ns() // 1000)
+            offset_us = max(self._best_us, self._before_us)
+            self._last_us = max(self._last_us, offset_us + time.monotonic_ns() // 1000)
             return self._last_us

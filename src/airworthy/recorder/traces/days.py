@@ -98,7 +98,8 @@ def first(dialect: str) -> list[str]:
     if dialect == "sqlite":
         return []
     return [
-        f"CREATE TABLE {table}_before PARTITION OF {table} FOR VALUES FROM (MINVALUE) TO ({bounds(table, FIRST_DAY)[0]})"
+        f"CREATE TABLE {table}_before PARTITION OF {table}"
+        f" FOR VALUES FROM (MINVALUE) TO ({bounds(table, FIRST_DAY)[0]})"
         for table in COLUMNS
     ]
 

@@ -1,10 +1,9 @@
 """The tables of traces. `traces` has a row for each task of ours and for each trace that came from elsewhere.
 
 `at_us` is where a trace stands in every list: when it began, as first heard, and never later than it was heard of.
-It does not change, so that a page's place stays a place. On PostgreSQL spans, chunks, docs and texts are parted by day, see
-`days`. `facets` holds each value that can be asked for, in that
+It does not change, so that a page's place stays a place. `facets` holds each value that can be asked for, in that
 order; `texts` is found by rowids that are in that order but for an eighth of a second. Names and labels come from
-outside.
+outside. On PostgreSQL spans, chunks, docs and texts are parted by day, see `days`.
 """
 
 from collections.abc import Sequence
