@@ -11,12 +11,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks._fleet_costs import Costs
 from benchmarks._fleet_points import slowed
 
 BATCH_MAX = 512
 EVENTS_MAX = 20_000_000
+STAGGER_S = 0.05
 Z99 = 2.326  # Of the normal law.
 
 Then = Callable[[], None]
@@ -331,12 +333,22 @@ class _Fleet:
         times = self._job.arrivals_s
         if times is None:
             self._queue.extend([0.0] * self._job.tasks)
-            self._hand_out()
+            # Tasks that began in one moment would stay in step for ever, and no worker does that to them.
+            for worker in self._workers:
+                places, worker.free = worker.free, 0
+                for _ in range(places):
+                    self.clock.after(
+                        self._random.uniform(0, STAGGER_S + self._job.model_s), partial(self._open, worker)
+                    )
         else:
             for at in times[: self._job.tasks]:
                 self.clock.after(at, self._arrive)
         self.clock.run()
         return self._seen()
+
+    def _open(self, worker: _Worker) -> None:
+        worker.free += 1
+        self._hand_out()
 
     def _arrive(self) -> None:
         self._queue.append(self.clock.now)
