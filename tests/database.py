@@ -11,7 +11,7 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -177,6 +177,9 @@ class Rehearsal:
 
     def clock(self, own: Clock) -> Clock:
         return own
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> None:
+        return None
 
     async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         return self._write(op, fence)

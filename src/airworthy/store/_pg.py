@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # All writers of one database take turns at this lock, whichever machine they are on; `beside` shares it.
 TURN: Final = 0x61697277
+CHANNEL: Final = "airworthy"  # Of all that is told; the topic is what is said on it.
 IDLE_IN_TURN_MS: Final = (
     2_000  # A writer that is frozen in its turn loses it, so that it freezes nobody else.
 )
@@ -56,17 +57,17 @@ class Connection:
         self._connect()
 
     def _connect(self) -> "psycopg.Connection[Row]":
-        psycopg = imported()
+        driver = imported()
         raw: psycopg.Connection[Row] | None = None
         try:
-            raw = psycopg.connect(
+            raw = driver.connect(
                 self._server.url, autocommit=True, application_name=f"airworthy {self._name}",
                 connect_timeout=5, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
                 tcp_user_timeout=10_000,
             )  # fmt: skip
             _pg_types.register(raw)
             raw.execute(f"SET timezone = 'UTC'; SET statement_timeout = '60s'; {self._settings}")
-        except psycopg.Error as error:
+        except driver.Error as error:
             if raw is not None:
                 raw.close()
             raise translated(error, self._server, connecting=True) from error
@@ -94,6 +95,9 @@ class Connection:
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._queued.extend((sql, row) for row in rows)
 
+    def notify(self, topic: str) -> None:
+        """Only what is written is worth telling."""
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._run(sql, params).fetchall()
 
@@ -109,13 +113,13 @@ class Connection:
         try:
             if not queued:
                 assert sql is not None
-                return raw.execute(_translated_sql(sql), params or None)
+                return raw.execute(*_said(sql, params))
             with raw.pipeline():
                 for each, values in queued:
-                    raw.execute(_translated_sql(each), values or None)
+                    raw.execute(*_said(each, values))
                 cursor = raw.cursor()
                 if sql is not None:
-                    cursor.execute(_translated_sql(sql), params or None)
+                    cursor.execute(*_said(sql, params))
             return cursor
         except psycopg.Error as error:
             raise translated(error, self._server) from error
@@ -150,6 +154,11 @@ class Connection:
         self.put("RELEASE SAVEPOINT one")
 
     def rollback_to(self) -> None:
+        statements = [sql for sql, _ in self._queued]
+        if "SAVEPOINT one" in statements:
+            # Nothing since then has left; what ends the savepoint before it still has to.
+            del self._queued[statements.index("SAVEPOINT one") :]
+            return
         self._queued.clear()
         self._run("ROLLBACK TO SAVEPOINT one", ())
         self.put("RELEASE SAVEPOINT one")
@@ -172,10 +181,12 @@ class WriteConnection(Connection):
         self._at = at
         self._xid = ""
         self._epochs: dict[str, int | None] = {}
+        self._topics: dict[str, None] = {}
 
     def begin(self, fences: Sequence[str] = ()) -> None:
         self.open()
         self._queued.clear()
+        self._topics.clear()
         self.put("BEGIN")
         self.put(self._turn)
         rows = self.rows(
@@ -213,8 +224,13 @@ class WriteConnection(Connection):
         if self._epochs and " claims " in sql and not sql.startswith("SELECT"):
             self._epochs = {}
 
+    def notify(self, topic: str) -> None:
+        self._topics[topic] = None
+
     def commit(self) -> None:
         self.flush()
+        for topic in self._topics:
+            self.put("SELECT pg_notify(?, ?)", (CHANNEL, topic))
         try:
             self._run("COMMIT", ())
         except ConnectionLost:
@@ -235,6 +251,11 @@ class WriteConnection(Connection):
                 return bool(status[0] == "committed")
             # The server has not noticed yet that its client is gone.
             time.sleep(UNSETTLED_S)
+
+
+def _said(sql: str, params: Sequence[Any]) -> tuple[str, Sequence[Any] | None]:
+    # Without parameters the driver takes the text as it is, per cent signs too.
+    return (_translated_sql(sql), params) if params else (sql, None)
 
 
 @lru_cache(maxsize=4096)

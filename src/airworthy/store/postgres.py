@@ -2,10 +2,13 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 from airworthy.core.clock import Clock
 from airworthy.store._pg import Connection, WriteConnection, imported
 from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server
+from airworthy.store._pg_listener import Listener
+from airworthy.store.database import Hearing
 from airworthy.store.grouped import GroupedDatabase, announce
 from airworthy.store.writer import GroupWriter
 
@@ -26,6 +29,7 @@ class PostgresDatabase(GroupedDatabase):
         server = Server(url, outage_s, busy_s)
         self._server = server
         self._time = ServerClock()
+        self._listener = Listener(server)
         first = WriteConnection(server, name="writer", at=self._time.heard)
         first.connect_once()
         super().__init__(
@@ -53,6 +57,13 @@ class PostgresDatabase(GroupedDatabase):
         if not self._time.known:
             self.write_now(lambda _: None)
         return self._time
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> Hearing:
+        return self._listener.add(topics, heard)
+
+    def close(self) -> None:
+        self._listener.close()
+        super().close()
 
 
 class ServerClock:
