@@ -243,10 +243,12 @@ def end_test() -> None:
         _lent.pop().give_back()
 
 
-def migrate_here(database: Database, migrations: Sequence[Migration]) -> tuple[str, ...]:
+def migrate_here(
+    database: Database, migrations: Sequence[Migration], busy: Callable[[Tx], Sequence[str]] = lambda _: ()
+) -> tuple[str, ...]:
     """A rehearsal has all the product's tables from the start; only what is a test's own is made."""
     if not isinstance(database, Rehearsal):
-        return _real_migrate(database, migrations)
+        return _real_migrate(database, migrations, busy)
     done: list[str] = []
     for migration in migrations:
         if migration not in MIGRATIONS:
@@ -259,8 +261,8 @@ def migrate_here(database: Database, migrations: Sequence[Migration]) -> tuple[s
 
 if ON_POSTGRES:
     # Kits bring a database to the shape they need; here it has it already.
-    airworthy.store.migrate = migrate_here  # type: ignore[assignment]  # the function hides the file of its name
-    airworthy.app.build.migrate = migrate_here
+    airworthy.store.migrate = migrate_here
+    airworthy.app.build.migrate = migrate_here  # type: ignore[attr-defined]  # as the kits see it
 
 
 __all__ = ["ON_POSTGRES", "Memory", "begin_session", "end_session", "end_test", "fresh", "memory", "migrate"]

@@ -42,8 +42,8 @@ def test_the_peers_schema_names_every_field_as_required() -> None:
 def test_a_round_of_the_chain_goes_through(kind: Any) -> None:
     parts = asyncio.run(tools.chain(kind(tools.SMALL), tools.SMALL, rounds=1))
 
-    assert parts.call > parts.record > 0
-    assert parts.function > 0
+    # Which part takes longest is for the benchmark to say: one round may be held up anywhere.
+    assert min(parts.call, parts.record, parts.function) > 0
 
 
 @pytest.mark.parametrize(

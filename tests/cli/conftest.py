@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airworthy.cli import main
+from tests.forked import forked
 
 _numbers = itertools.count()
 AGENT = '''
@@ -146,14 +147,26 @@ def ran(airworthy: Airworthy) -> Callable[[str], str]:
 
 
 def started(folder: Path, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
-    """A real process, its lines readable as they come."""
-    return subprocess.Popen(
-        [sys.executable, "-c", "from airworthy.cli.main import run; run()", *arguments],
-        cwd=folder, text=True, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-    )  # fmt: skip
+    """A real process that starts from nothing, its lines readable as they come."""
+    return _process(
+        [sys.executable, "-c", "from airworthy.cli.main import run; run()", *arguments], folder, options
+    )
 
 
 def finished(folder: Path, *arguments: str, **options: Any) -> Said:
-    with started(folder, *arguments, **options) as process:
+    """A process, too, for which nothing is imported anew."""
+    with _process([forked().airworthy, *arguments], folder, options) as process:
         out, err = process.communicate(timeout=60)
     return Said(process.returncode, out, err)
+
+
+def _process(command: list[str], folder: Path, options: dict[str, Any]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        text=True,
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from airworthy.app.config import load_config
+from airworthy.app.project import existing
+from airworthy.store import lease as leases
+from airworthy.store.lease import Owner
 from tests.cli.conftest import AGENT, POLICY, Airworthy, Said, make_folder
 from tests.cli.test_dependency import CRM, Crm
 from tests.tools.credentials.kit import FIRST_REFRESH, Answer, Server
@@ -61,6 +65,20 @@ def test_with_a_database_its_state_is_told(airworthy: Airworthy) -> None:
     assert after.code == 0
     assert {"database", "disk", "breakers", "alerts"} <= found(after, "ok").keys()
     assert "Start one" in found(after, "caution")["workers"]
+
+
+def test_workers_without_a_monitor_are_told(airworthy: Airworthy, folder: Path) -> None:
+    """They go on with tasks, and nobody is notified of anything."""
+    airworthy("submit", "--input", "hello")
+    with existing(load_config(folder)) as app:
+        owner = Owner("wkr_1", "", 1, "", "worker")
+        app.database.write_now(lambda tx: leases.join(tx, owner, app.clock.now_us()))
+        without = airworthy("doctor", "--json", "--all")
+        app.database.write_now(lambda tx: leases.take(tx, "chore:review", owner.id, app.clock.now_us()))
+        with_one = airworthy("doctor", "--json", "--all")
+
+    assert "airworthy up --roles monitor" in found(without, "broken")["monitor"]
+    assert "monitor" not in found(with_one, "broken")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,27 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert all(name in done.stdout for name in OURS)
 
 
+WORKS = (
+    "airworthy.gateway.gateway", "airworthy.runtime.worker", "airworthy.tools.toolbox", "fastapi", "httpx", "uvicorn",
+)  # fmt: skip
+
+
+def test_looking_imports_nothing_that_works_on_tasks(airworthy: Airworthy, folder: Path) -> None:
+    """As above: half of all that is imported is for workers, and so is half of the time it takes."""
+    script = f"""
+import sys
+from airworthy.cli.main import execute
+assert execute(["task", "list"]) == 0
+print([name for name in {WORKS!r} if name in sys.modules])
+"""
+    airworthy("submit", "--input", "hello")
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_the_summary_in_the_root_help_is_the_first_line_of_the_commands_own_help(name: str) -> None:
     root = main.command()

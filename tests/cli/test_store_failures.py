@@ -99,7 +99,7 @@ def test_a_store_that_fails_under_a_worker_stops_it_and_loses_nothing(
 def test_a_database_of_a_newer_version_is_told(airworthy: Airworthy, folder: Path) -> None:
     airworthy("submit", "--input", "x")
     with sqlite3.connect(folder / "airworthy.db") as other:
-        other.execute("INSERT INTO migrations (room, number, name) VALUES ('store', 99, 'later')")
+        other.execute("INSERT INTO migrations (room, number, name, breaks) VALUES ('store', 99, 'later', 1)")
     other.close()
 
     said = airworthy("task", "list")

@@ -65,8 +65,8 @@ def test_a_port_in_use_is_told_before_anything_starts(airworthy: Airworthy, tmp_
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--roles", "worker,desk"), "'desk' is none of worker, gateway, api, console"),
-        (("--roles", ","), "Name one or more of worker"),
+        (("--roles", "worker,desk"), "'desk' is none of api, gateway, worker, monitor, console"),
+        (("--roles", ","), "Name one or more of api"),
         (("--listen", "nowhere"), "no address"),
         (("--roles", "worker,gateway"), "names no model"),
     ],

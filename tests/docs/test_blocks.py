@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import forked
+
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -52,7 +54,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
         return
     (tmp_path / "page.py").write_text(code)
 
-    command = [sys.executable, "-W", "error", "page.py"]
+    command = [forked().script, "page.py"]  # There, warnings are errors.
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=SHELL_S_MAX, check=False
     )
@@ -72,7 +74,7 @@ def test_shell_blocks_run(page: Path, tmp_path: Path) -> None:
     if not any(line.strip() for line in rest):
         return
     script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "\n".join(rest)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{forked().bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env={**os.environ, "PATH": path, "COLUMNS": "100"},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airworthy.core.errors import ConfigError
 from airworthy.core.halt import Stop
 from airworthy.core.outcome import Outcome, Reason, ReasonCode
 from airworthy.store import (
@@ -19,10 +20,14 @@ from airworthy.store import (
     SQLiteDatabase,
     StaleFence,
     StoreError,
+    StoreInUse,
+    StoreNewer,
     Tx,
+    check_readable,
     migrate,
 )
 from airworthy.store import lease as leases
+from airworthy.store.migrate import missing
 from airworthy.store.tables import MIGRATIONS as STORE
 from tests.database import fresh
 
@@ -68,6 +73,10 @@ def put_then(number: int, error: BaseException) -> Callable[[Tx], int]:
         raise error
 
     return op
+
+
+def _execute(tx: Tx, sql: str) -> int:
+    return tx.execute(sql)
 
 
 def ids(database: Database) -> list[int]:
@@ -320,12 +329,117 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(opener: Open) -> N
     assert applied == ("notes 1: notes",)
 
 
+WIDER = Migration("notes", 2, "authors", lambda _: ["ALTER TABLE notes ADD COLUMN author VARCHAR"])
+RENAMED = Migration(
+    "notes", 2, "from tomorrow", lambda _: ["ALTER TABLE notes RENAME COLUMN words TO text"], breaks=True
+)
+
+
 def test_a_database_made_by_a_newer_version_is_refused_and_untouched(opener: Open) -> None:
     database = opener()
-    migrate(database, (NOTES, Migration("notes", 2, "from tomorrow", lambda _: [])))
+    migrate(database, (NOTES, RENAMED))
 
-    with pytest.raises(StoreError, match=r"newer airworthy.*notes step 2") as raised:
+    with pytest.raises(StoreNewer, match=r"newer airworthy.*notes step 2") as raised:
         migrate(database, (NOTES,))
+    with pytest.raises(StoreNewer):
+        database.read_now(lambda tx: check_readable(tx, database.dialect, (NOTES,)))
     database.close()
 
     assert raised.value.mend
+
+
+def test_an_older_version_goes_on_beside_a_newer_one_whose_steps_only_add(opener: Open) -> None:
+    """An upgrade of many machines takes minutes, in which both are at work on one database."""
+    database = opener()
+    migrate(database, (*STORE, NOTES))
+    migrate(database, (*STORE, NOTES, WIDER))
+
+    older = migrate(database, (*STORE, NOTES))
+    database.write_now(put(1))
+    database.read_now(lambda tx: check_readable(tx, database.dialect, (*STORE, NOTES)))
+    known = missing(database, (*STORE, NOTES, WIDER))
+    kept = ids(database)
+    database.close()
+
+    assert (older, known, kept) == ((), (), [1])
+
+
+def test_what_another_room_lacks_is_applied_beside_unknown_steps(opener: Open) -> None:
+    database = opener()
+    migrate(database, (NOTES, WIDER))
+
+    wanted = missing(database, (*STORE, NOTES))
+    applied = migrate(database, (*STORE, NOTES))
+    database.close()
+
+    assert [str(each) for each in wanted] == list(applied) == [str(each) for each in STORE]
+
+
+def test_a_ledger_from_before_steps_could_break_is_read_and_widened(opener: Open) -> None:
+    database = opener()
+    old = (
+        "CREATE TABLE migrations (room VARCHAR NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL,"
+        " PRIMARY KEY (room, number))"
+    )
+    for sql in (old, "INSERT INTO migrations VALUES ('notes', 1, 'notes')", *notes_table(database.dialect)):
+        database.write_now(partial(_execute, sql=sql))
+
+    database.read_now(lambda tx: check_readable(tx, database.dialect, (NOTES,)))
+    applied = migrate(database, (NOTES, RENAMED))
+    with pytest.raises(StoreNewer):
+        migrate(database, (NOTES,))
+    database.close()
+
+    assert applied == ("notes 2: from tomorrow",)
+
+
+@pytest.mark.parametrize(
+    ("at_work", "step", "refused", "why"),
+    [
+        (["wkr_1"], RENAMED, True, "who is at work would misread what it leaves"),
+        ([], RENAMED, False, "nobody is at work"),
+        (["wkr_1"], WIDER, False, "it only adds"),
+    ],
+)
+def test_a_step_that_breaks_is_applied_only_where_nobody_is_at_work(
+    opener: Open, at_work: list[str], step: Migration, refused: bool, why: str
+) -> None:
+    database = opener()
+    migrate(database, (NOTES,), lambda _: pytest.fail("a new database disturbs nobody"))
+    try:
+        migrate(database, (NOTES, step), lambda _: at_work)
+        told = ""
+    except StoreInUse as error:
+        told = error.message
+    left = missing(database, (NOTES, step))
+    database.close()
+
+    assert ("wkr_1" in told) is refused, why
+    assert bool(left) is refused, why
+
+
+def test_of_many_that_start_at_once_one_migrates_and_all_go_on(opener: Open) -> None:
+    database = opener()
+    applied: list[tuple[str, ...]] = []
+    threads = [
+        threading.Thread(target=lambda: applied.append(migrate(database, (*STORE, NOTES, WIDER))))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    database.close()
+
+    assert sorted(len(each) for each in applied) == [0, 0, 0, len(STORE) + 2]
+
+
+def test_a_server_whose_locks_hold_nobody_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some speak PostgreSQL and answer every advisory lock with yes; two workers would then act at once."""
+    database = PostgresDatabase(fresh())
+    database.check_turns()
+
+    monkeypatch.setattr(database, "read_now", lambda _: (True,))
+    with pytest.raises(ConfigError, match="one lock to two"):
+        database.check_turns()
+    database.close()

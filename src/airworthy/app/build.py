@@ -3,16 +3,16 @@
 import contextlib
 import importlib
 import os
+import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from airworthy import __version__
 from airworthy.app.config import Config, person
-from airworthy.app.credentials import credentials_of, secrets_of
 from airworthy.app.people import load_people
-from airworthy.app.places import Places
-from airworthy.app.providers import known_keys, upstream_of
 from airworthy.app.witness import Witness
 from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
@@ -20,9 +20,6 @@ from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.origin import comes_from, origin
 from airworthy.core.redact import Redactor
-from airworthy.gateway import Gateway, place_of
-from airworthy.gateway.place import Client
-from airworthy.gateway.prices import unpriced
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, Gap, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
 from airworthy.preflight.tables import MIGRATIONS as PREFLIGHT
@@ -30,18 +27,30 @@ from airworthy.recorder import Payloads
 from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.review import People
 from airworthy.review.tables import MIGRATIONS as REVIEW
-from airworthy.runtime import Agent, Desk, Operations, Worker
-from airworthy.runtime.releases import noted, release_of
+from airworthy.runtime import Operations
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
-from airworthy.runtime.verdicts import checks_of
-from airworthy.store import Database, PostgresDatabase, SQLiteDatabase, StoreError, migrate
-from airworthy.store.lease import Owner, process_born, this_host
+from airworthy.store import (
+    Database,
+    PostgresDatabase,
+    SQLiteDatabase,
+    StoreError,
+    Tx,
+    check_readable,
+    migrate,
+)
+from airworthy.store.lease import Owner, alive, process_born, this_host
 from airworthy.store.tables import MIGRATIONS as STORE
-from airworthy.tools import Toolbox
 from airworthy.tools.credentials import Flights
-from airworthy.tools.resource import Resources
 from airworthy.tools.tables import MIGRATIONS as TOOLS
+
+# Most commands start no worker, and import neither what works nor what it calls.
+if TYPE_CHECKING:
+    from airworthy.app.places import Places
+    from airworthy.gateway.place import Client
+    from airworthy.runtime import Agent, Desk, Worker
+    from airworthy.tools import Toolbox
+    from airworthy.tools.resource import Resources
 
 MIGRATIONS = (*STORE, *RECORDER, *TOOLS, *GATEWAY, *REVIEW, *RUNTIME, *CONSOLE, *PREFLIGHT)
 
@@ -63,7 +72,7 @@ class App:
 
 @contextlib.contextmanager
 def opened(
-    config: Config, agents: Sequence[Agent] = (), policies: Sequence[Policy] = (), keys: Sequence[str] = ()
+    config: Config, agents: "Sequence[Agent]" = (), policies: Sequence[Policy] = (), keys: Sequence[str] = ()
 ) -> Iterator[App]:
     """The database of `config`, made and migrated if need be; closed at the end.
 
@@ -99,7 +108,7 @@ def open_database(config: Config) -> Database:
 
 def assembled(
     database: Database,
-    agents: Sequence[Agent] = (),
+    agents: "Sequence[Agent]" = (),
     clock: Clock | None = None,
     ids: Ids | None = None,
     *,
@@ -108,16 +117,35 @@ def assembled(
     keys: Sequence[str] = (),
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
-    migrate(database, MIGRATIONS)
     clock = clock if clock is not None else database.clock(SystemClock())
+    if migrate(database, MIGRATIONS, _at_work(clock)) and isinstance(database, PostgresDatabase):
+        database.check_turns()  # Once, by whoever makes it: it takes a turn.
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
-    rules = [rule for policy in policies for rule in policy.models]
-    payloads = Payloads(Redactor((*known_keys(rules), *secrets_of(policies), *keys)))
+    payloads = Payloads(Redactor((*_unwritten(policies), *keys)))
     operations = Operations(database, clock, ids, payloads)
     known = {agent.name: agent for agent in agents}
     reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
     return App(database, clock, ids, payloads, operations, reviews)
+
+
+def _unwritten(policies: Sequence[Policy]) -> tuple[str, ...]:
+    """The keys and secrets that the policies name, as they are now."""
+    if not policies:
+        return ()
+    from airworthy.app.credentials import secrets_of
+    from airworthy.app.providers import known_keys
+
+    rules = [rule for policy in policies for rule in policy.models]
+    return (*known_keys(rules), *secrets_of(list(policies)))
+
+
+def _at_work(clock: Clock) -> Callable[[Tx], list[str]]:
+    """Who would go on with a database that they misread."""
+    return lambda tx: [
+        f"{row.roles or row.id} (pid {row.pid} on {row.machine or 'unknown'}, version {row.version or 'unknown'})"
+        for row in alive(tx, this_host(), clock.now_us())
+    ]
 
 
 def _people(folder: Path) -> tuple[People, AirworthyError | None]:
@@ -129,18 +157,21 @@ def _people(folder: Path) -> tuple[People, AirworthyError | None]:
 
 def worker(
     app: App,
-    agents: Sequence[Agent],
+    agents: "Sequence[Agent]",
     *,
     concurrency: int,
     owner: Owner | None = None,
-    places: Places | None = None,
-) -> Worker:
+    places: "Places | None" = None,
+    chores: bool = True,
+) -> "Worker":
     """`places`: those of the process; left out, each agent has its own, with breakers that nobody else sees.
+    `chores`: whether it does those too, which some worker or monitor has to.
 
     Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
     """
-    # Late: chores know half of the house, and most commands start no worker.
-    from airworthy.app.chores import chores_of
+    from airworthy.runtime import Worker
+    from airworthy.runtime.releases import noted, release_of
+    from airworthy.tools.resource import Resources
 
     for agent in agents:
         check_live(app, agent)
@@ -152,11 +183,21 @@ def worker(
         app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
         concurrency=concurrency,
     )  # fmt: skip
-    made.chores = chores_of(app, agents)
+    made.presence.readable = readable(app)
+    if chores:
+        # Late: chores know half of the house, and most commands start no worker.
+        from airworthy.app.chores import chores_of
+
+        made.chores = chores_of(app, agents)
     return made
 
 
-def cautions(agent: Agent) -> list[str]:
+def readable(app: App) -> Callable[[Tx], None]:
+    """Raises: StoreNewer, once somebody has brought the database to a shape that this version would misread."""
+    return lambda tx: check_readable(tx, app.database.dialect, MIGRATIONS)
+
+
+def cautions(agent: "Agent") -> list[str]:
     """What is not an error while developing, and would be one live; a person should read it at the start."""
     found = []
     for rule in agent.policy.models:
@@ -179,9 +220,11 @@ def cautions(agent: Agent) -> list[str]:
     return found
 
 
-def check_live(app: App, agent: Agent) -> None:
+def check_live(app: App, agent: "Agent") -> None:
     """A live agent runs only under the very policy that was approved."""
     if agent.policy.live:
+        from airworthy.gateway.prices import unpriced
+
         gaps = golive_gaps(
             agent.policy, app.operations.approval(agent.name), agent.tool_facts, unpriced=unpriced
         )
@@ -190,7 +233,7 @@ def check_live(app: App, agent: Agent) -> None:
             raise NotReadyToGoLive(agent.name, gaps)
 
 
-def readiness_gaps(app: App, agent: Agent) -> tuple[Gap, ...]:
+def readiness_gaps(app: App, agent: "Agent") -> tuple[Gap, ...]:
     """What of the readiness checklist keeps the agent from going live; nothing where its policy goes without."""
     if not agent.policy.readiness.required or app.folder is None:
         return ()
@@ -201,7 +244,14 @@ def readiness_gaps(app: App, agent: Agent) -> tuple[Gap, ...]:
     return gaps_of(checklist_of(app, agent, app.folder))
 
 
-def desk(app: App, agent: Agent, resources: Resources | None = None, places: Places | None = None) -> Desk:
+def desk(
+    app: App, agent: "Agent", resources: "Resources | None" = None, places: "Places | None" = None
+) -> "Desk":
+    from airworthy.app.providers import upstream_of
+    from airworthy.gateway import Gateway, place_of
+    from airworthy.runtime import Desk
+    from airworthy.runtime.verdicts import checks_of
+
     _ = agent.handler
     clients: Mapping[str, Client] | None = agent.clients
     if places is not None:
@@ -215,9 +265,16 @@ def desk(app: App, agent: Agent, resources: Resources | None = None, places: Pla
 
 
 def toolbox_of(
-    app: App, agent: Agent, policy: Policy, resources: Resources | None = None, places: Places | None = None
-) -> Toolbox:
+    app: App,
+    agent: "Agent",
+    policy: Policy,
+    resources: "Resources | None" = None,
+    places: "Places | None" = None,
+) -> "Toolbox":
     """`policy`: the agent's, or one for calls that somebody else makes with its tools."""
+    from airworthy.app.credentials import credentials_of
+    from airworthy.tools import Toolbox
+
     dependencies = places.dependencies if places is not None else None
     return Toolbox(
         policy, agent.tools, app.clock, resources=resources, dependencies=dependencies,
@@ -225,19 +282,24 @@ def toolbox_of(
     )  # fmt: skip
 
 
-def this_process(clock: Clock, prefix: str = "wkr") -> Owner:
-    """`prefix`: which part of it, because each is given up for dead by itself."""
+def this_process(clock: Clock, prefix: str = "wkr", roles: str = "worker") -> Owner:
+    """`prefix`: which part of it, because each is given up for dead by itself. `roles`: what that part does."""
     pid = os.getpid()
-    return Owner(f"{prefix}_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "")
+    return Owner(
+        f"{prefix}_{clock.now_us()}_{process_nonce()}", this_host(), pid, process_born(pid) or "", roles,
+        socket.gethostname(), __version__,
+    )  # fmt: skip
 
 
-def load_agents(config: Config) -> list[Agent]:
+def load_agents(config: Config) -> "list[Agent]":
     """Imports what `airworthy.toml` names. Raises: ConfigError, with the import's own error as its cause."""
     if not config.agents:
         raise ConfigError(
             f"No agent is named in {config.folder / 'airworthy.toml'}.",
             mend='Make a working folder with `airworthy init support`, or add agents = ["agent:agent"].',
         )
+    from airworthy.runtime import Agent
+
     folder = str(config.folder.resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)

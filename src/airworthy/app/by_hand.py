@@ -18,7 +18,7 @@ def by_hand_of(app: App, agents: Sequence[Agent], reviews: Callable[[], Reviews]
     def may(tx: Tx, task: TaskRow, by: str) -> None:
         (reviews() if reviews is not None else app.reviews).check_hands(tx, task, by)
 
-    return ByHand(app.database, app.clock, app.payloads, boxes, this_process(app.clock, "hand"), may)
+    return ByHand(app.database, app.clock, app.payloads, boxes, this_process(app.clock, "hand", ""), may)
 
 
 def _undelayed(policy: Policy) -> Policy:

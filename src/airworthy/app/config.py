@@ -15,24 +15,33 @@ from airworthy.store.postgres import SCHEMES
 CONFIG_FILE = "airworthy.toml"
 DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
 SECRET_CHARS_MIN = 8
+# As long as most tasks take. Whatever stops the process must wait for it: see deploy/.
+DRAIN_S = 60.0
+DRAIN_S_MAX = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """`agents`: "module:name" of each Agent, modules looked up in `folder`. `database`: a path, from `folder` on.
 
-    `concurrency`: tasks under way at once in one worker process.
+    `concurrency`: tasks under way at once in one worker process. `drain_s`: how long they may go on once it is told to
+    stop; what is not over by then goes on from its record elsewhere.
     """
 
     folder: Path
     database: str = "airworthy.db"
     agents: tuple[str, ...] = ()
     concurrency: int = 16
+    drain_s: float = DRAIN_S
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= 10_000:
             raise ConfigError(
                 f"concurrency is {self.concurrency}.", mend=f"Set it between 1 and 10000 in {CONFIG_FILE}."
+            )
+        if not 0 <= self.drain_s <= DRAIN_S_MAX:
+            raise ConfigError(
+                f"drain_s is {self.drain_s:g}.", mend=f"Set it between 0 and {DRAIN_S_MAX} in {CONFIG_FILE}."
             )
         if "://" in self.database and self.database_url is None:
             scheme = self.database.partition("://")[0]
@@ -141,7 +150,7 @@ def _read(path: Path) -> dict[str, object]:
         raise ConfigError(
             f"{path} cannot be read: {error}.", mend="Mend the file, or move it away."
         ) from error
-    kinds = {"database": str, "agents": list, "concurrency": int}
+    kinds = {"database": str, "agents": list, "concurrency": int, "drain_s": float}
     known = [field.name for field in fields(Config) if field.name in kinds]
     values: dict[str, object] = {}
     for key, value in raw.items():
@@ -151,6 +160,8 @@ def _read(path: Path) -> dict[str, object]:
                 f"{path} has the unknown key {key!r}.",
                 mend=f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}.",
             )
+        if kinds[key] is float and type(value) is int:
+            value = float(value)
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
             raise ConfigError(
                 f"{path}: {key} = {value!r} is not a {kinds[key].__name__}.", mend="Mend the value."

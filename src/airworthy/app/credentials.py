@@ -156,7 +156,7 @@ class OAuth:
     def _owner(self) -> Owner:
         from airworthy.app.build import this_process
 
-        return this_process(self._app.clock, OWNER)
+        return this_process(self._app.clock, OWNER, "")
 
 
 class _Words:

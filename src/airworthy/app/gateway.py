@@ -108,7 +108,7 @@ async def gateway(
     metrics = Metrics()
     ring = KeyRing(app.database, app.clock)
     await ring.refresh()
-    owner = this_process(app.clock, "gwy")
+    owner = this_process(app.clock, "gwy", "gateway")
     async with contextlib.AsyncExitStack() as stack:
         if places is None:
             places = await stack.enter_async_context(shared_places(app.database, app.clock, owner))

@@ -28,7 +28,15 @@ COMPLETIONS_MAX = 50
 OPEN_EFFECTS = (EffectState.HELD, EffectState.SCHEDULED, EffectState.IN_DOUBT)
 GATEWAY = "gwy_"  # How the owners' ids of gateways begin.
 MCP_PROXY = "mcp_"
-NO_WORKERS = (GATEWAY, MCP_PROXY, "crd_", "hand_")  # Owners of claims that work on no task.
+NO_WORKERS = (
+    GATEWAY,
+    MCP_PROXY,
+    "crd_",
+    "hand_",
+    "pfl_",
+    "mon_",
+    "srv_",
+)  # Owners of claims that work on no task.
 
 
 class AmbiguousId(InputError):

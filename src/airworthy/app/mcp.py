@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airworthy import __version__
 from airworthy.app.beside import beside
-from airworthy.app.build import App, this_process
+from airworthy.app.build import App, readable, this_process
 from airworthy.app.chores import REVIEW_EVERY_S
 from airworthy.app.config import Config, environment, secret
 from airworthy.app.project import agents_of, named
@@ -113,8 +113,9 @@ class Proxy:
         self.shelf = Shelf(self.box, app.database, app.clock, behind.name, tell)
         self._dial = _dial(app, policy, behind, tell)
         self.own = OwnClient(self._dial, self.shelf, __version__, tell)
-        duty = Duty(this_process(app.clock, "mcp"), behind.name.server, self.own)
+        duty = Duty(this_process(app.clock, "mcp", "mcp-proxy"), behind.name.server, self.own)
         self.doorman = Doorman(app.database, app.clock, app.ids, app.payloads, self.box, duty)
+        self.doorman.presence.readable = readable(app)
 
     def session(self, general: Channel) -> Proxied:
         held: list[Attached] = []

@@ -254,7 +254,7 @@ class Preflight:
     @contextlib.asynccontextmanager
     async def _leased(self) -> AsyncIterator[Fence]:
         """Only one at a time, since two would take each other's cells and money for their own."""
-        app, owner = self.app, this_process(self.app.clock, "pfl")
+        app, owner = self.app, this_process(self.app.clock, "pfl", "preflight")
         fence = await app.database.write(
             lambda tx: records.taken(tx, self.agent.name, owner, app.clock.now_us())
         )

@@ -69,7 +69,7 @@ async def probed(
     upstream: Callable[[ModelRule], Upstream] = upstream_of,
 ) -> list[Probed]:
     """In the order of `wanted`; models are asked beside each other. Raises: StoreError, ConfigError."""
-    owner = this_process(app.clock, "gwy")
+    owner = this_process(app.clock, "gwy", "probe")
     upstreams: dict[str, Upstream] = {one.place: Overheard(upstream(one.rule)) for one in wanted}
     async with shared_places(app.database, app.clock, owner) as places:
         served: dict[str, Served] = {}

@@ -1,6 +1,7 @@
 """Input and output checks: what may come in and what may go out, and why not; knows no run and no policy."""
 
-from airworthy.checks.builtin import BUILTIN
+from typing import TYPE_CHECKING
+
 from airworthy.checks.check import (
     BadCheck,
     Check,
@@ -13,8 +14,21 @@ from airworthy.checks.check import (
     flagged,
     passed,
 )
-from airworthy.checks.facts import Fact, required_facts
-from airworthy.checks.run import Finding, Report, run_checks
+from airworthy.core.late import late
+
+if TYPE_CHECKING:
+    from airworthy.checks.builtin import BUILTIN
+    from airworthy.checks.facts import Fact, required_facts
+    from airworthy.checks.run import Finding, Report, run_checks
+
+__getattr__ = late(
+    __name__,
+    {
+        "builtin": "BUILTIN",
+        "facts": "Fact required_facts",
+        "run": "Finding Report run_checks",
+    },
+)
 
 __all__ = [
     "BUILTIN",

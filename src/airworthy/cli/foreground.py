@@ -16,6 +16,7 @@ from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import ran
 from airworthy.cli.overview import called
 from airworthy.runtime import Ended, State, Worker
+from airworthy.runtime.chores import monitored
 from airworthy.runtime.describing import describe
 from airworthy.runtime.switches import ALL, of_agent
 from airworthy.store import StoreError
@@ -25,12 +26,19 @@ if TYPE_CHECKING:
 
 TICK_S = 1.0
 TEXT_CHARS_MAX = 100
+NO_MONITOR = (
+    "No monitor is at work yet: reviews, notices, health checks and retention wait for one:"
+    " airworthy up --roles monitor"
+)
+# For calls that were under way as tasks were handed over; most end in it, and would have to be made again.
+HAND_OVER_S = 10.0
 
 
 async def worked(project: Project, concurrency: int, *, until_idle: bool, as_json: bool) -> Exit:
     """Returns when the worker has stopped. Raises: WorkerStopped and StoreError when the store fails."""
     app = project.app
-    async with shared_places(app.database, app.clock, this_process(app.clock)) as places:
+    owner = this_process(app.clock, roles="worker,monitor")
+    async with shared_places(app.database, app.clock, owner) as places:
         return await ran([Working(project, places, concurrency, until_idle=until_idle, as_json=as_json)])
 
 
@@ -38,14 +46,26 @@ class Working:
     """A worker from its first word to its last."""
 
     def __init__(
-        self, project: Project, places: Places, concurrency: int, *, until_idle: bool = False, as_json: bool
-    ) -> None:
-        """Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps."""
+        self, project: Project, places: Places, concurrency: int, *, until_idle: bool = False, chores: bool = True,
+        as_json: bool,
+    ) -> None:  # fmt: skip
+        """`chores`: whether it is the monitor too.
+
+        Raises: ConfigError when an agent cannot run as it is; NotReadyToGoLive for a live one with gaps.
+        """
         self._agents = project.agents
         self._database = project.app.database
         self._worker = worker(
-            project.app, project.agents, concurrency=concurrency, owner=places.owner, places=places
+            project.app,
+            project.agents,
+            concurrency=concurrency,
+            owner=places.owner,
+            places=places,
+            chores=chores,
         )
+        self._chores = chores
+        self._drain_s = project.config.drain_s
+        self._draining: asyncio.Task[None] | None = None
         self._concurrency = concurrency
         self._until_idle = until_idle
         self._report = Report(project, self._worker, as_json=as_json)
@@ -57,6 +77,8 @@ class Working:
         for agent in self._agents:
             for caution in cautions(agent):
                 report.tell(caution)
+        if not self._chores and not await self._database.read(monitored):
+            report.tell(NO_MONITOR)
         with report.live():
             ticking = asyncio.create_task(report.tick())
             try:
@@ -64,18 +86,35 @@ class Working:
                 while self._until_idle and await describe(self._database):
                     continue  # Nobody may come for a while who would.
             finally:
-                ticking.cancel()
-                await asyncio.gather(ticking, return_exceptions=True)
+                beside = [ticking] if self._draining is None else [ticking, self._draining]
+                for each in beside:
+                    each.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
         report.end()
 
     def stop(self) -> None:
         count = show.counted(self._worker.running, "task")
         self._report.tell(
-            f"Finishing {count} under way, taking nothing new. Ctrl-C again lets go now."
+            f"Finishing {count} under way for up to {self._drain_s:g} s, taking nothing new. Ctrl-C again lets go now."
             if self._worker.running
             else "Stopping; nothing is under way."
         )
         self._worker.stop()
+        if self._worker.running:
+            self._draining = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        """What takes longer than whoever stopped this process will wait goes on elsewhere; no act is cut in two."""
+        await asyncio.sleep(self._drain_s)
+        count = show.counted(self._worker.running, "task")
+        self._report.tell(f"Handing over {count}: each ends before its next call and goes on elsewhere.")
+        self._worker.hand_over()
+        await asyncio.sleep(HAND_OVER_S)
+        self._worker.abort()
+
+    def missing(self) -> list[str]:
+        """What keeps it from working, for probes."""
+        return self._worker.presence.missing()
 
     def hurry(self) -> None:
         count = show.counted(self._worker.running, "task")

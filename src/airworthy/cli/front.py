@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airworthy.app.gateway_config import GatewayConfig
     from airworthy.app.places import Places
     from airworthy.app.project import Project
+    from airworthy.cli.attending import Attending
     from airworthy.console.otlp import OtlpDoor
     from airworthy.gateway.server import HttpServer
 
@@ -92,6 +93,14 @@ class FrontServing:
         assert self._server is not None
         await served(self._server, self._listener, self._announce)
 
+    def here(self) -> "Attending":
+        """What makes a process known to the others that does nothing else."""
+        from airworthy.app.build import this_process
+        from airworthy.cli.attending import Attending
+
+        owner = this_process(self._project.app.clock, "srv", ",".join(sorted(self._wanted.roles)))
+        return Attending(self._project, owner, monitor=False)
+
     def stop(self) -> None:
         assert self._server is not None
         show.note(f"Letting calls end for up to {self._settings.drain_s:g} s. Ctrl-C ends them now.")
@@ -146,4 +155,4 @@ class FrontServing:
 async def alone(serving: FrontServing) -> Exit:
     """The whole of a command that serves and does nothing else."""
     async with serving.opened():
-        return await ran([serving])
+        return await ran([serving.here(), serving])

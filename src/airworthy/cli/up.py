@@ -1,9 +1,9 @@
-"""`up`: worker, gateway, API and console in one process, for a working folder on one machine."""
+"""`up`: worker, monitor, gateway, API and console in one process, or some of them on each of many machines."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,27 +12,39 @@ from airworthy.cli.exits import Exit
 from airworthy.cli.interrupts import Part, ran, run_fast
 
 if TYPE_CHECKING:
+    import socket
+
     from airworthy.app.config import Config
     from airworthy.app.gateway_config import GatewayConfig
+    from airworthy.app.places import Places
     from airworthy.app.project import Project
+    from airworthy.cli.attending import Attending
+    from airworthy.cli.foreground import Working
     from airworthy.cli.front import FrontServing
     from airworthy.runtime import Agent
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-ROLES = ("worker", "gateway", "api", "console")
+ROLES = ("api", "gateway", "worker", "monitor", "console")
 SERVING = frozenset({"gateway", "api", "console"})
+# How the ids of those who work on no task begin.
+MONITOR, SERVER = "mon", "srv"
+PROBES_DRAIN_S: Final = 1.0
+
+Roles = Annotated[
+    str | None,
+    typer.Option(
+        "--roles",
+        metavar="LIST",
+        help="What to run, of api, gateway, worker, monitor and console; default: all.",
+    ),
+]
 
 
 @app.command(name="up")
 def up(
     *,
-    roles: Annotated[
-        str | None,
-        typer.Option(
-            "--roles", metavar="LIST", help="What to run, of worker, gateway, api and console; default: all."
-        ),
-    ] = None,
+    roles: Roles = None,
     listen: Annotated[
         str | None,
         typer.Option(
@@ -50,40 +62,56 @@ def up(
 ) -> None:
     """Work on tasks and serve everything over HTTP, in one process on one port.
 
-    It is a worker (`airworthy run`), the gateway, the API and the console in one; --roles names fewer of them, so that
-    each may run in a process of its own on the same database. All use the working folder's airworthy.toml, its
-    gateway.toml and its people.toml if there are any; calls of tasks and calls over HTTP share pace and breakers. Where
-    no policy names a model, there is no gateway, unless --roles asks for it.
+    It is a worker, the gateway, the API, the console, and the monitor, which looks after reviews, notices, health
+    checks, events, exports and retention. --roles names fewer of them, for processes of their own, on many machines, on
+    one database; somewhere there must be a monitor. All use the folder's airworthy.toml, and its gateway.toml and
+    people.toml if there are any. Without a policy that names a model there is no gateway, unless --roles asks for it.
 
-    Ctrl-C once, or SIGTERM, takes no new tasks and no new calls, and lets those under way end; twice ends them at once,
-    and tasks go on from their record at the next start. With --json there is one line once it listens, and one for each
-    run of a task that ended.
+    Probes ask /livez and /readyz; workers and monitors that serve nothing answer them where --listen says.
+
+    Ctrl-C once, or SIGTERM, takes no new tasks and no new calls, and lets those under way end. A task that is not over
+    after drain_s of airworthy.toml (60 s) is handed over before its next call; calls have drain_s of gateway.toml.
+    Twice ends all at once, and tasks go on from their record. With --json there is one line once it listens, and one
+    for each run of a task that ended.
 
     \b
     Examples:
       airworthy up
       airworthy up --listen 127.0.0.1:0 --concurrency 4
       airworthy up --roles api,console
+      airworthy up --roles worker --listen 0.0.0.0:8090
     """
     from airworthy.app.build import opened
     from airworthy.app.gateway import charges_of
     from airworthy.app.gateway_config import database_config, load_gateway_config
     from airworthy.app.project import Project
 
-    wanted = _roles(roles)
-    settings = load_gateway_config(folder)
+    wanted, settings = _roles(roles), load_gateway_config(folder)
     config = database_config(settings, database)
     agents = _agents(wanted, settings, config)
     if roles is None and not settings.policies and not any(agent.policy.models for agent in agents):
         wanted = [role for role in wanted if role != "gateway"]
     served = charges_of(settings, lambda: ()) if "gateway" in wanted and settings.policies else []
-    with opened(config, agents, [each.policy for each in served]) as found, contextlib.ExitStack() as stack:
+    with opened(config, agents, [each.policy for each in served]) as found:
         project = Project(config, found, tuple(agents))
         tasks = (concurrency or config.concurrency) if "worker" in wanted else 0
-        serving = None
-        if SERVING & set(wanted):
-            serving = stack.enter_context(_bound(project, settings, listen, wanted, as_json=as_json))
-        raise typer.Exit(run_fast(_up(project, tasks, serving, as_json=as_json)))
+        with _listening(project, settings, listen, wanted, as_json=as_json) as (serving, probes):
+            raise typer.Exit(run_fast(_up(project, wanted, tasks, serving, probes, as_json=as_json)))
+
+
+@contextlib.contextmanager
+def _listening(
+    project: "Project", settings: "GatewayConfig", listen: str | None, roles: Sequence[str], *, as_json: bool
+) -> "Iterator[tuple[FrontServing | None, socket.socket | None]]":
+    """What is served, or else the socket for probes, where one is asked for."""
+    if SERVING & set(roles):
+        with _bound(project, settings, listen, roles, as_json=as_json) as serving:
+            yield serving, None
+    elif listen is not None:
+        with _bound_for_probes(listen, as_json=as_json) as probes:
+            yield None, probes
+    else:
+        yield None, None
 
 
 def _agents(wanted: Sequence[str], settings: "GatewayConfig", config: "Config") -> "list[Agent]":
@@ -113,24 +141,72 @@ def _bound(
         yield FrontServing(project, settings, Wanted(roles, charges, warned), listener, as_json=as_json)
 
 
-async def _up(project: "Project", tasks: int, serving: "FrontServing | None", *, as_json: bool) -> Exit:
+@contextlib.contextmanager
+def _bound_for_probes(listen: str, *, as_json: bool) -> "Iterator[socket.socket]":
+    from airworthy.gateway.server import address, address_of, bound
+
+    with bound(address(listen)) as listener:
+        url = address_of(listener).url
+        if as_json:
+            show.emit({"url": url}, line=True)
+        else:
+            show.say(f"Probes on {url}: /livez and /readyz")
+        yield listener
+
+
+async def _up(
+    project: "Project", roles: Sequence[str], tasks: int, serving: "FrontServing | None",
+    probes: "socket.socket | None", *, as_json: bool,
+) -> Exit:  # fmt: skip
     """`tasks`: how many at once; 0: no worker."""
     from airworthy.app.build import this_process
     from airworthy.app.places import shared_places
-    from airworthy.cli.foreground import Working
 
     app = project.app
+    prefix = "wkr" if tasks else MONITOR if "monitor" in roles else SERVER
     async with contextlib.AsyncExitStack() as stack:
-        places = await stack.enter_async_context(
-            shared_places(app.database, app.clock, this_process(app.clock))
-        )
-        parts: list[Part] = [Working(project, places, tasks, as_json=as_json)] if tasks else []
+        owner = this_process(app.clock, prefix, ",".join(roles))
+        places = await stack.enter_async_context(shared_places(app.database, app.clock, owner))
+        here = _here(project, places, tasks, monitor="monitor" in roles, as_json=as_json)
+        parts: list[Part] = [here]
         if serving is not None:
             await stack.enter_async_context(serving.opened(places))
             parts.append(serving)
+        if probes is not None:
+            await stack.enter_async_context(_answering(probes, here))
         end = await ran(parts)
     show.note("Stopped.")
     return end
+
+
+def _here(
+    project: "Project", places: "Places", tasks: int, *, monitor: bool, as_json: bool
+) -> "Working | Attending":
+    """What makes this process known to the others."""
+    if tasks:
+        from airworthy.cli.foreground import Working
+
+        return Working(project, places, tasks, chores=monitor, as_json=as_json)
+    from airworthy.cli.attending import Attending
+
+    return Attending(project, places.owner, monitor=monitor)
+
+
+@contextlib.asynccontextmanager
+async def _answering(listener: "socket.socket", here: "Working | Attending") -> AsyncIterator[None]:
+    """To the end: a task that is being finished is no reason to kill the process."""
+    import asyncio
+
+    from airworthy.app.pulse import Pulse
+    from airworthy.gateway.server import HttpServer
+
+    server = HttpServer(Pulse(here.missing), PROBES_DRAIN_S)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.hurry()
+        await asyncio.gather(serving, return_exceptions=True)
 
 
 def _roles(text: str | None) -> Sequence[str]:

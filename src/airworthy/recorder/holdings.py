@@ -282,4 +282,5 @@ RECORDER: Final = (
     Holding("migrations", Kept.STATE, "Which steps brought the tables here."),
     Holding("owners", Kept.STATE, "Processes that are alive."),
     Holding("claims", Kept.STATE, "Who holds which name."),
+    Holding("commits", Kept.STATE, "The newest commit of each writer, on PostgreSQL."),
 )  # fmt: skip

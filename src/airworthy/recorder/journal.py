@@ -199,12 +199,13 @@ class Journal:
             )  # fmt: skip
 
         def op(tx: Tx) -> None:
-            tx.execute(insert, row)
-            tx.execute(INSERT_PAYLOAD, (task_id, slot.seq, packed))
+            tx.put(insert, row)
+            tx.put(INSERT_PAYLOAD, (task_id, slot.seq, packed))
             if also is not None:
                 also(tx)
 
-        await self._write(op)
+        # Rows of its own task alone need no turn.
+        await self._write(op, beside=also is None)
 
     def ride(self, slot: Slot, state: StepState, result: bytes) -> None:
         """Records a new step with the run's next write instead of one of its own.
@@ -222,12 +223,12 @@ class Journal:
     def board(self, tx: Tx) -> None:
         """Writes the riders. Twice is once."""
         for rider in self._riders:
-            tx.execute(RIDE_STEP, rider.step)
-            tx.execute(RIDE_PAYLOAD, rider.payload)
+            tx.put(RIDE_STEP, rider.step)
+            tx.put(RIDE_PAYLOAD, rider.payload)
 
-    async def _write(self, op: Also) -> None:
+    async def _write(self, op: Also, *, beside: bool = False) -> None:
         if not self._riders:
-            await self.database.write(op, fence=self.fence)
+            await self.database.write(op, fence=self.fence, beside=beside)
             return
 
         def op_with_riders(tx: Tx) -> None:
@@ -235,7 +236,7 @@ class Journal:
             op(tx)
 
         riding = list(self._riders)
-        await self.database.write(op_with_riders, fence=self.fence)
+        await self.database.write(op_with_riders, fence=self.fence, beside=beside)
         # Only now: a write that failed took nobody along.
         self._riders = [rider for rider in self._riders if rider not in riding]
 

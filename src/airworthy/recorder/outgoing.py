@@ -47,7 +47,7 @@ _FIELDS: Final = tuple(Standing.__dataclass_fields__)
 
 def note(tx: Tx, task_id: str, seq: int) -> None:
     """The task has ended. Twice is once."""
-    tx.execute(_NOTE, (task_id, seq))
+    tx.put(_NOTE, (task_id, seq))
 
 
 def standing(tx: Tx) -> Standing | None:

@@ -134,8 +134,8 @@ def read_step(tx: Tx, task_id: str, seq: int) -> Recorded | None:
 def insert_input(tx: Tx, task_id: str, packed: bytes, now_us: int) -> None:
     """What a task begins with, as its first step. `packed`: the body of it."""
     row = (task_id, INPUT_SEQ, 0, "input", "input", None, StepState.DONE.value, None, 1, now_us, now_us, 1)
-    tx.execute(INSERT_PLAIN_STEP, row)
-    tx.execute(INSERT_PAYLOAD, (task_id, INPUT_SEQ, packed))
+    tx.put(INSERT_PLAIN_STEP, row)
+    tx.put(INSERT_PAYLOAD, (task_id, INPUT_SEQ, packed))
 
 
 def copy_steps(tx: Tx, task_id: str, to_id: str, seqs: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from airworthy.store import Tx
 
 def touch(tx: Tx, task_id: str) -> None:
     """Twice is once."""
-    tx.execute("INSERT INTO touched (task_id) VALUES (?) ON CONFLICT (task_id) DO NOTHING", (task_id,))
+    tx.put("INSERT INTO touched (task_id) VALUES (?) ON CONFLICT (task_id) DO NOTHING", (task_id,))
 
 
 def any_touched(tx: Tx) -> bool:

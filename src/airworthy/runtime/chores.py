@@ -1,4 +1,4 @@
-"""Work that is nobody's task and has to go on while workers run: one worker at a time does each chore."""
+"""Work that is nobody's task and has to go on while workers run: one process at a time does each chore."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,9 +13,9 @@ from airworthy.store import lease as leases
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """`run` is called every `every_s` seconds, by one living worker of all that share the database.
+    """`run` is called every `every_s` seconds, by one living monitor of all that share the database.
 
-    It is handed the time and may take as long as it likes; it never overlaps itself in one worker. After a worker's
+    It is handed the time and may take as long as it likes; it never overlaps itself in one process. After a process's
     death another takes the chore over, so what it does must bear being begun again.
     """
 
@@ -24,8 +24,17 @@ class Chore:
     run: Callable[[int], Awaitable[None]]
 
 
+def monitored(tx: Tx) -> bool:
+    """Whether anybody does chores."""
+    found = tx.row(
+        "SELECT 1 FROM claims WHERE name >= ? AND name < ? AND owner IS NOT NULL LIMIT 1",
+        ("chore:", "chore;"),
+    )
+    return found is not None
+
+
 class Chores:
-    """Belongs to one worker; `owner_id` is the worker's own."""
+    """Belongs to one process; `owner_id` is its own."""
 
     def __init__(self, database: Database, clock: Clock, owner_id: str, chores: Sequence[Chore]) -> None:
         self._database = database

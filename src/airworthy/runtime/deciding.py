@@ -21,9 +21,8 @@ from airworthy.runtime.tasks import TaskRow
 from airworthy.runtime.waiting import BLOCKED
 from airworthy.store import Tx
 from airworthy.tools import EffectRow, EffectState, Tool, TransitionRefused, outbox, undoing
-from airworthy.tools.rules import counted, no_longer, recipient_of
+from airworthy.tools.rules import ARGUMENTS_BYTES_MAX, counted, no_longer, recipient_of
 from airworthy.tools.tool import SchemaBroken
-from airworthy.tools.toolbox import ARGUMENTS_BYTES_MAX
 
 _NO_RULE = ToolRule()
 ANSWER_BYTES_MAX = 1024 * 1024

@@ -76,14 +76,14 @@ class Doorman:
         self._lifecycle = Lifecycle(engine or engine_of(database), payloads)
         self._sessions: dict[str, Attached] = {}
         self._orders = Bell()
-        self._presence = Presence(database, clock, duty.owner, self._lifecycle)
+        self.presence = Presence(database, clock, duty.owner, self._lifecycle)
         self._dispatcher = Dispatcher(
             database, clock, {self._policy.agent: box}, duty.owner.id, payloads.redactor, may_send, server=duty.server
         )  # fmt: skip
         self._sending = Sending(self._carry_out, self._broke)
 
     async def join(self) -> None:
-        await self._database.write(self._presence.join)
+        await self._database.write(self.presence.join)
 
     async def opened(self, opening: Opening) -> Attached:
         """A new session. Raises: TooManySessions, StoreError."""
@@ -115,7 +115,7 @@ class Doorman:
         self._orders.listen(self._database, [ORDERS])
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._presence.keep(self._frozen, self._after_sweep))
+                group.create_task(self.presence.keep(self._frozen, self._after_sweep))
                 group.create_task(self._watch())
         except* StoreError as errors:
             self._broke(errors.exceptions[0])
@@ -134,7 +134,7 @@ class Doorman:
             await session.end()
         await self._sending.end()
         await self._box.shapes.sync(self._database, last=True)
-        await self._presence.leave()
+        await self.presence.leave()
 
     def _room(self) -> None:
         if len(self._sessions) >= SESSIONS_MAX:

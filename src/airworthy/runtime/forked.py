@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from airworthy.gateway import ModelRequest
 from airworthy.recorder import Recorded
+
+if TYPE_CHECKING:
+    from airworthy.gateway import ModelRequest
 
 NOTE: Final = "fork"
 _INSTRUCTING: Final = frozenset({"system", "developer"})
@@ -20,7 +22,7 @@ class Overrides:
     model: str = ""
     prompt: str | None = None
 
-    def of(self, request: ModelRequest) -> ModelRequest:
+    def of(self, request: "ModelRequest") -> "ModelRequest":
         if self.prompt is not None:
             rest = [each for each in request.messages if each.get("role") not in _INSTRUCTING]
             request = replace(request, messages=[{"role": "system", "content": self.prompt}, *rest])

@@ -296,14 +296,8 @@ class Lifecycle:
         )  # fmt: skip
         self._write_outcome(tx, task, totals[1] + 1, outcome, clean, answer, now_us)
         resource.release_all(tx, task.id)
-        if outcome is Outcome.CANCELLED:
-            outbox.cancel_unsent(tx, task.id, now_us, "the cancellation of the task")
-        if outbox.doubt_started(tx, task.id, now_us):
-            doubt_started(tx, task.id)
-        if outcome in (Outcome.ANSWERED, Outcome.DECLINED):
-            outbox.drop_unasked(tx, task.id, now_us, f"its task was {outcome.value} without it")
-        if outcome not in (Outcome.ANSWERED, Outcome.DECLINED, Outcome.CANCELLED):
-            outbox.hold_unsent(tx, task.id, f"its task ended as {outcome.value}")
+        if outbox.any_of(tx, task.id):
+            _settle_effects(tx, task.id, outcome, now_us)
         leases.forget(tx, task.id)
         self._place_free(tx, task, now_us)
         if task.outcome is not None:  # A person ends what had ended in another way.
@@ -329,11 +323,22 @@ class Lifecycle:
         now_us: int,
     ) -> None:
         clean = None if answer is None else self.payloads.redactor.redact_bytes(answer)[0]
-        tx.execute(INSERT_STEP, (
+        tx.put(INSERT_STEP, (
             task.id, seq, task.run, "outcome", outcome.value, None, "done", None, 1, now_us, now_us, 1,
             None, None, None, None, None, None, None,
         ))  # fmt: skip
-        tx.execute(INSERT_PAYLOAD, (task.id, seq, self.payloads.pack(body(reason, clean, None, ()))))
+        tx.put(INSERT_PAYLOAD, (task.id, seq, self.payloads.pack(body(reason, clean, None, ()))))
+
+
+def _settle_effects(tx: Tx, task_id: str, outcome: Outcome, now_us: int) -> None:
+    if outcome is Outcome.CANCELLED:
+        outbox.cancel_unsent(tx, task_id, now_us, "the cancellation of the task")
+    if outbox.doubt_started(tx, task_id, now_us):
+        doubt_started(tx, task_id)
+    if outcome in (Outcome.ANSWERED, Outcome.DECLINED):
+        outbox.drop_unasked(tx, task_id, now_us, f"its task was {outcome.value} without it")
+    elif outcome is not Outcome.CANCELLED:
+        outbox.hold_unsent(tx, task_id, f"its task ended as {outcome.value}")
 
 
 def _worked_before_death(task: TaskRow, recorded: tuple[Recorded, ...]) -> int:

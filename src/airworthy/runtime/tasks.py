@@ -105,9 +105,7 @@ class NoSuchTask(InputError):
 def insert(tx: Tx, row: TaskRow, mode: str = LIVE) -> None:
     """`mode`: live, rehearsal or fork."""
     ours.opened(tx, row.opening(mode))
-    tx.execute(
-        f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_MARKS})", tuple(getattr(row, name) for name in _FIELDS)
-    )
+    tx.put(f"INSERT INTO tasks ({_COLUMNS}) VALUES ({_MARKS})", tuple(getattr(row, name) for name in _FIELDS))
 
 
 def find(tx: Tx, task_id: str) -> TaskRow | None:
@@ -148,7 +146,7 @@ def update(tx: Tx, task_id: str, **sets: Any) -> None:
     if "cancel_asked" in sets or "pause_asked" in sets:
         tx.notify(ORDERS)
     columns = ", ".join(f"{name} = ?" for name in sets)
-    tx.execute(f"UPDATE tasks SET {columns} WHERE id = ?", (*sets.values(), task_id))
+    tx.put(f"UPDATE tasks SET {columns} WHERE id = ?", (*sets.values(), task_id))
 
 
 def discard(tx: Tx, task_id: str, now_us: int) -> None:

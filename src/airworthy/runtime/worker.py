@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import ConfigError
-from airworthy.core.halt import Lost
+from airworthy.core.halt import Lost, Suspend
 from airworthy.core.ids import Ids
 from airworthy.recorder import Payloads
 from airworthy.runtime import switches
@@ -22,7 +22,7 @@ from airworthy.runtime.presence import Presence
 from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
 from airworthy.runtime.sending import Sending, may_send
 from airworthy.runtime.sweeping import mend
-from airworthy.store import Database, StaleFence, StoreError, Tx
+from airworthy.store import Database, StaleFence, StoreError, StoreNewer, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
 from airworthy.tools import outbox
@@ -79,7 +79,7 @@ class Worker:
         self._admission = {each.agent: each.admission for each in policies if each.admission is not None}
         self._lifecycle = Lifecycle(engine_of(database), self._payloads, self._admission)
         self._attempts_max = {each.agent: each.runtime.attempts_max for each in policies}
-        self._presence = Presence(database, clock, owner, self._lifecycle)
+        self.presence = Presence(database, clock, owner, self._lifecycle)
         self._next_us: int | None = None
         self._looked_s = 0.0
         self._futile = 0  # Looks in a row that found nothing, one soon after the other.
@@ -141,8 +141,13 @@ class Worker:
         self._stopping = True
         self.engine.nudge()
 
+    def hand_over(self) -> None:
+        """Each run ends before its next call, and its task goes on from its record with whoever takes it first."""
+        for held in self._held.values():
+            held.runner.halt(Suspend("another worker", self._clock.now_us()))
+
     def abort(self) -> None:
-        """Lets go of everything now; what was under way is resumed from its record by the next worker."""
+        """Lets go of everything now, but for acts, whose results are awaited; the tasks go on as after `hand_over`."""
         self._stopping = True
         self._let_go(WorkerStopped("The worker was told to stop at once."))
         self.engine.nudge()
@@ -153,7 +158,7 @@ class Worker:
 
     async def _join(self) -> None:
         def op(tx: Tx) -> None:
-            self._presence.join(tx)
+            self.presence.join(tx)
             for agent, rule in self._admission.items():
                 queue.note_rule(tx, agent, rule.model_dump_json())
 
@@ -166,7 +171,7 @@ class Worker:
             *(held.task for held in self._held.values()), self._sending.end(), return_exceptions=True
         )
         await self._sync_shapes(last=True)
-        await self._presence.leave()
+        await self.presence.leave()
 
     async def _claim_forever(self, *, until_idle: bool) -> None:
         while not self._stopping and self._broken is None:
@@ -204,7 +209,7 @@ class Worker:
 
     async def _wait(self) -> None:
         """Until the next task may begin, as far as this worker knows, and others may tell of an earlier one."""
-        turn = self._presence.turn(len(self._held), self._futile)
+        turn = self.presence.turn(len(self._held), self._futile)
         left_s = IDLE_S if self._next_us is None else (self._next_us - self._clock.now_us()) / US_PER_S
         # What has come due all know of, so its time is waited for in turn too.
         await self.engine.wait(left_s + turn.after_s if left_s > 0 else POLL_S, turn)
@@ -263,7 +268,7 @@ class Worker:
 
     async def _beat_forever(self) -> None:
         try:
-            await self._presence.keep(self._frozen, self._after_sweep)
+            await self.presence.keep(self._frozen, self._after_sweep)
         except StoreError as error:
             self._broke(error)
 
@@ -277,6 +282,8 @@ class Worker:
 
     def _broke(self, error: StoreError) -> None:
         self._broken = error
+        if isinstance(error, StoreNewer):
+            self._let_go(error)  # Whatever they wrote might be misread.
         self.engine.nudge()
 
     async def _watch_forever(self) -> None:

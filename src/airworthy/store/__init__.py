@@ -15,7 +15,7 @@ from airworthy.store.database import (
     ids_alike,
 )
 from airworthy.store.memory import MemoryDatabase
-from airworthy.store.migrate import Migration, migrate
+from airworthy.store.migrate import Migration, StoreInUse, StoreNewer, check_readable, migrate
 from airworthy.store.postgres import PostgresDatabase
 from airworthy.store.sqlite import SQLiteDatabase
 
@@ -33,8 +33,11 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreInUse",
+    "StoreNewer",
     "StoreReadOnly",
     "Tx",
+    "check_readable",
     "ids_alike",
     "migrate",
 ]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 OUTAGE_S_MAX = 30.0
 BUSY_S_MAX = 30.0
+GIVEN_UP = frozenset({"40001", "40P01", "57P01", "57P02", "57P03", "57P05", "25P03"})
+# A plan that was prepared before a table changed, or in a pipeline that failed: a new connection has none.
+PLANS_GONE = frozenset({"26000", "42P05", "0A000"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def translated(error: "psycopg.Error", server: Server, *, connecting: bool = Fal
             f"PostgreSQL at {server.where} did not answer ({_masked(text, server)}).",
             mend="Look whether it runs and may be reached from here; what was acknowledged is safe.",
         )
-    if state in ("40001", "40P01", "57P01", "57P02", "57P03", "25P03", "57P05") or state[:2] == "08":
+    if state in GIVEN_UP or state in PLANS_GONE or state[:2] == "08":
         return ConnectionLost(
             f"PostgreSQL at {server.where} gave the transaction up: {_masked(text, server)}"
         )

@@ -145,7 +145,7 @@ class Database(Protocol):
         ...
 
     async def read(self, query: Callable[[Tx], T]) -> T:
-        """Runs `query` on what is committed; never waits for a writer."""
+        """Runs `query` on what is committed; never waits for a writer. It may be called again, as `op` may."""
         ...
 
     def write_now(self, op: Callable[[Tx], T]) -> T:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from airworthy.store.database import Fence, StoreError, Tx
-from airworthy.store.writer import GroupWriter, Job
+from airworthy.store.writer import ConnectionLost, GroupWriter, Job
 
 T = TypeVar("T")
 
 READERS_MAX = 4
+READ_TRIES_MAX = 3  # Of a query whose connection is cut; an idle one is found cut only when it is used.
 
 
 class ReadConnection(Tx, Protocol):
@@ -82,13 +83,15 @@ class GroupedDatabase:
             if reader is None:
                 reader = self._reader()
             try:
-                reader.begin_read()
-                try:
-                    return query(reader)
-                finally:
-                    reader.rollback()
+                for left in reversed(range(READ_TRIES_MAX)):
+                    try:
+                        return _answered(reader, query)
+                    except ConnectionLost:
+                        if not left:
+                            raise
             finally:
                 self._put_back(reader)
+        raise AssertionError("unreachable")
 
     def _put_back(self, reader: ReadConnection) -> None:
         with self._readers_lock:
@@ -108,6 +111,14 @@ class GroupedDatabase:
             self._beside.close()
         for reader in idle:
             reader.close()
+
+
+def _answered(reader: ReadConnection, query: Callable[[Tx], T]) -> T:
+    reader.begin_read()
+    try:
+        return query(reader)
+    finally:
+        reader.rollback()
 
 
 def announce(batch: list[Job]) -> None:

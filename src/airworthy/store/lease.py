@@ -12,18 +12,35 @@ NEIGHBOURS_MAX = 32
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process that can hold claims. `host` and `born` tell it from another process with the same pid."""
+    """A process that can hold claims. `host` and `born` tell it from another process with the same pid.
+
+    For people alone: `roles`, what it does, with commas; `machine`, as its operators call it; `version`, of its code.
+    """
 
     id: str
     host: str
     pid: int
     born: str
+    roles: str = ""
+    machine: str = ""
+    version: str = ""
 
 
 def join(tx: Tx, owner: Owner, now_us: int) -> None:
     tx.execute(
-        "INSERT INTO owners (id, host, pid, born, started_us, expires_us) VALUES (?, ?, ?, ?, ?, ?)",
-        (owner.id, owner.host, owner.pid, owner.born, now_us, now_us + round(LEASE_S * 1e6)),
+        "INSERT INTO owners (id, host, pid, born, started_us, expires_us, roles, machine, version)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            owner.id,
+            owner.host,
+            owner.pid,
+            owner.born,
+            now_us,
+            now_us + round(LEASE_S * 1e6),
+            owner.roles,
+            owner.machine,
+            owner.version,
+        ),
     )
 
 
@@ -44,18 +61,16 @@ def take(tx: Tx, name: str, owner_id: str, now_us: int) -> Fence:
 
     A name that was forgotten begins at the time, not at 1: a holder from before must not fit by chance.
     """
-    tx.execute(
-        "INSERT INTO claims (name, epoch, owner) VALUES (?, ?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET epoch = claims.epoch + 1, owner = excluded.owner",
+    rows = tx.rows(
+        "INSERT INTO claims (name, epoch, owner) VALUES (?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET epoch = claims.epoch + 1, owner = excluded.owner RETURNING epoch",
         (name, now_us, owner_id),
     )
-    row = tx.row("SELECT epoch FROM claims WHERE name = ?", (name,))
-    assert row is not None
-    return Fence(name, row[0])
+    return Fence(name, rows[0][0])
 
 
 def release(tx: Tx, fence: Fence) -> None:
-    tx.execute(
+    tx.put(
         "UPDATE claims SET owner = NULL, epoch = epoch + 1 WHERE name = ? AND epoch = ?",
         (fence.name, fence.epoch),
     )
@@ -63,7 +78,7 @@ def release(tx: Tx, fence: Fence) -> None:
 
 def forget(tx: Tx, name: str) -> None:
     """Keeps the table small; a late write by an old holder is refused all the same."""
-    tx.execute("DELETE FROM claims WHERE name = ?", (name,))
+    tx.put("DELETE FROM claims WHERE name = ?", (name,))
 
 
 def holder(tx: Tx, name: str) -> str | None:
@@ -80,16 +95,22 @@ class Alive:
     started_us: int
     expires_us: int
     here: bool
+    roles: str = ""
+    machine: str = ""
+    version: str = ""
 
 
 def alive(tx: Tx, host: str, now_us: int) -> list[Alive]:
     """The longest running first. `host`: this one, as `this_host` names it."""
     found = []
-    rows = tx.rows("SELECT id, host, pid, born, started_us, expires_us FROM owners ORDER BY started_us")
-    for id_, on, pid, born, started_us, expires_us in rows:
+    rows = tx.rows(
+        "SELECT id, host, pid, born, started_us, expires_us, roles, machine, version FROM owners"
+        " ORDER BY started_us, id"
+    )
+    for id_, on, pid, born, started_us, expires_us, *about in rows:
         here = bool(on) and on == host
         if expires_us >= now_us and (not here or process_born(pid) == born):
-            found.append(Alive(id_, pid, started_us, expires_us, here))
+            found.append(Alive(id_, pid, started_us, expires_us, here, *about))
     return found
 
 

@@ -14,63 +14,125 @@ _LEDGER = (
     "CREATE TABLE IF NOT EXISTS migrations ("
     "room VARCHAR NOT NULL, number INTEGER NOT NULL, name VARCHAR NOT NULL, PRIMARY KEY (room, number))"
 )
-
-_ANY = {
-    "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'",
-    "postgresql": "SELECT 1 WHERE to_regclass('migrations') IS NOT NULL",
+# Beside the table, because ledgers from before have none.
+_BREAKS = "ALTER TABLE migrations ADD COLUMN breaks INTEGER NOT NULL DEFAULT 0"
+_COLUMNS = {
+    "sqlite": "SELECT name FROM pragma_table_info('migrations')",
+    "postgresql": "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('migrations')"
+    " AND attnum > 0 AND NOT attisdropped",
 }
+
+
+class StoreNewer(StoreError):
+    """The database has a step that this version does not know, and that it would misread."""
+
+    code = "store_newer"
+
+
+class StoreInUse(StoreError):
+    """A step that other versions would misread cannot be applied under processes that are at work."""
+
+    code = "store_in_use"
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`statements` is called with the dialect's name, late, so that reading a database needs no DDL library."""
+    """`statements` is called with the dialect's name, late, so that reading a database needs no DDL library.
+
+    A step only adds: tables, columns that may be left out of an insert, indexes, rows. A version from before it then
+    goes on beside the new one, which is what an upgrade without a pause needs. `breaks`: it does more, so a version
+    without it must not touch the database any more, and nobody may be at work while it is applied.
+    """
 
     room: str
     number: int
     name: str
     statements: Callable[[str], Sequence[str]]
+    breaks: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.room} {self.number}: {self.name}"
 
 
-def migrate(database: Database, migrations: Sequence[Migration]) -> tuple[str, ...]:
+def migrate(
+    database: Database, migrations: Sequence[Migration], busy: Callable[[Tx], Sequence[str]] = lambda _: ()
+) -> tuple[str, ...]:
     """Applies what is missing, in the given order; answers with the names applied.
 
-    Raises: StoreError when the database has steps this version does not know.
+    Many processes may do so at once: one applies it, the others find it done. Steps that this version does not know are
+    left alone, unless they break it. `busy`: who is at work on the database, asked before a step that breaks.
+
+    Raises: StoreNewer, StoreInUse, StoreError.
     """
-    known = {(m.room, m.number) for m in migrations}
-
-    def current(tx: Tx) -> set[tuple[str, int]]:
-        if not tx.row(_ANY[database.dialect]):
-            return set()
-        return {(room, number) for room, number in tx.rows("SELECT room, number FROM migrations")}
-
-    done = database.read_now(current)
-    strangers = sorted(done - known)
-    if strangers:
-        raise StoreError(
-            f"The database was made by a newer airworthy (it has {strangers[0][0]} step {strangers[0][1]}).",
-            mend="Install that version or a newer one; this one would misread it.",
-        )
-    if done == known:
+    dialect = database.dialect
+    done = database.read_now(lambda tx: _readable(tx, dialect, migrations))
+    if all((each.room, each.number) in done for each in migrations):
         return ()
 
     def apply(tx: Tx) -> tuple[str, ...]:
-        tx.execute(_LEDGER)
         # Another process may have migrated between our read and this transaction.
-        present = {(room, number) for room, number in tx.rows("SELECT room, number FROM migrations")}
-        applied = []
-        for migration in migrations:
-            if (migration.room, migration.number) in present:
-                continue
-            for statement in _statements(migration, database.dialect):
+        present = _readable(tx, dialect, migrations)
+        tx.execute(_LEDGER)
+        if "breaks" not in _columns(tx, dialect):
+            tx.execute(_BREAKS)
+        missing = [each for each in migrations if (each.room, each.number) not in present]
+        if dialect == "postgresql":  # An index on a large table takes longer than anything else may.
+            tx.execute("SET LOCAL statement_timeout = 0")
+        if present:  # A database that is only being made disturbs nobody.
+            _check_unused(tx, missing, busy)
+        for migration in missing:
+            for statement in _statements(migration, dialect):
                 tx.execute(statement)
             tx.execute(
-                "INSERT INTO migrations (room, number, name) VALUES (?, ?, ?)",
-                (migration.room, migration.number, migration.name),
+                "INSERT INTO migrations (room, number, name, breaks) VALUES (?, ?, ?, ?)",
+                (migration.room, migration.number, migration.name, int(migration.breaks)),
             )
-            applied.append(f"{migration.room} {migration.number}: {migration.name}")
-        return tuple(applied)
+        return tuple(str(each) for each in missing)
 
     return database.write_now(apply)
+
+
+def missing(database: Database, migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+    """What `migrate` would apply. Raises: StoreNewer."""
+    done = database.read_now(lambda tx: _readable(tx, database.dialect, migrations))
+    return tuple(each for each in migrations if (each.room, each.number) not in done)
+
+
+def check_readable(tx: Tx, dialect: str, migrations: Sequence[Migration]) -> None:
+    """For who is at work already, while others may upgrade. Raises: StoreNewer."""
+    _readable(tx, dialect, migrations)
+
+
+def _readable(tx: Tx, dialect: str, migrations: Sequence[Migration]) -> set[tuple[str, int]]:
+    """What the database has; nothing where it is empty. Raises: StoreNewer."""
+    columns = _columns(tx, dialect)
+    if not columns:
+        return set()
+    known = {(each.room, each.number) for each in migrations}
+    breaks = "breaks" if "breaks" in columns else "0"
+    rows = tx.rows(f"SELECT room, number, {breaks} FROM migrations ORDER BY room, number")
+    for room, number, broken in rows:
+        if broken and (room, number) not in known:
+            raise StoreNewer(
+                f"The database was made by a newer airworthy (it has {room} step {number}).",
+                mend="Install that version or a newer one; this one would misread it.",
+            )
+    return {(room, number) for room, number, _ in rows}
+
+
+def _check_unused(tx: Tx, steps: Sequence[Migration], busy: Callable[[Tx], Sequence[str]]) -> None:
+    breaking = [each for each in steps if each.breaks]
+    at_work = busy(tx) if breaking else ()
+    if at_work:
+        raise StoreInUse(
+            f"The step {str(breaking[0])!r} cannot be applied while others are at work: {', '.join(at_work[:5])}.",
+            mend="Stop every process of the older version, then start this one.",
+        )
+
+
+def _columns(tx: Tx, dialect: str) -> set[str]:
+    """Of the ledger; none where there is no ledger."""
+    return {row[0] for row in tx.rows(_COLUMNS[dialect])}
 
 
 @cache

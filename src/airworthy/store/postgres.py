@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from airworthy.core.clock import Clock
-from airworthy.store._pg import Connection, WriteConnection, imported
+from airworthy.core.errors import ConfigError
+from airworthy.store._pg import TURN, Connection, WriteConnection, imported
 from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server
 from airworthy.store._pg_listener import Listener
 from airworthy.store.database import Hearing
@@ -52,6 +53,20 @@ class PostgresDatabase(GroupedDatabase):
     def url(self) -> str:
         """With its password: for whoever opens another connection there, never for people."""
         return self._server.url
+
+    def check_turns(self) -> None:
+        """All that is fenced rests on writers taking turns, and some servers that speak PostgreSQL only seem to lock.
+
+        Raises: ConfigError on such a server.
+        """
+        got = self.write_now(
+            lambda _: self.read_now(lambda tx: tx.row("SELECT pg_try_advisory_xact_lock(?)", (TURN,)))
+        )
+        if got is None or got[0]:
+            raise ConfigError(
+                f"The server at {self.where} gives one lock to two at once.",
+                mend="Use PostgreSQL itself, or a server whose advisory locks hold: see docs/how-to/scale.md.",
+            )
 
     def clock(self, own: Clock) -> Clock:  # noqa: ARG002  # a machine whose clock is wrong must not end others' leases
         if not self._time.known:

@@ -126,6 +126,8 @@ def _run_once(connection: WriteConnection, batch: list[Job]) -> None:
     try:
         failed = _run_all(connection, batch)
         connection.flush()
+    except ConnectionLost:
+        raise  # No op is to blame, so there is nothing to tell apart.
     except BaseException:  # noqa: BLE001
         # One op failed somewhere in its statements: undo all, then let each stand alone.
         connection.rollback()
@@ -158,7 +160,9 @@ def _run_each(connection: WriteConnection, batch: list[Job]) -> list[Job]:
                 job.result = job.op(connection)
                 connection.flush()
             except BaseException as error:  # Belongs to the caller who wrote the op; carried to it whole.
-                if isinstance(error, StoreError) and not connection.in_transaction:
+                if isinstance(error, ConnectionLost) or (
+                    isinstance(error, StoreError) and not connection.in_transaction
+                ):
                     raise  # The engine gave the whole transaction up, the neighbours' writes with it.
                 job.error = _carried(error)
         if job.error is None:

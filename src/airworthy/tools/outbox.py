@@ -321,6 +321,10 @@ def cancel_unreached(tx: Tx, task_id: str, now_us: int, by: str) -> None:
             move(tx, row.id, EffectState.CANCELLED, sets=(("decided_by", by), ("decided_us", now_us)))
 
 
+def any_of(tx: Tx, task_id: str) -> bool:
+    return tx.row("SELECT 1 FROM effects WHERE task_id = ? LIMIT 1", (task_id,)) is not None
+
+
 def doubt_started(tx: Tx, task_id: str, now_us: int) -> int:
     """For a task that ends without having looked: what its dead worker had begun shows up as in doubt."""
     count = 0

@@ -51,7 +51,7 @@ def _acquire_or_give_way(
 
 def release_all(tx: Tx, task_id: str) -> None:
     """In the transaction that parks or closes the task."""
-    tx.execute("UPDATE resources SET holder = NULL WHERE holder = ?", (task_id,))
+    tx.put("UPDATE resources SET holder = NULL WHERE holder = ?", (task_id,))
 
 
 class Resources:

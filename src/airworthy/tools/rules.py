@@ -10,6 +10,7 @@ from airworthy.policy.bounds import needs_approval, recipient_of, refusal
 
 __all__ = ["counted", "needs_approval", "no_longer", "recipient_of", "refusal", "storable"]
 
+ARGUMENTS_BYTES_MAX = 4 * 1024 * 1024
 _NAMED = re.compile(r"[^<>@]*<([^<>\s]+@[^<>\s]+)>")
 _GAPS = str.maketrans("", "", " -.()")
 

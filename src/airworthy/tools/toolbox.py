@@ -35,15 +35,13 @@ from airworthy.tools.gaps import noted
 from airworthy.tools.guard import Guards, ResultTooLarge, Tried, deadline_us
 from airworthy.tools.readiness import Readiness
 from airworthy.tools.resource import Resources
-from airworthy.tools.rules import storable
+from airworthy.tools.rules import ARGUMENTS_BYTES_MAX, storable
 from airworthy.tools.shape.watch import ShapeWatch
 from airworthy.tools.terms import NO_RULE, check, terms_of
 from airworthy.tools.tool import SchemaBroken, Tool
 
 if TYPE_CHECKING:
     import httpx
-
-ARGUMENTS_BYTES_MAX = 4 * 1024 * 1024
 
 
 class Toolbox:

@@ -13,6 +13,7 @@ from airworthy.core.clock import US_PER_S
 from airworthy.recorder import alerts, outgoing
 from airworthy.resilience import Mode, shared
 from airworthy.runtime import State
+from airworthy.runtime.chores import monitored
 from airworthy.store import StoreError, Tx
 from airworthy.store import lease as leases
 from airworthy.tools import EffectState
@@ -112,6 +113,9 @@ def _workers(app: "App", agents: "Sequence[Agent]") -> Iterator[Finding]:
     due = counts.get(State.QUEUED, 0) + counts.get(State.RUNNING, 0)
     if running:
         yield ok("workers", f"{len(running)} at work: {', '.join(f'pid {row.pid}' for row in running)}.")
+        if not app.database.read_now(monitored):
+            text = "No monitor is at work: reviews, notices, health checks and retention stand still."
+            yield broken("monitor", text, "Start one: airworthy up --roles monitor")
     elif due:
         yield broken(
             "workers", f"{due} tasks are to be worked on and no worker runs.", "Start one: airworthy run"

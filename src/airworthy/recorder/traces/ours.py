@@ -29,6 +29,7 @@ _CLOSE: Final = (
     " tool_calls = ?, errors = ?, retries = ?, tokens_in = ?, tokens_out = ?, cost_nano = ?, unpriced = ?"
     " WHERE id = ?"
 )
+_TOLD: Final = f" RETURNING ended_us, outcome, cost_nano, {', '.join(_SUMMED)}"
 _REOPEN: Final = (
     "UPDATE traces SET ended_us = NULL, duration_us = NULL, outcome = NULL, error_type = NULL, sentence = NULL"
     " WHERE id = ?"
@@ -130,14 +131,14 @@ def closed(tx: Tx, task_id: str, end: Closed) -> None:
     steps = tx.rows(_STEPS, (task_id,))
     # What a fork began with was no step of its own; it is found by it all the same.
     sums = _summed([step for step in steps if row.mode != FORK or step[-1] > 0])
-    tx.execute(_CLOSE, (
+    told = tx.rows(_CLOSE + _TOLD, (
         end.ended_us, end.worked_us, end.outcome, end.error_type or None, sums.steps, sums.model_calls,
         sums.tool_calls, sums.errors, sums.retries, sums.tokens_in, sums.tokens_out, end.cost_nano, sums.unpriced,
         task_id,
     ))  # fmt: skip
     facets.note(tx, task_id, row.at_us, _values(steps, end))
     if row.mode == LIVE:
-        _count(tx, task_id, row)
+        _count(tx, row, told[0])
     own_text.due(tx, task_id)
 
 
@@ -149,7 +150,11 @@ def reopened(tx: Tx, task_id: str, reason: str, check: str) -> None:
     if row is None or row.outcome is None:
         return
     if row.mode == LIVE:
-        _count(tx, task_id, row, times=-1)
+        found = tx.row(
+            f"SELECT ended_us, outcome, cost_nano, {', '.join(_SUMMED)} FROM traces WHERE id = ?", (task_id,)
+        )
+        assert found is not None
+        _count(tx, row, found, times=-1)
     facets.forget(tx, task_id, row.at_us, "outcome", row.outcome)
     # An error that a step had as well is noted again with that.
     for field, value in (("reason", reason), ("check", check), ("error", row.error or "")):
@@ -190,11 +195,8 @@ def _values(steps: Sequence[tuple[Any, ...]], end: Closed) -> list[tuple[str, st
     return values
 
 
-def _count(tx: Tx, task_id: str, row: _Row, times: int = 1) -> None:
-    """What the row says of its end, added to the sums or taken back."""
-    columns = ", ".join(_SUMMED)
-    found = tx.row(f"SELECT ended_us, outcome, cost_nano, {columns} FROM traces WHERE id = ?", (task_id,))
-    assert found is not None
+def _count(tx: Tx, row: _Row, found: tuple[Any, ...], times: int = 1) -> None:
+    """What is `found` of its end, added to the sums or taken back."""
     ended_us, outcome, cost_nano = found[:3]
     known: dict[str, int] = dict(zip(_SUMMED, found[3:], strict=True))
     change = Change()

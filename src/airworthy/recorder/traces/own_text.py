@@ -44,9 +44,7 @@ def forget(tx: Tx, task_id: str, *, spans: bool = True) -> None:
 
 def due(tx: Tx, task_id: str) -> None:
     """A chore makes its sentence and its words, once it has ended."""
-    tx.execute(
-        "INSERT INTO index_due (ref, what) VALUES (?, 'text') ON CONFLICT (ref) DO NOTHING", (task_id,)
-    )
+    tx.put("INSERT INTO index_due (ref, what) VALUES (?, 'text') ON CONFLICT (ref) DO NOTHING", (task_id,))
 
 
 def changes(tx: Tx, task_id: str) -> None:

@@ -3,8 +3,20 @@
 Knows no store, no journal and no policy file; text in, findings out.
 """
 
+from typing import TYPE_CHECKING
+
+from airworthy.core.late import late
 from airworthy.tools.provenance.judge import MODES, Finding, Mode, Question, Source, judge
-from airworthy.tools.provenance.ledger import Entry, Kind, Ledger, Trust
+
+if TYPE_CHECKING:
+    from airworthy.tools.provenance.ledger import Entry, Kind, Ledger, Trust
+
+__getattr__ = late(
+    __name__,
+    {
+        "ledger": "Entry Kind Ledger Trust",
+    },
+)
 
 __all__ = [
     "MODES",

@@ -1,0 +1,158 @@
+"""A worker process under chaos: `python -m benchmarks._chaos_worker SPEC` works until something ends it.
+
+The outside world is a file that every worker appends to: it stands outside the database, and so it witnesses. What an
+agent was told is done goes to another one; the check finds each such word again in the record.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from airworthy import Agent, tool
+from airworthy.policy import Limits, Policy, ToolRule
+from airworthy.policy.sections import ChecksRule, RuntimeRules
+from airworthy.runtime import Ended, Run
+
+ACTS, WORDS, ENDS = "acts", "words", "ends"
+STEPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """`shift_s`: how far this machine's clock is off. `own_clock`: the control, where the server's time is not used."""
+
+    url: str
+    folder: str
+    name: str
+    owner: str
+    seed: int
+    step_s: float
+    concurrency: int
+    shift_s: float = 0.0
+    own_clock: bool = False
+
+    def written(self) -> str:
+        return json.dumps(asdict(self))
+
+
+SPEC = Spec(**json.loads(sys.argv[1])) if __name__ == "__main__" else Spec("", "", "", "", 0, 0.0, 1)
+
+
+def noted(file: str, *fields: object) -> None:
+    """One line in one write, which nobody else's can be mixed with."""
+    line = "\t".join(str(field) for field in fields) + "\n"
+    descriptor = os.open(Path(SPEC.folder) / file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
+
+
+async def takes_a_while(label: str) -> None:
+    drawn = hashlib.sha256(f"{SPEC.seed}/{label}".encode()).digest()[0]
+    await asyncio.sleep(SPEC.step_s * (0.25 + drawn / 170) / 2)
+
+
+def token() -> str:
+    return os.urandom(6).hex()
+
+
+async def acted(label: str, key: str) -> str:
+    made = token()
+    await takes_a_while(label)
+    noted(ACTS, label, key, made, SPEC.owner, time.monotonic_ns())
+    await takes_a_while(label)
+    return made
+
+
+@tool(effect="read")
+async def look(label: str) -> str:
+    """A read: it answers with something else each time it is really carried out."""
+    await takes_a_while(label)
+    await takes_a_while(label)
+    return token()
+
+
+@tool(effect="send", keyed=True, dependency="send")
+async def send(label: str, *, idempotency_key: str) -> str:
+    """An effect that the other side knows by its key."""
+    return await acted(label, idempotency_key)
+
+
+@tool(effect="write", dependency="post")
+async def post(label: str) -> str:
+    """An effect without a key."""
+    return await acted(label, "-")
+
+
+agent = Agent(
+    Policy(
+        agent="chaotic",
+        purpose="Goes on, whatever breaks.",
+        limits=Limits(seconds=3600.0),
+        runtime=RuntimeRules(attempts_max=50),
+        tools={"send": ToolRule(concurrency=64), "post": ToolRule(concurrency=64)},
+        checks=ChecksRule(input=(), output=()),
+    ),
+    tools=[look, send, post],
+)
+
+
+def has_post(number: int) -> bool:
+    return number % 2 == 0
+
+
+def labels(number: int) -> list[tuple[str, str]]:
+    """Of a task's calls: the tool, and what marks the call."""
+    tools = ["look", "send", "look", "post" if has_post(number) else "send", "look", "send", "look"]
+    return [(name, f"{number}/{at}-{name}") for at, name in enumerate(tools)]
+
+
+@agent.task
+async def handle(run: Run) -> str:
+    number = run.input["number"]
+    tools = {"look": look, "send": send, "post": post}
+    for at, (name, label) in enumerate(labels(number)):
+        if at == 4:
+            await run.now()
+        answer = await run.tool(tools[name], label=label)
+        noted(WORDS, label, answer, SPEC.owner)
+    return "done"
+
+
+def ended(end: Ended) -> None:
+    if end.lost is not None or end.outcome is None:
+        noted(ENDS, SPEC.owner, end.task_id, type(end.lost).__name__, end.text)
+
+
+def shift(by_s: float) -> None:
+    """What the machine's clock says, in this process, is off by so much from now on."""
+    real_ns, real = time.time_ns, time.time
+    time.time_ns = lambda: real_ns() + round(by_s * 1e9)
+    time.time = lambda: real() + by_s
+
+
+async def main() -> None:
+    shift(SPEC.shift_s)
+    from airworthy.app.build import assembled, worker
+    from airworthy.core.clock import SystemClock
+    from airworthy.store import PostgresDatabase
+    from airworthy.store.lease import Owner, process_born
+
+    database = PostgresDatabase(SPEC.url)
+    app = assembled(database, [agent], SystemClock() if SPEC.own_clock else None)
+    # As on a machine of its own: nobody else may look at its process, so only its lease tells that it is dead.
+    owner = Owner(SPEC.owner, f"machine-{SPEC.name}", os.getpid(), process_born(os.getpid()) or "")
+    made = worker(app, [agent], concurrency=SPEC.concurrency, owner=owner)
+    made.on_end = ended
+    print("ready", flush=True)
+    await made.run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
