@@ -12,6 +12,7 @@ from typing import Final
 from airworthy.store import Database, Hearing
 
 POLL_S: Final = 0.2  # How soon what another process stored is noticed where nobody can tell.
+MOMENT_S: Final = 0.001  # What is left of a wait and not worth a timer, which might never come to its end.
 ORDERS: Final = "orders"  # The topic of what people want done or stopped: told by whoever stores it.
 WATCH_S: Final = 0.5  # How soon what rings for nobody is seen: an effect in the outbox that comes due.
 IDLE_S: Final = 5.0  # How often it is looked at all the same where somebody tells.
@@ -85,7 +86,7 @@ class Bell:
         if await self._sound(limit_s) and not self._was_nudged() and turn.after_s > 0:
             loop = asyncio.get_running_loop()
             until_s = loop.time() + turn.after_s
-            while not self._was_nudged() and (left_s := until_s - loop.time()) > 0:
+            while not self._was_nudged() and (left_s := until_s - loop.time()) > MOMENT_S:
                 self._sounded.clear()
                 await self._sound(left_s)
         # What rings from now on is looked at after this look.

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from airworthy.core.clock import US_PER_S, Clock
-from airworthy.runtime.bell import Turn
+from airworthy.runtime.bell import MOMENT_S, Turn
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.sweeping import SWEEP_S, mend, missed, my_turn, sweep
 from airworthy.store import Database, StoreError, Tx
@@ -13,6 +13,7 @@ from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, LEASE_S, Others, Owner
 
 LOOK_S: Final = 1.0  # How soon it is noticed that a process of this machine is gone.
+OVER_S: Final = 0.1  # At its very end a lease is not over; also the least between two looks at the same one.
 RANK_S: Final = 0.02  # Between one survivor and the next, so that one buries the dead and not all at once.
 RANK_S_MAX: Final = 1.0
 IDLER_S: Final = (
@@ -69,7 +70,7 @@ class Presence:
         while True:
             died = await self._rest(beat_s + HEARTBEAT_S)
             woken = await self._database.write(self._bury) if died else 0
-            if loop.time() >= beat_s + HEARTBEAT_S:
+            if loop.time() >= beat_s + HEARTBEAT_S - MOMENT_S:
                 beat_s = loop.time()
                 alive, sweeps = await self._database.write(self._beat)
                 if not alive:
@@ -98,12 +99,12 @@ class Presence:
         """Until then, or until somebody is dead, which is answered."""
         loop = asyncio.get_running_loop()
         expires_s = self._first_expires_s(loop.time())
-        while (left_s := until_s - loop.time()) > 0:
+        while (left_s := until_s - loop.time()) > MOMENT_S:
             pause_s = min(left_s, expires_s - loop.time())
             if self._others.neighbours and self._lifecycle is not None:
                 pause_s = min(pause_s, LOOK_S)
             await asyncio.sleep(max(0.0, pause_s))
-            if self._gone() or loop.time() >= expires_s:
+            if self._gone() or loop.time() >= expires_s - MOMENT_S:
                 return await self._database.read(self._somebody_died)
         return False
 
@@ -115,7 +116,8 @@ class Presence:
         if expires_us is None:
             return float("inf")
         rank_s = IDLER_S if self._lifecycle is None else min(RANK_S_MAX, self._others.before * RANK_S)
-        return now_s + max(0.0, (expires_us - self._clock.now_us()) / US_PER_S) + rank_s
+        left_s = (expires_us - self._clock.now_us()) / US_PER_S
+        return now_s + max(0.0, left_s) + rank_s + OVER_S
 
     def _somebody_died(self, tx: Tx) -> bool:
         return bool(leases.dead(tx, self._owner, self._clock.now_us()))

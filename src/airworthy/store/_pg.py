@@ -180,11 +180,13 @@ class Connection:
         self.put("RELEASE SAVEPOINT one")
 
     def rollback_to(self) -> None:
-        asked = ("SAVEPOINT one", ()) in self._queued  # Nothing since has been sent.
+        if ("SAVEPOINT one", ()) in self._queued:
+            # Nothing since has been sent; what was queued before it still has to be.
+            del self._queued[self._queued.index(("SAVEPOINT one", ())) :]
+            return
         self._queued.clear()
-        if not asked:
-            self._run("ROLLBACK TO SAVEPOINT one", ())
-            self.put("RELEASE SAVEPOINT one")
+        self._run("ROLLBACK TO SAVEPOINT one", ())
+        self.put("RELEASE SAVEPOINT one")
 
 
 class WriteConnection(Connection):
