@@ -31,6 +31,7 @@ CREATE FUNCTION chaos_step() RETURNS TRIGGER AS $$ DECLARE held RECORD; BEGIN
 END $$ LANGUAGE plpgsql;
 CREATE FUNCTION chaos_owner() RETURNS TRIGGER AS $$ BEGIN
     IF TG_OP = 'DELETE' THEN PERFORM chaos_note('gone', OLD.id, NULL, NULL, NULL, NULL);
+    ELSIF TG_OP = 'UPDATE' THEN PERFORM chaos_note('beat', NEW.id, NEW.expires_us, NULL, NULL, NULL);
     ELSE PERFORM chaos_note('joined', NEW.id, NULL, NULL, NULL, NULL); END IF;
     RETURN NULL;
 END $$ LANGUAGE plpgsql;
@@ -41,7 +42,7 @@ END $$ LANGUAGE plpgsql;
 CREATE TRIGGER chaos_claim AFTER INSERT OR UPDATE OR DELETE ON claims FOR EACH ROW EXECUTE FUNCTION chaos_claim();
 CREATE CONSTRAINT TRIGGER chaos_step AFTER INSERT OR UPDATE ON steps DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION chaos_step();
-CREATE TRIGGER chaos_owner AFTER INSERT OR DELETE ON owners FOR EACH ROW EXECUTE FUNCTION chaos_owner();
+CREATE TRIGGER chaos_owner AFTER INSERT OR UPDATE OR DELETE ON owners FOR EACH ROW EXECUTE FUNCTION chaos_owner();
 CREATE TRIGGER chaos_close AFTER UPDATE ON tasks FOR EACH ROW
     WHEN (OLD.closed_us IS NULL AND NEW.closed_us IS NOT NULL) EXECUTE FUNCTION chaos_close();
 """
@@ -72,7 +73,7 @@ def install(url: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as raw:
-        raw.execute(MAKE)  # type: ignore[arg-type]
+        raw.execute(MAKE)
 
 
 def notes(url: str) -> list[Note]:

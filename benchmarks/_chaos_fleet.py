@@ -29,57 +29,77 @@ class Happened:
     to_s: float
 
 
+class Maker:
+    """Makes worker processes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks._chaos_worker"],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        )  # fmt: skip
+
+    def made(self, spec: Spec) -> int:
+        """Its process id."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            print(spec.written(), file=self._process.stdin, flush=True)
+            return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
 @dataclass(eq=False)
 class Place:
     """A machine, as it were: one worker at a time, its wire, and its own network where that is possible."""
 
     spec: Spec
     wire: Wire
-    space: str = ""  # the network namespace
-    run: int = 0
-    process: "subprocess.Popen[str] | None" = None
+    maker: Maker
+    pid: int = 0
     hit: bool = False  # Something is being done to it.
     stopping: bool = False
     exits: list[str] = field(default_factory=list)
     owners: list[str] = field(default_factory=list)
 
     def start(self) -> None:
-        self.run += 1
-        owner = f"wkr_{self.spec.name}_{self.run}"
-        spec = replace(self.spec, owner=owner, url=named(self.wire.url, owner))
-        inside = ["ip", "netns", "exec", self.space] if self.space else []
-        with (Path(self.spec.folder) / f"{owner}.err").open("w") as errors:
-            self.process = subprocess.Popen(
-                [*inside, sys.executable, "-m", "benchmarks._chaos_worker", spec.written()],
-                cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors, text=True,
-                env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-            )  # fmt: skip
+        owner = f"wkr_{self.spec.name}_{len(self.owners) + 1}"
+        self.pid = self.maker.made(replace(self.spec, owner=owner, url=named(self.wire.url, owner)))
         self.owners.append(owner)
 
     @property
     def owner(self) -> str:
         return self.owners[-1]
 
+    @property
+    def alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     def look(self) -> None:
         """Starts it again when it ended by itself, as a supervisor does."""
-        if self.process is None or self.stopping or self.hit or self.process.poll() is None:
+        if self.stopping or self.hit or self.alive:
             return
         lines = (Path(self.spec.folder) / f"{self.owner}.err").read_text().strip().splitlines()
-        self.exits.append(f"{self.owner}: {lines[-1] if lines else self.process.returncode}")
+        self.exits.append(f"{self.owner}: {lines[-1] if lines else 'without a word'}")
         time.sleep(RESTART_S)
         self.start()
 
     def signal(self, number: int) -> None:
-        assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
+            os.kill(self.pid, number)
 
     def end(self) -> None:
         self.stopping = True
-        if self.process is not None:
-            self.signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait()
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGKILL)
 
 
 # --- what can be done to one of them; each answers with how long it lasted for others ---
@@ -87,8 +107,6 @@ class Place:
 
 def kill(place: Place, pause_s: float) -> None:
     place.signal(signal.SIGKILL)
-    assert place.process is not None
-    place.process.wait()
     time.sleep(pause_s)
     place.start()
 

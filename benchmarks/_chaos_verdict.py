@@ -108,9 +108,7 @@ def _judge_task(
     return {row.id for row in doubtful}
 
 
-def _judge_call(
-    verdict: Verdict, name: str, label: str, acts: list[list[str]], *, done: bool, doubt: bool
-) -> None:
+def _judge_call(verdict: Verdict, name: str, label: str, acts: list[list[str]], *, done: bool) -> None:
     """The outside world takes the first act with a key and answers any other with the same as it did."""
     if name == "send" and len({act[1] for act in acts}) > 1:
         verdict.duplicate_keyed_effects += 1

@@ -1,25 +1,36 @@
-"""A worker process under chaos: `python -m benchmarks._chaos_worker SPEC` works until something ends it.
+"""Worker processes under chaos: `python -m benchmarks._chaos_worker` makes one for each line that it reads.
+
+They are forked from a process that has everything imported, which costs a second otherwise; and they are not its
+threads but processes, so that they can be stopped and killed. Its answer to a line is the new process's id.
 
 The outside world is a file that every worker appends to: it stands outside the database, and so it witnesses. What an
 agent was told is done goes to another one; the check finds each such word again in the record.
 """
 
 import asyncio
+import ctypes
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
+import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from airworthy import Agent, tool
+from airworthy.app.build import assembled, worker
+from airworthy.core.clock import SystemClock
 from airworthy.policy import Limits, Policy, ToolRule
 from airworthy.policy.sections import ChecksRule, RuntimeRules
 from airworthy.runtime import Ended, Run
+from airworthy.store import PostgresDatabase
+from airworthy.store.lease import Owner, process_born
 
 ACTS, WORDS, ENDS = "acts", "words", "ends"
 STEPS = 8
+CLONE_NEWNET = 0x40000000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +46,13 @@ class Spec:
     concurrency: int
     shift_s: float = 0.0
     own_clock: bool = False
+    space: str = ""  # the network namespace
 
     def written(self) -> str:
         return json.dumps(asdict(self))
 
 
-SPEC = Spec(**json.loads(sys.argv[1])) if __name__ == "__main__" else Spec("", "", "", "", 0, 0.0, 1)
+SPEC = Spec("", "", "", "", 0, 0.0, 1)  # What this process is, once it is one.
 
 
 def noted(file: str, *fields: object) -> None:
@@ -139,20 +151,52 @@ def shift(by_s: float) -> None:
 
 async def main() -> None:
     shift(SPEC.shift_s)
-    from airworthy.app.build import assembled, worker
-    from airworthy.core.clock import SystemClock
-    from airworthy.store import PostgresDatabase
-    from airworthy.store.lease import Owner, process_born
-
     database = PostgresDatabase(SPEC.url)
     app = assembled(database, [agent], SystemClock() if SPEC.own_clock else None)
     # As on a machine of its own: nobody else may look at its process, so only its lease tells that it is dead.
     owner = Owner(SPEC.owner, f"machine-{SPEC.name}", os.getpid(), process_born(os.getpid()) or "")
     made = worker(app, [agent], concurrency=SPEC.concurrency, owner=owner)
     made.on_end = ended
-    print("ready", flush=True)
     await made.run()
 
 
-if __name__ == "__main__":
+def become(spec: Spec) -> None:
+    """The process that works, from its first moment to its last."""
+    global SPEC
+    SPEC = spec
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    errors = os.open(Path(spec.folder) / f"{spec.owner}.err", os.O_WRONLY | os.O_CREAT)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for ours, theirs in ((0, nothing), (1, nothing), (2, errors)):
+        os.dup2(theirs, ours)
+    if spec.space:
+        enter(spec.space)
     asyncio.run(main())
+
+
+def enter(space: str) -> None:
+    """This process's network is from now on that of the namespace."""
+    with Path(f"/run/netns/{space}").open() as held:
+        if ctypes.CDLL(None, use_errno=True).setns(held.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {space}")
+
+
+def make_workers() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for them here.
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                become(Spec(**json.loads(line)))
+                code = 0
+            except BaseException as error:  # the end of the process, whatever it is
+                traceback.print_exception(error)
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        print(pid, flush=True)
+
+
+if __name__ == "__main__":
+    make_workers()

@@ -22,7 +22,7 @@ from airworthy.store import PostgresDatabase, StoreError
 from benchmarks import _chaos_fleet as fleet
 from benchmarks import pg_server
 from benchmarks._chaos_audit import install, named, notes
-from benchmarks._chaos_fleet import Fleet, Happened, Place
+from benchmarks._chaos_fleet import Fleet, Happened, Maker, Place
 from benchmarks._chaos_verdict import OUTAGES, Verdict, judged, lines
 from benchmarks._chaos_worker import ENDS, Spec, agent
 from benchmarks._wire import Wire
@@ -55,6 +55,7 @@ class Plan:
     concurrency: int = 32
     own_clock: bool = False
     freeze_s: float = 30.0
+    least: int = 0  # So many things happen, if the time is too short for them.
 
 
 SHORT = Plan(tasks=120, seconds=25.0, step_s=0.25, gap_s=(1.0, 3.0))
@@ -77,34 +78,41 @@ class Chaos:
         chance = random.Random(self.plan.seed)
         ends_s = time.monotonic() + self.plan.seconds
         bag: list[str] = []
-        while time.monotonic() < ends_s:
+        began = 0
+        while time.monotonic() < ends_s or began < self.plan.least:
             time.sleep(chance.uniform(*self.plan.gap_s))
             if not bag:
                 bag = [kind for kind in self.plan.kinds if kind != "clock"]
                 chance.shuffle(bag)
-            self._one(bag.pop(), chance)
+            began += self._one(bag.pop(), chance)
         for thread in self._threads:
             thread.join()
 
-    def _one(self, kind: str, chance: random.Random) -> None:
+    def _one(self, kind: str, chance: random.Random) -> bool:
+        """False when it cannot be done here."""
         if kind in OUTAGES:
             if self.server is not None:
                 self._outage(kind, chance.uniform(0.2, 4.0))
-            return
-        free = [place for place in self.places if not place.hit and (kind != "unplug" or place.space)]
+            return self.server is not None
+        places = [place for place in self.places if kind != "unplug" or place.spec.space]
+        if not places:
+            return False
         # Somebody has to be left who takes over.
-        if not free or sum(place.hit for place in self.places) >= max(1, len(self.places) // 2):
-            return
+        while sum(place.hit for place in self.places) >= max(1, len(self.places) // 2):
+            time.sleep(0.05)
+        while not (free := [place for place in places if not place.hit]):
+            time.sleep(0.05)
         place = chance.choice(free)
         if kind == "terminate":
             self._terminate(place)
-            return
+            return True
         hit, (least_s, most_s) = HITS[kind]
         pause_s = self.plan.freeze_s if kind == "freeze" else chance.uniform(least_s, most_s)
         place.hit = True
         thread = threading.Thread(target=self._hit, args=(kind, hit, place, pause_s), daemon=True)
         thread.start()
         self._threads.append(thread)
+        return True
 
     def _hit(self, kind: str, hit: Callable[[Place, float], None], place: Place, pause_s: float) -> None:
         owner, from_s = place.owner, time.time()
@@ -164,8 +172,13 @@ def run(
     install(url)
     ids: list[str] = []
     with contextlib.ExitStack() as stack:
-        places = [stack.enter_context(_place(plan, url, folder, number)) for number in range(plan.workers)]
+        maker = stack.enter_context(contextlib.closing(Maker()))
+        places = [
+            stack.enter_context(_place(plan, url, folder, number, maker)) for number in range(plan.workers)
+        ]
         stack.enter_context(Fleet(places))
+        while _at_work(app) < plan.workers:
+            time.sleep(0.2)
         chaos = Chaos(plan, places, url, server, tell=tell)
         feeding = threading.Thread(target=submitted, args=(app, plan, ids), daemon=True)
         feeding.start()
@@ -176,7 +189,11 @@ def run(
         while _open(app) and time.monotonic() < settled_s:
             time.sleep(0.2)
         took_s = time.monotonic() - began_s
-    verdict = judged(app, ids, folder, notes(url), chaos.happened)
+    log = notes(url)
+    (folder / "log.json").write_text(
+        json.dumps([[asdict(note) for note in log], [asdict(each) for each in chaos.happened]])
+    )
+    verdict = judged(app, ids, folder, log, chaos.happened)
     database.close()
     ends = lines(folder, ENDS)
     details = {
@@ -186,9 +203,14 @@ def run(
         },
         "exits": [text for place in places for text in place.exits],
         "runs_refused": sum(end[2] == "StaleFence" for end in ends),
-        "unplug_possible": any(place.space for place in places),
+        "unplug_possible": any(place.spec.space for place in places),
     }
     return verdict, details
+
+
+def _at_work(app: App) -> int:
+    row = app.database.read_now(lambda tx: tx.row("SELECT COUNT(*) FROM owners"))
+    return 0 if row is None else int(row[0])
 
 
 def _open(app: App) -> bool:
@@ -197,7 +219,7 @@ def _open(app: App) -> bool:
 
 
 @contextlib.contextmanager
-def _place(plan: Plan, url: str, folder: Path, number: int) -> Iterator[Place]:
+def _place(plan: Plan, url: str, folder: Path, number: int, maker: Maker) -> Iterator[Place]:
     """The third machine's clock is ahead and the fourth's is behind, when that is asked for."""
     shift_s = {2: SHIFT_S, 3: -SHIFT_S}.get(number, 0.0) if "clock" in plan.kinds else 0.0
     name = f"w{number}"
@@ -211,7 +233,7 @@ def _place(plan: Plan, url: str, folder: Path, number: int) -> Iterator[Place]:
         concurrency=plan.concurrency, shift_s=shift_s, own_clock=plan.own_clock,
     )  # fmt: skip
     with apart as (space, host), Wire(url, host=host or "127.0.0.1") as wire:
-        yield Place(spec, wire, space)
+        yield Place(replace(spec, space=space), wire, maker)
 
 
 def figures(verdict: Verdict, plan: Plan, details: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +249,7 @@ def figures(verdict: Verdict, plan: Plan, details: dict[str, Any]) -> dict[str, 
     }
 
 
-def _plan(words: Sequence[str]) -> Plan:
+def _asked(words: Sequence[str]) -> tuple[Plan, str | None]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos")
     parser.add_argument("--short", action="store_true", help="120 tasks in half a minute")
     parser.add_argument("--tasks", type=int)
@@ -242,18 +264,20 @@ def _plan(words: Sequence[str]) -> Plan:
         action="store_true",
         help="the control: each machine believes its own clock",
     )
+    parser.add_argument("--keep", help="a folder for what was witnessed, for who looks for a cause")
     asked = {
         name: value for name, value in vars(parser.parse_args(words)).items() if value not in (None, False)
     }
+    keep = asked.pop("keep", None)
     plan = replace(SHORT if asked.pop("short", False) else Plan(), **asked)
     unknown = set(plan.kinds) - set(KINDS)
     if unknown:
         parser.error(f"no such kinds: {', '.join(sorted(unknown))}")
-    return plan
+    return plan, keep
 
 
 def main(words: Sequence[str]) -> int:
-    plan = _plan(words)
+    plan, keep = _asked(words)
     print(
         f"seed {plan.seed}: {plan.tasks} tasks, {plan.workers} workers, {', '.join(plan.kinds)}", flush=True
     )
@@ -267,7 +291,9 @@ def main(words: Sequence[str]) -> int:
 
         with psycopg.connect(f"{server.url}postgres", autocommit=True) as raw:
             raw.execute("CREATE DATABASE chaos")
-        verdict, details = run(plan, f"{server.url}chaos", Path(folder), server, tell)
+        seen = Path(keep or folder)
+        seen.mkdir(parents=True, exist_ok=True)
+        verdict, details = run(plan, f"{server.url}chaos", seen, server, tell)
     for fault in verdict.faults:
         print(fault)
     print(json.dumps(figures(verdict, plan, details)))

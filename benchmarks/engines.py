@@ -126,18 +126,15 @@ def far(database: PostgresDatabase, engine: Engine, count: int) -> dict[str, Any
 def native(database: PostgresDatabase, count: int) -> dict[str, Any]:
     """procrastinate's fetch, where the far ones are jobs of its own and one behind them is due."""
     row = "ROW(?, 'wake', 0, NULL, {0}, '{{}}'::jsonb, {1})::procrastinate_job_to_defer_v1"
-    database.write_now(
-        lambda tx: tx.rows(
-            f"SELECT COUNT(procrastinate_defer_jobs_v1(ARRAY[{row.format('n::text', chr(39) + '2100-01-01' + chr(39))}]))"
-            " FROM generate_series((SELECT COUNT(*) FROM procrastinate_jobs) + 1, ?) AS n",
-            (AGENT, count),
-        )
-    )
+    defer = "SELECT COUNT(procrastinate_defer_jobs_v1(ARRAY[{0}]))"
+    later, at_once = row.format("n::text", "'2100-01-01'"), row.format("NULL", "NULL")
+    numbers = " FROM generate_series((SELECT COUNT(*) FROM procrastinate_jobs) + 1, ?) AS n"
+    database.write_now(lambda tx: tx.rows(defer.format(later) + numbers, (AGENT, count)))
     database.write_now(lambda tx: tx.execute("ANALYZE procrastinate_jobs"))
     fetch = "SELECT id FROM procrastinate_fetch_job_v2(ARRAY[?]::varchar[], NULL)"
 
     def due() -> None:
-        database.write_now(lambda tx: tx.rows(f"SELECT procrastinate_defer_jobs_v1(ARRAY[{row.format('NULL', 'NULL')}])", (AGENT,)))  # fmt: skip
+        database.write_now(lambda tx: tx.rows(defer.format(at_once), (AGENT,)))
         job = database.write_now(lambda tx: tx.row(fetch, (AGENT,)))
         assert job is not None
         database.write_now(

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import orjson
 
 from airworthy.core.canonical import encode
-from airworthy.core.clock import SystemClock
+from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.redact import Redactor
 from airworthy.core.task import TaskRef
 from airworthy.policy import Limits, Policy
@@ -76,8 +76,12 @@ class Quiet:
     """A database whose writes are over at once and store nothing."""
 
     dialect = "sqlite"
+    where = "nowhere"
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    def clock(self, own: Clock) -> Clock:
+        return own
+
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         return None  # type: ignore[return-value]  # no caller here looks at it
 
     async def read(self, query: Callable[[Tx], T]) -> T:

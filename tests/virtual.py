@@ -76,7 +76,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         # Threads from before (of the test runner, or a tool of an earlier test that never returns) have nothing to tell
         # this loop; a store that a fixture opened has.
         self._bystanders = {
-            thread for thread in threading.enumerate() if not thread.name.startswith("airworthy-writer")
+            thread for thread in threading.enumerate() if not thread.name.startswith("airworthy-")
         }
         super().__init__(_JumpingSelector(self))
         self.set_exception_handler(lambda _, context: self.unhandled.append(context))

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from airworthy.cli import main
+from tests.database import ON_POSTGRES, for_commands, opened_at
+from tests.dump import dumped
 from tests.forked import forked
 
 _numbers = itertools.count()
@@ -108,6 +110,11 @@ def make_folder(folder: Path, *, agent: str = AGENT, policy: str = POLICY) -> Pa
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _commands_have_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for_commands(tmp_path, monkeypatch)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "work")
@@ -121,7 +128,6 @@ def airworthy(
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("AIRWORTHY_USER", "dana")
-    monkeypatch.delenv("AIRWORTHY_DATABASE", raising=False)
 
     def call(*arguments: str) -> Said:
         capsys.readouterr()
@@ -132,6 +138,17 @@ def airworthy(
     yield call
     for name in [name for name in sys.modules if name.startswith("scripted_")]:
         del sys.modules[name]
+
+
+def stored(folder: Path) -> str:
+    """All that commands in `folder` have written into the database: the bytes of its file, or every cell."""
+    if ON_POSTGRES:
+        database = opened_at(folder)
+        try:
+            return dumped(database)
+        finally:
+            database.close()
+    return (folder / "airworthy.db").read_bytes().decode("latin-1")
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from airworthy.recorder import audit
+from airworthy.store import Tx
 from tests.cli.conftest import Airworthy
+from tests.database import opened_at
 
 
 @pytest.fixture
@@ -20,20 +21,30 @@ def noted(airworthy: Airworthy) -> Airworthy:
 
 
 def change(folder: Path, *statements: str) -> None:
-    with sqlite3.connect(folder / "airworthy.db") as connection:
-        for statement in statements:
-            connection.execute(statement)
+    database = opened_at(folder)
+    database.write_now(lambda tx: [tx.execute(statement) for statement in statements])
+    database.close()
+
+
+def head_of(folder: Path) -> Path:
+    [file] = folder.glob("*.audit-head")
+    return file
 
 
 def redone(folder: Path) -> None:
     """The log as somebody leaves it who knows how it is chained."""
-    with sqlite3.connect(folder / "airworthy.db") as connection:
-        connection.execute("UPDATE audit SET who = 'mallory'")
+
+    def op(tx: Tx) -> None:
+        tx.execute("UPDATE audit SET who = 'mallory'")
         before = audit.BEGINNING
-        for n, *told, _ in connection.execute("SELECT * FROM audit ORDER BY n").fetchall():
+        for n, *told, _ in tx.rows("SELECT * FROM audit ORDER BY n"):
             before = audit.digest_after(before, audit.AuditRow(*(n, *told, b"")))
-            connection.execute("UPDATE audit SET digest = ? WHERE n = ?", (before, n))
-        connection.execute("UPDATE audit_head SET digest = ?", (before,))
+            tx.execute("UPDATE audit SET digest = ? WHERE n = ?", (before, n))
+        tx.execute("UPDATE audit_head SET digest = ?", (before,))
+
+    database = opened_at(folder)
+    database.write_now(op)
+    database.close()
 
 
 def test_a_log_that_nobody_touched_is_whole(noted: Airworthy, folder: Path) -> None:
@@ -41,7 +52,7 @@ def test_a_log_that_nobody_touched_is_whole(noted: Airworthy, folder: Path) -> N
     said = noted("audit", "verify", "--head", head)
 
     assert (said.code, "All 3 rows" in said.out) == (0, True)
-    assert (folder / "airworthy.db.audit-head").read_text() == f"{head}\n"
+    assert head_of(folder).read_text() == f"{head}\n"
 
 
 def test_a_row_that_was_changed_is_named(noted: Airworthy, folder: Path) -> None:
@@ -68,7 +79,7 @@ def test_whoever_redoes_the_file_too_is_found_by_a_head_kept_elsewhere_alone(
 ) -> None:
     kept = noted("audit", "head").word
     redone(folder)
-    (folder / "airworthy.db.audit-head").unlink()
+    head_of(folder).unlink()
 
     assert noted("audit", "verify").code == 0
     assert noted("audit", "verify", "--head", kept).code == 1
@@ -91,7 +102,7 @@ def test_an_older_copy_put_back_is_told_and_can_be_taken_as_it_is(noted: Airwort
 def test_a_damaged_file_beside_the_database_is_told_and_stops_no_command(
     noted: Airworthy, folder: Path
 ) -> None:
-    (folder / "airworthy.db.audit-head").write_text("rubbish")
+    head_of(folder).write_text("rubbish")
 
     assert noted("status").code == 0
     assert [alert["key"] for alert in noted("alert", "list", "--json").lines] == ["audit"]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from airworthy.cli.exits import Exit
-from tests.cli.conftest import Airworthy
+from tests.cli.conftest import Airworthy, stored
 
 
 def test_links_are_shown_once_and_a_stopped_test_is_over(airworthy: Airworthy, folder: Path) -> None:
@@ -16,7 +16,7 @@ def test_links_are_shown_once_and_a_stopped_test_is_over(airworthy: Airworthy, f
 
     assert len(made["links"]) == 2
     assert all(link.startswith("https://try.example/try/awb_") for link in made["links"])
-    assert made["links"][0].rpartition("/")[2].encode() not in (folder / "airworthy.db").read_bytes()
+    assert made["links"][0].rpartition("/")[2] not in stored(folder)
     assert (listed["people"], listed["tries"], listed["agent"]) == (2, 0, "shop")
     assert ("is over" in stopped, "was over" in again, shown.code) == (True, True, Exit.OK)
 

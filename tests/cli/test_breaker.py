@@ -9,8 +9,8 @@ from airworthy.core.clock import SystemClock
 from airworthy.resilience import Breaker, CircuitOpen
 from airworthy.resilience.shared import Circuits, UnknownBreaker, alike
 from airworthy.resilience.shared.rows import AmbiguousBreaker
-from airworthy.store import SQLiteDatabase
 from tests.cli.conftest import Airworthy
+from tests.database import opened_at
 
 MINI = "model:gpt-5-mini-2025-08-07 at its provider"
 LARGE = "model:gpt-5-2025-08-07 at its provider"
@@ -20,8 +20,7 @@ def _work(folder: Path, failures: int, name: str = MINI) -> str:
     """A process that uses the breaker, reports, and ends. What it is told when it asks for leave."""
 
     async def main() -> str:
-        (path,) = folder.glob("*.db")
-        database = SQLiteDatabase(path)
+        database = opened_at(folder)
         try:
             home = Circuits(database, SystemClock(), "wkr_1")
             circuit = home.circuit(name, Breaker(calls_min=4))

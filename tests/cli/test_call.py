@@ -11,8 +11,9 @@ from airworthy.app.build import MIGRATIONS
 from airworthy.core.clock import US_PER_S
 from airworthy.gateway.reading import CallRow
 from airworthy.recorder import Payloads
-from airworthy.store import SQLiteDatabase, Tx, migrate
+from airworthy.store import Database, MemoryDatabase, SQLiteDatabase, Tx, migrate
 from tests.cli.conftest import Airworthy
+from tests.database import opened_at
 
 START_US = 1_793_534_400 * US_PER_S  # 2026-11-01 12:00 UTC.
 LARGE, SMALL = "sim-large-2026-11-01", "sim-small-2026-11-01"
@@ -59,9 +60,8 @@ SPECS = (
 )  # fmt: skip
 
 
-def fill(path: Path) -> list[str]:
+def fill(database: Database) -> list[str]:
     """One call a minute, each a second and a half long; answers with their ids, the oldest first."""
-    database = SQLiteDatabase(path)
     migrate(database, MIGRATIONS)
     ids = [f"call_0{number}mh2c9{number}vw3r{number}x" for number in range(len(SPECS))]
 
@@ -86,7 +86,7 @@ def fill(path: Path) -> list[str]:
 
 @pytest.fixture
 def ids(folder: Path) -> list[str]:
-    return fill(folder / "airworthy.db")
+    return fill(opened_at(folder))
 
 
 def test_the_newest_call_comes_first_and_every_row_says_how_it_ended(
@@ -144,7 +144,7 @@ def test_a_time_ago_is_counted_from_now(airworthy: Airworthy, ids: list[str]) ->
 
 def test_no_call_is_said_and_a_folder_without_a_database_too(airworthy: Airworthy, folder: Path) -> None:
     missing = airworthy("call", "list")
-    fill(folder / "airworthy.db")
+    fill(opened_at(folder))
     none = airworthy("call", "list", "--agent", "nobody")
 
     assert (missing.code, none.code, none.out) == (2, 0, "")
@@ -225,16 +225,19 @@ def test_a_run_that_is_no_task_leads_to_its_calls(part: str, airworthy: Airworth
     assert ids
 
 
-def test_calls_are_read_from_the_gateways_own_database(airworthy: Airworthy, folder: Path) -> None:
-    fill(folder / "own.db")
+def test_calls_are_read_from_the_gateways_own_database(
+    airworthy: Airworthy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRWORTHY_DATABASE", raising=False)
+    fill(SQLiteDatabase(folder / "own.db"))
     (folder / "gateway.toml").write_text('database = "own.db"')
 
     assert len(airworthy("call", "list", "--json").lines) == len(SPECS)
 
 
-def test_every_column_of_a_call_is_read(folder: Path) -> None:
+def test_every_column_of_a_call_is_read() -> None:
     """A column that is added to the table must be read, too."""
-    database = SQLiteDatabase(folder / "airworthy.db")
+    database = MemoryDatabase()
     migrate(database, MIGRATIONS)
     columns = database.read_now(lambda tx: [row[1] for row in tx.rows("PRAGMA table_info(calls)")])
     database.close()

@@ -10,11 +10,11 @@ import pytest
 
 from airworthy.core.clock import US_PER_S, SystemClock
 from airworthy.policy import parse_policy
-from airworthy.store import SQLiteDatabase
 from airworthy.tools import health_rows
 from airworthy.tools.health_rows import Counted
 from airworthy.tools.windows import HOUR_US
 from tests.cli.conftest import POLICY, Airworthy, make_folder, started
+from tests.database import opened_at
 from tests.tools.credentials.kit import Answer, Asked, Server, Tokens
 
 CRM = """
@@ -105,7 +105,7 @@ def test_a_credential_that_was_given_up_is_tried_again_by_hand_alone(airworthy: 
 
 def test_windows_are_printed_ready_for_the_policy(airworthy: Airworthy, folder: Path) -> None:
     airworthy("dependency", "check")
-    database = SQLiteDatabase(folder / "airworthy.db")
+    database = opened_at(folder)
     now_us = SystemClock().now_us()
     week_us = 168 * HOUR_US
     monday_us = now_us // week_us * week_us - 3 * 24 * HOUR_US - 9 * week_us  # 1970 began on a Thursday.

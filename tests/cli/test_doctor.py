@@ -309,6 +309,7 @@ def test_what_waits_or_is_off_is_said_with_the_command_for_it(airworthy: Airwort
     assert "airworthy dead-letter list" in said.out
 
 
+@pytest.mark.sqlite("a file can be damaged")
 def test_a_damaged_database_is_said_and_the_rest_is_looked_at(airworthy: Airworthy, folder: Path) -> None:
     airworthy("submit", "--input", "hello")
     with sqlite3.connect(folder / "airworthy.db") as connection:
@@ -325,6 +326,7 @@ def test_a_damaged_database_is_said_and_the_rest_is_looked_at(airworthy: Airwort
     assert "airworthy.toml" in found(said, "ok")
 
 
+@pytest.mark.sqlite("a file can be something else")
 def test_a_file_that_is_no_database_is_said(airworthy: Airworthy, folder: Path) -> None:
     (folder / "airworthy.db").write_bytes(b"no database at all, but long enough to be read as one" * 100)
     said = airworthy("doctor", "--json")
@@ -333,6 +335,7 @@ def test_a_file_that_is_no_database_is_said(airworthy: Airworthy, folder: Path) 
     assert str(folder / "airworthy.db") in found(said, "broken")["database"] or "airworthy.db" in said.out
 
 
+@pytest.mark.sqlite("a file is locked whole")
 def test_a_database_that_somebody_locks_is_said_within_the_time(airworthy: Airworthy, folder: Path) -> None:
     airworthy("submit", "--input", "hello")
     with contextlib.closing(sqlite3.connect(folder / "airworthy.db", isolation_level=None)) as connection:

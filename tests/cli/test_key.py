@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Airworthy
+from tests.cli.conftest import Airworthy, stored
 
 
 def test_a_key_is_shown_once_and_alone_on_stdout(airworthy: Airworthy, folder: Path) -> None:
@@ -17,7 +17,7 @@ def test_a_key_is_shown_once_and_alone_on_stdout(airworthy: Airworthy, folder: P
     assert made.word[:11] in made.err
     assert made.word not in made.err + listed.out
     assert made.word[:11] in listed.out
-    assert made.word.encode() not in (folder / "airworthy.db").read_bytes()
+    assert made.word not in stored(folder)
 
 
 def test_everything_a_key_may_say_is_kept_and_listed(airworthy: Airworthy) -> None:
@@ -111,7 +111,10 @@ def test_what_cannot_be_is_told_and_makes_nothing(
     assert airworthy("key", "list", "--json").json == []
 
 
-def test_keys_are_made_where_the_gateway_s_settings_say(airworthy: Airworthy, folder: Path) -> None:
+def test_keys_are_made_where_the_gateway_s_settings_say(
+    airworthy: Airworthy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRWORTHY_DATABASE", raising=False)
     (folder / "gateway.toml").write_text('database = "other.db"\n')
 
     airworthy("key", "create", "--agent", "shop")

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from airworthy.recorder.traces.read import spans_of
-from airworthy.store import SQLiteDatabase
 from tests.cli.conftest import Airworthy, make_folder, started
+from tests.database import opened_at
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 SPANS, REQUESTS = 16, 12
@@ -83,7 +83,7 @@ def test_every_span_that_was_answered_is_there_after_kill_9_of_both_servers(
             sender.join(60)
         for process in (one, two):
             process.communicate(timeout=60)
-    database = SQLiteDatabase(next(folder.glob("*.db")))
+    database = opened_at(folder)
     acknowledged = [trace_id for sender in running for trace_id in sender.acknowledged]
     found = database.read_now(lambda tx: [spans_of(tx, trace_id).total for trace_id in acknowledged])
     database.close()

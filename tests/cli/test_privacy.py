@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from tests.cli.conftest import Airworthy
+from tests.cli.conftest import Airworthy, stored
 
 
 def test_a_rule_is_tried_on_a_text_and_what_would_be_written_is_shown(
@@ -75,7 +75,7 @@ def test_a_user_is_shown_exported_and_erased(airworthy: Airworthy, folder: Path)
     assert unasked.code == 2
     assert "--yes" in unasked.err
     assert (done["tasks"], done["scrubbed"]["log_left"]) == (1, False)
-    assert b"marmalade" not in (folder / "airworthy.db").read_bytes()
+    assert "marmalade" not in stored(folder)
     assert airworthy("task", "show", id_).code == 0
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from airworthy.app.build import MIGRATIONS
 from airworthy.gateway.budget import Dimensions, Tally, roll
-from airworthy.store import SQLiteDatabase, Tx, migrate
+from airworthy.store import Tx, migrate
 from tests.cli.conftest import Airworthy
+from tests.database import opened_at
 
 ROWS = [
     (Dimensions("2026-10-31", "shop", "", "ann", "mail", "small"), Tally(1, 10, 5, 0, 0, 1)),
@@ -21,7 +22,7 @@ ROWS = [
 
 @pytest.fixture
 def spent(folder: Path) -> None:
-    database = SQLiteDatabase(folder / "airworthy.db")
+    database = opened_at(folder)
     migrate(database, MIGRATIONS)
 
     def op(tx: Tx) -> None:

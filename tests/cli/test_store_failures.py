@@ -8,6 +8,7 @@ import pytest
 
 from airworthy.store import SQLiteDatabase, StoreError, StoreFull
 from tests.cli.conftest import Airworthy
+from tests.database import opened_at
 
 COMMANDS = [
     ("task", "list"),
@@ -22,6 +23,7 @@ def _ids(command: tuple[str, ...]) -> str:
     return " ".join(command[:2])
 
 
+@pytest.mark.sqlite("a file can be something else")
 @pytest.mark.parametrize("command", COMMANDS, ids=_ids)
 def test_a_file_that_is_no_database_is_left_alone(
     command: tuple[str, ...], airworthy: Airworthy, folder: Path
@@ -36,6 +38,7 @@ def test_a_file_that_is_no_database_is_left_alone(
     assert (folder / "airworthy.db").read_bytes().startswith(b"certainly")
 
 
+@pytest.mark.sqlite("a file needs a place")
 @pytest.mark.parametrize("command", COMMANDS, ids=_ids)
 def test_a_place_that_cannot_be_written_is_told(
     command: tuple[str, ...], airworthy: Airworthy, folder: Path
@@ -50,6 +53,7 @@ def test_a_place_that_cannot_be_written_is_told(
     assert "--database" in said.err
 
 
+@pytest.mark.sqlite("a file needs a folder")
 def test_a_database_in_a_missing_folder_is_told(airworthy: Airworthy) -> None:
     said = airworthy("submit", "--input", "x", "--database", "no/such/folder.db")
 
@@ -57,6 +61,7 @@ def test_a_database_in_a_missing_folder_is_told(airworthy: Airworthy) -> None:
     assert "mkdir -p" in said.err
 
 
+@pytest.mark.sqlite("a file is locked whole")
 def test_a_locked_database_is_told_after_the_bound(
     airworthy: Airworthy, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +91,7 @@ def test_a_store_that_fails_under_a_worker_stops_it_and_loses_nothing(
         raise StoreFull("No room to write the database.", mend="Free disk space.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"airworthy.store.SQLiteDatabase.{method}", full)
+        patched.setattr(f"airworthy.store.grouped.GroupedDatabase.{method}", full)
         said = airworthy("run", "--until-idle")
     airworthy("run", "--until-idle")
 
@@ -98,8 +103,9 @@ def test_a_store_that_fails_under_a_worker_stops_it_and_loses_nothing(
 
 def test_a_database_of_a_newer_version_is_told(airworthy: Airworthy, folder: Path) -> None:
     airworthy("submit", "--input", "x")
-    with sqlite3.connect(folder / "airworthy.db") as other:
-        other.execute("INSERT INTO migrations (room, number, name, breaks) VALUES ('store', 99, 'later', 1)")
+    other = opened_at(folder)
+    later = "INSERT INTO migrations (room, number, name, breaks) VALUES ('store', 99, 'later', 1)"
+    other.write_now(lambda tx: tx.execute(later))
     other.close()
 
     said = airworthy("task", "list")
@@ -112,6 +118,7 @@ def test_every_store_error_has_words_for_a_person() -> None:
     assert all(kind("what", mend="how").mend for kind in StoreError.__subclasses__())
 
 
+@pytest.mark.sqlite("a file is made by whoever writes first")
 def test_a_command_that_only_looks_makes_no_database(airworthy: Airworthy, folder: Path) -> None:
     for command in (
         ("task", "list"),

@@ -13,8 +13,9 @@ from airworthy.cli.options import filter_terms
 from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.span import SpanKind
 from airworthy.recorder.traces.write import write
-from airworthy.store import SQLiteDatabase, migrate
+from airworthy.store import migrate
 from tests.cli.conftest import Airworthy
+from tests.database import opened_at
 from tests.recorder.traces.kit import NOON_US, span
 from tests.recorder.traces.stored import Made, add, row
 
@@ -35,7 +36,7 @@ SPANS = [
 @pytest.fixture
 def seeded(folder: Path) -> Path:
     """Twenty of one agent, and one from elsewhere with its spans, the newest."""
-    database = SQLiteDatabase(folder / "airworthy.db", durable=False)
+    database = opened_at(folder)
     migrate(database, MIGRATIONS)
     made = [
         Made(row(place, NOON_US - place, agent="billing", name=EVIL), (("tool", "refund"),))
@@ -99,7 +100,7 @@ def test_a_task_of_ours_is_shown_as_a_task(airworthy: Airworthy, folder: Path) -
     """slow: a task is worked on."""
     id_ = airworthy("submit", "--input", "look tea").word
     assert airworthy("run", "--until-idle").code == 0
-    database = SQLiteDatabase(folder / "airworthy.db", durable=False)
+    database = opened_at(folder)
     if not database.read_now(lambda tx: tx.row("SELECT 1 FROM traces WHERE id = ?", (id_,))):
         add(database, [Made(row(1, NOON_US, id=id_, trace_id="b" * 32, origin="task"))])
     database.close()

@@ -30,8 +30,6 @@ from tests.gateway.kit import completion
 AGENT = '''
 """Asks its model."""
 from airworthy import Agent, Run
-from tests.database import memory
-from tests.database import memory
 
 agent = Agent("FOLDER/policy.toml")
 

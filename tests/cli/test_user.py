@@ -1,13 +1,13 @@
 """`user`: accounts made and closed from the shell, a password by link or by hand, and who may do that."""
 
 import io
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from airworthy.cli.exits import Exit
-from tests.cli.conftest import Airworthy, Said
+from tests.cli.conftest import Airworthy, Said, stored
+from tests.database import opened_at
 
 PASSWORD = "correct horse battery"
 
@@ -24,7 +24,7 @@ def test_an_account_comes_with_a_link_that_is_shown_once(airworthy: Airworthy, f
     assert made["link"].startswith("/login/link/awl_")
     assert (listed["name"], listed["roles"], listed["agents"]) == ("dana", ["reviewer"], ["shop"])
     assert (listed["password"], listed["disabled"], listed["sessions"]) == (False, None, 0)
-    assert made["link"].split("/")[-1].encode() not in (folder / "airworthy.db").read_bytes()
+    assert made["link"].split("/")[-1] not in stored(folder)
 
 
 def test_the_link_has_the_consoles_address_where_that_is_known(airworthy: Airworthy, folder: Path) -> None:
@@ -40,7 +40,9 @@ def test_a_password_is_set_by_hand_and_only_its_hash_is_kept(
 ) -> None:
     airworthy("user", "add", "dana", "--role", "viewer")
     said = typed(airworthy, monkeypatch, PASSWORD)
-    [(hash_,)] = sqlite3.connect(folder / "airworthy.db").execute("SELECT hash FROM accounts").fetchall()
+    database = opened_at(folder)
+    [(hash_,)] = database.read_now(lambda tx: tx.rows("SELECT hash FROM accounts"))
+    database.close()
 
     assert said.code == 0
     assert hash_.startswith("$argon2id$v=19$m=47104,t=2,p=1$")

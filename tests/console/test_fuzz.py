@@ -10,8 +10,10 @@ from schemathesis.checks import not_a_server_error
 from airworthy.console.api import api as made_of
 from airworthy.review.people import People
 from tests.console.kit import api
+from tests.database import lasting
 
-HOUSE = api()
+with lasting():
+    HOUSE = api()
 HOUSE.people[0] = People()
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", made_of(HOUSE.parts))
 # What the document allows, drawn at random; every boundary by turn would take minutes.

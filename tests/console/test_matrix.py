@@ -18,6 +18,7 @@ from airworthy.console.api import api as made_of
 from airworthy.review.people import People
 from tests.console.kit import PEOPLE, Api, api
 from tests.console.web.browsing import Browser, signed_in
+from tests.database import lasting
 
 # What asks for nobody, with the reason. Everything else must declare a right.
 OPEN = {
@@ -33,7 +34,8 @@ OPEN = {
     "/login/oidc": "it is how one gets in",
     "/login/oidc/back": "it is how one gets in",
 }
-HOUSE = api()
+with lasting():
+    HOUSE = api()
 HOUSE.people[0] = People()  # Roles alone decide; where people are declared, the queue knows who may what.
 APPLICATION: FastAPI = made_of(HOUSE.parts)
 ROUTES = sorted(openapi.declared(APPLICATION), key=lambda route: (route[0], route[1]))
@@ -97,7 +99,8 @@ async def test_each_role_gets_as_far_as_its_rights_and_a_stranger_nowhere(
 def people() -> Api:
     from tests.console.web.browsing import house
 
-    return house()
+    with lasting():
+        return house()
 
 
 @pytest.mark.parametrize(("path", "method", "right"), PAGES, ids=[f"{m} {p}" for p, m, _ in PAGES])

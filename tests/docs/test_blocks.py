@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.database import fresh
 from tests.forked import forked
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,8 +77,12 @@ def test_shell_blocks_run(page: Path, tmp_path: Path) -> None:
     script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "\n".join(rest)
     path = f"{forked().bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
+    env = {**os.environ, "PATH": path, "COLUMNS": "100"}
+    if "$NEW_DATABASE" in script:
+        env["NEW_DATABASE"] = fresh(migrated=True)  # As if the reader had made one.
+
     done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env={**os.environ, "PATH": path, "COLUMNS": "100"},
+        ["bash", "-c", script], cwd=tmp_path, env=env,
         capture_output=True, text=True, timeout=SHELL_S_MAX, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 

@@ -11,9 +11,9 @@ from airworthy.core.outcome import ReasonCode
 from airworthy.gateway import ModelError, ModelMalformed, ModelOutage, ModelRateLimited, ModelTimeout
 from airworthy.gateway.prices import bound_nano, check_priced, price_list
 from airworthy.policy import Budgets, Limits
-from airworthy.store import Database, SQLiteDatabase, StaleFence, Tx
+from airworthy.store import Database, StaleFence, Tx
 from airworthy.store import lease as leases
-from tests.database import memory
+from tests.database import memory, opened_at
 from tests.gateway.kit import FIRST, HELLO, completion, kit, model, script
 
 DAY = "agent:support:day:2025-11-24"
@@ -23,9 +23,9 @@ BOUND = bound_nano(check_priced(RULE, price_list()), len(BODY), 100)
 WIDE = Limits(cost_usd=10.0)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "disk"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    opened: Database = memory() if request.param == "memory" else SQLiteDatabase(tmp_path / "a.db")
+    opened: Database = memory() if request.param == "memory" else opened_at(tmp_path)
     yield opened
     opened.close()
 

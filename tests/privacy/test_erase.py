@@ -14,6 +14,7 @@ from airworthy.recorder.holdings import tables_of
 from airworthy.runtime import State
 from airworthy.store import Database, Tx
 from tests.privacy.kit import bytes_of, filled, foreign, handler, look_up, mail, shop
+from tests.recorder.traces.kit import entries
 from tests.runtime.kit import bench
 
 
@@ -108,11 +109,7 @@ async def test_the_index_finds_no_word_of_theirs_and_every_word_of_others() -> N
     privacy.erased(made.app, "ada", "dana")
 
     def found(word: str) -> int:
-        return len(
-            made.app.database.read_now(
-                lambda tx: tx.rows(f"SELECT rowid FROM texts WHERE texts MATCH '{word}'")
-            )
-        )
+        return len(entries(made.app.database, word))
 
     assert (found("marmalade"), found("tangerine")) == (0, 1)
 

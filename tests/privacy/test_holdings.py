@@ -4,18 +4,22 @@ import re
 
 import pytest
 
-from airworthy.app.build import MIGRATIONS
 from airworthy.app.holdings import HOLDINGS
-from airworthy.recorder.holdings import Holding, Whose, bound, tables_of, undeclared
-from airworthy.store import Database, Tx, migrate
-from tests.database import memory
+from airworthy.recorder.holdings import Holding, Whose, bound, change, tables_of, undeclared
+from airworthy.store import Database, Tx
+from tests.database import lasting, migrated
+
+
+_COLUMNS = {
+    "sqlite": "SELECT name FROM pragma_table_info(?)",
+    "postgresql": "SELECT column_name FROM information_schema.columns WHERE table_name = ?",
+}
 
 
 @pytest.fixture(scope="module")
 def database() -> Database:
-    made = memory()
-    migrate(made, MIGRATIONS)
-    return made
+    with lasting():
+        return migrated()
 
 
 def test_every_table_says_what_retention_and_erasure_do_with_it(database: Database) -> None:
@@ -51,8 +55,7 @@ def test_what_is_declared_can_be_asked_of_the_table(database: Database, holding:
             tx.rows(sql, values)
         for how in (holding.words, holding.names):
             if not isinstance(how, str) and how:
-                sets = ", ".join(f"{name} = {value}" for name, value in how.items()).replace("{empty}", "x''")
-                tx.execute(f"UPDATE {holding.table} SET {sets} WHERE 1 = 0")
+                change(tx, holding, how, "1 = 0", whose, tx.dialect)
         if columns:
             tx.rows(f"SELECT {', '.join(sorted(columns))} FROM {holding.table} LIMIT 1")
 
@@ -69,10 +72,10 @@ _OF_STAFF = {
 def test_every_column_that_names_a_user_is_emptied_by_erasure(database: Database) -> None:
     def named(tx: Tx) -> set[tuple[str, str]]:
         return {
-            (table, row[1])
+            (table, name)
             for table in tables_of(tx)
-            for row in tx.rows(f"PRAGMA table_info({table})")
-            if re.fullmatch(r"user|user_id|whom|owner|by_whom|session|recipient", row[1])
+            for (name,) in tx.rows(_COLUMNS[tx.dialect], (table,))
+            if re.fullmatch(r"user|user_id|whom|owner|by_whom|session|recipient", name)
         }
 
     # Leases of processes, and rows that live only as long as a task is open.

@@ -18,6 +18,7 @@ from airworthy.runtime import Run, State
 from airworthy.runtime.describing import describe
 from airworthy.runtime.holdings import TASK_ROWS
 from tests.privacy.kit import filled, handler, look_up, mail
+from tests.recorder.traces.kit import entries
 from tests.runtime.kit import Bench, bench
 
 FAR_US = 10**18
@@ -52,11 +53,7 @@ async def test_the_text_index_follows() -> None:
     await filled(made, "ada", "marmalade")
 
     def found(word: str) -> int:
-        return len(
-            made.app.database.read_now(
-                lambda tx: tx.rows(f"SELECT rowid FROM texts WHERE texts MATCH '{word}'")
-            )
-        )
+        return len(entries(made.app.database, word))
 
     before = found("example")
     rows(made).round(FAR_US, 100)

@@ -19,6 +19,7 @@ from airworthy.runtime.holdings import TASK_ROWS
 from airworthy.store import Tx
 from tests.database import memory
 from tests.privacy.kit import DAY_US, filled, foreign, handler, look_up, mail
+from tests.recorder.traces.kit import entries
 from tests.runtime.kit import Bench, bench
 
 
@@ -38,7 +39,7 @@ def count(made: Bench, table: str, where: str = "1 = 1") -> int:
 
 
 def found(made: Bench, word: str) -> int:
-    return count(made, "texts", f"texts MATCH '{word}'")
+    return len(entries(made.app.database, word))
 
 
 async def test_payloads_go_after_their_days_and_the_task_stays_readable() -> None:

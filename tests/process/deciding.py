@@ -5,15 +5,14 @@
 
 import sys
 import time
-from pathlib import Path
 
 from airworthy.app.build import assembled
 from airworthy.core.errors import AirworthyError
-from airworthy.store import SQLiteDatabase
+from tests.database import opened
 
 
 def main(path: str, item: str, seal: str, by: str, act: str, at_ns: int) -> None:
-    database = SQLiteDatabase(Path(path))
+    database = opened(path)
     queue = assembled(database).reviews
     while time.monotonic_ns() < at_ns:
         pass

@@ -1,6 +1,6 @@
-"""A worker process under admission: `python -m tests.process.paced DATABASE` works until it is killed.
+"""A worker process under admission: `python -m tests.process.paced DATABASE GATE` works until it is killed.
 
-No task ends before there is a file at `gate_of` the database, so that what begins until then adds up.
+No task ends before there is a file GATE, so that what begins until then adds up.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from airworthy import Agent
 from airworthy.app.build import assembled, worker
 from airworthy.policy import AdmissionRule, ChecksRule, Policy, Rate
 from airworthy.runtime import Run
-from airworthy.store import SQLiteDatabase
+from tests.database import opened
 
 CONCURRENCY, USER_CONCURRENCY = 5, 2
 RATE = Rate(calls=60, per_s=1.0)
@@ -29,21 +29,17 @@ agent = Agent(
 )
 
 
-def gate_of(database: str) -> Path:
-    return Path(f"{database}.gate")
-
-
 @agent.task
 async def handle(run: Run) -> str:
     await run.now()
     await asyncio.sleep(0.03)
-    while not gate_of(sys.argv[1]).exists():
+    while not Path(sys.argv[2]).exists():
         await asyncio.sleep(0.03)
     return "done"
 
 
 async def main(path: str) -> None:
-    app = assembled(SQLiteDatabase(path), [agent])
+    app = assembled(opened(path), [agent])
     print("ready", flush=True)
     await worker(app, [agent], concurrency=8).run()
 

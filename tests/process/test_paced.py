@@ -1,4 +1,4 @@
-"""Two real workers on one file under one policy, sent ten times what they may begin; one of them is killed."""
+"""Two real workers on one database under one policy, sent ten times what they may begin; one of them is killed."""
 
 import subprocess
 import sys
@@ -12,8 +12,8 @@ import pytest
 
 from airworthy.app.build import App, assembled
 from airworthy.runtime import QueueFull, State, Submission
-from airworthy.store import SQLiteDatabase
-from tests.process.paced import CONCURRENCY, QUEUE_MAX, RATE, USER_CONCURRENCY, agent, gate_of
+from tests.database import address, opened
+from tests.process.paced import CONCURRENCY, QUEUE_MAX, RATE, USER_CONCURRENCY, agent
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -24,17 +24,29 @@ WAIT_S = 60.0
 USERS_AT_FIRST, USERS = 3, 7
 # Looks at what is under way, by the claims, inside every transaction that begins or takes over a task: no machine is so
 # busy that it misses one.
-LOOKS = "CREATE TABLE looks (run INTEGER, began_us INTEGER, under_way INTEGER, of_user INTEGER)"
-SPY = (
-    "CREATE TRIGGER spy AFTER UPDATE OF state ON tasks WHEN NEW.state = 'running' BEGIN INSERT INTO looks"
-    " SELECT NEW.run, NEW.run_started_us, COUNT(*), SUM(t.user_id = NEW.user_id) FROM tasks t"
-    " JOIN claims c ON c.name = t.id WHERE c.owner IS NOT NULL AND t.state = 'running'; END"
+LOOKS = "CREATE TABLE looks (run BIGINT, began_us BIGINT, under_way BIGINT, of_user BIGINT)"
+LOOK = (
+    "INSERT INTO looks SELECT NEW.run, NEW.run_started_us, COUNT(*), SUM(CASE WHEN t.user_id = NEW.user_id THEN 1 ELSE 0"
+    " END) FROM tasks t JOIN claims c ON c.name = t.id WHERE c.owner IS NOT NULL AND t.state = 'running';"
 )
+SPIED = (
+    "CREATE TRIGGER spy AFTER UPDATE OF state ON tasks FOR EACH ROW WHEN (NEW.state = 'running')"
+    " EXECUTE FUNCTION look()"
+)
+SPY = {
+    "sqlite": [
+        f"CREATE TRIGGER spy AFTER UPDATE OF state ON tasks WHEN NEW.state = 'running' BEGIN {LOOK} END"
+    ],
+    "postgresql": [
+        f"CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {LOOK} RETURN NULL; END $$",
+        SPIED,
+    ],
+}
 
 
-def started(database: Path) -> "subprocess.Popen[str]":
+def started(database: str, gate: Path) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.process.paced", str(database)],
+        [sys.executable, "-m", "tests.process.paced", database, str(gate)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -57,7 +69,9 @@ def open_tasks(app: App) -> int:
 
 
 def spied(app: App) -> None:
-    app.database.write_now(lambda tx: [tx.execute(statement) for statement in (LOOKS, SPY)])
+    app.database.write_now(
+        lambda tx: [tx.execute(statement) for statement in (LOOKS, *SPY[app.database.dialect])]
+    )
 
 
 def most(app: App) -> tuple[int, int, int]:
@@ -79,10 +93,10 @@ def wait_until(true: Callable[[], bool], app: App) -> None:
 
 
 def test_ten_times_the_load_is_paced_refused_or_done_and_never_lost(tmp_path: Path) -> None:
-    database = tmp_path / "a.db"
-    app = assembled(SQLiteDatabase(database), [agent])
+    database, gate = address(tmp_path), tmp_path / "gate"
+    app = assembled(opened(database), [agent])
     spied(app)
-    one, other = started(database), started(database)
+    one, other = started(database, gate), started(database, gate)
     accepted: list[str] = []
     promised: list[float] = []
     try:
@@ -96,7 +110,7 @@ def test_ten_times_the_load_is_paced_refused_or_done_and_never_lost(tmp_path: Pa
             if number == SENT // 2:
                 wait_until(lambda: most(app)[1] >= CONCURRENCY, app)
                 killed(one)
-                gate_of(str(database)).touch()
+                gate.touch()
         wait_until(lambda: not open_tasks(app), app)
     finally:
         for process in (one, other):

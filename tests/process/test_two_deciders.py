@@ -14,8 +14,8 @@ from airworthy.policy import Policy, ToolRule
 from airworthy.review import Act, ItemQuery
 from airworthy.runtime import Submission
 from airworthy.runtime.looking import Look
-from airworthy.store import SQLiteDatabase
 from airworthy.tools import EffectState
+from tests.database import address, opened
 
 ROUNDS = 3
 PAIR = (("dana", "approve"), ("lee", "reject"))
@@ -39,16 +39,16 @@ def agent() -> Agent:
     return made
 
 
-def decides(path: Path, line: Look, by: str, act: str, at_ns: int) -> "subprocess.Popen[str]":
-    about = [str(path), line.item.id, line.seal, by, act, str(at_ns)]
+def decides(path: str, line: Look, by: str, act: str, at_ns: int) -> "subprocess.Popen[str]":
+    about = [path, line.item.id, line.seal, by, act, str(at_ns)]
     command = [sys.executable, "-m", "tests.process.deciding", *about]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.process
 async def test_one_of_two_processes_decides_and_the_other_is_told(tmp_path: Path) -> None:
-    path, shop = tmp_path / "airworthy.db", agent()
-    database = SQLiteDatabase(path)
+    path, shop = address(tmp_path), agent()
+    database = opened(path)
     app = assembled(database, [shop])
     for number in range(ROUNDS):
         app.operations.submit(shop.policy, Submission(f"ann {number}"))

@@ -8,7 +8,7 @@ from airworthy.app.build import assembled, worker
 from airworthy.policy import Limits, Policy, ToolRule
 from airworthy.policy.sections import ChecksRule
 from airworthy.runtime import Run
-from airworthy.store import SQLiteDatabase
+from tests.database import opened
 from tests.process.receiver import ask
 
 PORT = int(sys.argv[2]) if __name__ == "__main__" else 0
@@ -75,7 +75,7 @@ def labels(number: int) -> list[str]:
 
 
 async def main(path: str) -> None:
-    app = assembled(SQLiteDatabase(path), [agent])
+    app = assembled(opened(path), [agent])
     print("ready", flush=True)
     await worker(app, [agent], concurrency=8).run()
 

@@ -76,6 +76,7 @@ def test_a_change_of_any_column_of_any_row_is_found(data: st.DataObject) -> None
     assert found.n in (row.n, row.n + 1, 1)
 
 
+@pytest.mark.sqlite("a column there takes a value of any kind")
 @pytest.mark.parametrize("value", [b"\xff", b"dana", 7, "text"])
 @pytest.mark.parametrize("column", ["who", "at_us", "detail", "digest"])
 def test_a_value_of_another_kind_is_found_and_stops_nothing(column: str, value: object) -> None:

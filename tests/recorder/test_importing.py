@@ -23,7 +23,7 @@ from airworthy.recorder.importing.lines import LINE_BYTES_MAX, BadLine
 from airworthy.recorder.traces import read
 from airworthy.recorder.traces.filter import parse
 from airworthy.recorder.traces.find import TraceRow, find
-from tests.database import memory
+from tests.database import lasting, memory
 from tests.recorder.traces.kit import emptied
 
 DATA = Path("/work/shared/data")
@@ -43,7 +43,8 @@ RUN = {
 
 @functools.cache
 def _app() -> App:
-    return assembled(memory(), [], clock=ManualClock())
+    with lasting():
+        return assembled(memory(), [], clock=ManualClock())
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from airworthy.recorder.overview import OUTCOMES, WINDOWS, NoSuchWindow, Sums, w
 from airworthy.recorder.rollups import Change
 from airworthy.store import Database
 from tests.console.web import world
-from tests.database import memory
+from tests.database import lasting, memory
 
 DAY_US = 86_400 * US_PER_S
 NOW_US = (
@@ -25,7 +25,8 @@ NOW_US = (
 @pytest.fixture(scope="module")
 def database() -> Database:
     """Sixteen days, a little of it in each hour."""
-    made = memory()
+    with lasting():
+        made = memory()
     assembled(made, clock=ManualClock())
     world.fill(made, NOW_US, 16 * 24, share=0.012)
     world.fill(made, NOW_US, 5, seed=8, share=0.3)

@@ -469,10 +469,10 @@ class MortalDatabase(Memory):
     def write_now(self, op):  # type: ignore[no-untyped-def]  # as the base class has it
         return super().write_now(op)
 
-    async def write(self, op, *, fence=None):  # type: ignore[no-untyped-def]  # as the base class has it
+    async def write(self, op, *, fence=None, beside=False):  # type: ignore[no-untyped-def]  # as the base class has it
         if self.chance is not None and self.chance.random() < 0.15:
             raise Crash
-        result = await super().write(op, fence=fence)
+        result = await super().write(op, fence=fence, beside=beside)
         if self.chance is not None and self.chance.random() < 0.15:
             raise Crash
         return result

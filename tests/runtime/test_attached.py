@@ -87,7 +87,7 @@ async def test_an_act_under_way_when_the_proxy_died_goes_to_people() -> None:
     call = asyncio.create_task(house.session().call("write_file", path="a"))
     await asyncio.sleep(2)
     await _dead(house)
-    other = proxy(ACTS, database=house.app.database, owner="mcp_2")  # type: ignore[arg-type]
+    other = proxy(ACTS, database=house.app.database, owner="mcp_2")
     async with other:
         task = other.app.operations.task(house.task)
         assert (task.state, task.reason_code, task.escalated_to) == (State.ESCALATED, "in_doubt", "team")
@@ -117,7 +117,7 @@ async def test_a_late_record_of_a_frozen_proxy_is_refused() -> None:
     call = asyncio.create_task(talk.said("write_file", path="a"))
     await asyncio.sleep(2)
     await _dead(house)
-    async with proxy(ACTS, database=house.app.database, owner="mcp_2"):  # type: ignore[arg-type]
+    async with proxy(ACTS, database=house.app.database, owner="mcp_2"):
         text = await call
         assert "cannot be written any more" in text
         assert house.effects()[0].state is S.IN_DOUBT
@@ -164,7 +164,7 @@ async def test_a_parked_session_that_nobody_comes_back_to_is_cancelled_with_what
         await talk.close()
 
     await asyncio.sleep(SESSION_KEPT_S + 60)
-    async with proxy(asking(), database=house.app.database, owner="mcp_2"):  # type: ignore[arg-type]
+    async with proxy(asking(), database=house.app.database, owner="mcp_2"):
         assert house.app.operations.task(house.task).state is State.CANCELLED
         assert house.effects()[0].state is S.CANCELLED
 
@@ -185,7 +185,7 @@ async def test_a_delayed_effect_of_a_session_that_ended_is_carried_out_by_the_se
         talk = house.session()
         await talk.call("write_file", path="a")
         await talk.close()
-    other = proxy(rules, database=house.app.database, owner="mcp_2")  # type: ignore[arg-type]
+    other = proxy(rules, database=house.app.database, owner="mcp_2")
     async with other:
         await asyncio.sleep(700)
 
@@ -306,7 +306,7 @@ async def test_an_effect_in_doubt_of_a_closed_session_is_done_again_by_the_next_
         talk = house.session()
         await talk.call("write_file", path="a")
         await talk.close()
-    other = proxy(rules, database=house.app.database, owner="mcp_2")  # type: ignore[arg-type]
+    other = proxy(rules, database=house.app.database, owner="mcp_2")
     async with other:
         other.app.operations.decide(other.effects(house.task)[0].id, S.APPROVED, "dana")
         await asyncio.sleep(30)
@@ -352,7 +352,7 @@ async def test_any_mixture_of_calls_decisions_and_a_death_acts_once_each_and_end
                 await asyncio.sleep(chance.choice([0.1, 1, 5]))
     await asyncio.sleep(chance.choice([0, 0.2, 2]))
     await _dead(house)
-    async with proxy(rules, database=house.app.database, owner="mcp_2"):  # type: ignore[arg-type]
+    async with proxy(rules, database=house.app.database, owner="mcp_2"):
         await asyncio.sleep(SESSION_KEPT_S / 1000)
         await asyncio.gather(*calls, return_exceptions=True)
         await talk.close()

@@ -19,9 +19,9 @@ T = TypeVar("T")
 class _Counting(Memory):
     writes = 0
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         self.writes += 1
-        return await super().write(op, fence=fence)
+        return await super().write(op, fence=fence, beside=beside)
 
 
 def _database(clock: LoopClock, *owners: str) -> _Counting:

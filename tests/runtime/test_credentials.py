@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from airworthy.recorder import alerts
 from airworthy.runtime import Agent
 from airworthy.runtime.agent import AgentDefinitionError
 from airworthy.runtime.machine import State
-from airworthy.store import Database, SQLiteDatabase
+from airworthy.store import Database
 from airworthy.tools import ToolNotAuthorised, tool
+from tests.database import opened_at
 from tests.dump import dumped
 from tests.runtime.kit import Bench, bench
 from tests.tools.credentials.kit import FIRST_REFRESH, SECRET, Answer, Asked, Server, Tokens
@@ -111,11 +111,10 @@ def test_no_secret_and_no_token_is_in_the_database_in_logs_or_in_errors(
     def leaking(asked: Asked) -> Answer:
         return Answer(401, {"error": "invalid_client", "error_description": f"{SECRET} {asked.form}"})
 
-    path = tmp_path / "airworthy.db"
     with Server(tokens) as endpoint, Server(echo) as api:
 
         async def main() -> list[str]:
-            database = SQLiteDatabase(path)
+            database = opened_at(tmp_path)
             made = _bench(endpoint, api, database)
             told = [str(made.answer((await made.done(n)).id)) for n in range(2)]
             endpoint.answer = leaking
@@ -123,16 +122,12 @@ def test_no_secret_and_no_token_is_in_the_database_in_logs_or_in_errors(
             broken = _bench(endpoint, api, database)
             task = broken.submit("after")
             await broken.work()
-            told += [broken.task(task).waiting_for, str(broken.ended)]
+            told += [broken.task(task).waiting_for, str(broken.ended), dumped(database)]
             database.close()
             return told
 
-        told = asyncio.run(main())
+        *told, dump = asyncio.run(main())
 
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        dump = dumped(connection)
-    connection.close()
     stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     secrets = [SECRET, FIRST_REFRESH, *tokens.given, tokens.valid]
     assert tokens.given

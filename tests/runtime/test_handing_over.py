@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from airworthy.cli.foreground import HAND_OVER_S, Working
 from airworthy.runtime import Run, WorkerStopped
 from airworthy.runtime.attending import Attendant
 from airworthy.runtime.chores import Chore, monitored
+from airworthy.runtime.crew import crew
 from airworthy.runtime.machine import State
 from airworthy.store import Database, MemoryDatabase, StoreBusy, StoreNewer, Tx, migrate
 from airworthy.store import lease as leases
@@ -209,3 +211,21 @@ async def test_who_would_misread_the_database_stops_and_writes_nothing_more() ->
 
     assert on.task(task).state is State.RUNNING
     assert done == []
+
+
+def test_who_does_nothing_is_no_hand_and_who_is_of_a_version_from_before_is() -> None:
+    """A gateway has an id for its money, and its process another, so that an upgrade sees it."""
+    clock_us, database = 1_000_000, MemoryDatabase()
+    migrate(database, MIGRATIONS)
+    for owner in (
+        Owner("gwy_1", "", 1, "", "gateway", "vm", "1"),
+        Owner("srv_1", "", 1, "", "", "vm", "1"),
+        Owner("srv_2", "", 2, "", "", "vm", "1"),
+        Owner("wkr_1", "", 3, ""),
+    ):
+        database.write_now(partial(leases.join, owner=owner, now_us=clock_us))
+    database.write_now(lambda tx: leases.take(tx, "chore:review", "srv_2", clock_us))
+
+    found = [hand.owner.id for hand in database.read_now(lambda tx: crew(tx, "", clock_us))]
+
+    assert sorted(found) == ["gwy_1", "srv_2", "wkr_1"]

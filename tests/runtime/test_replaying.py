@@ -19,6 +19,7 @@ from airworthy.runtime.replayed import Replayed, Verdict
 from airworthy.runtime.replaying import Replays, ReplaysFull
 from airworthy.store.lease import Owner, join
 from airworthy.tools import EffectState, Tool, ToolError, Transient, tool
+from tests.dump import everything
 from tests.gateway.kit import FIRST, SECOND, completion, model, script
 from tests.runtime.kit import Bench, bench
 from tests.runtime.test_context import built_in, looks, made
@@ -85,11 +86,7 @@ async def replayed(
 
 
 def stored(b: Bench) -> dict[str, Any]:
-    def every(tx: Any) -> dict[str, Any]:
-        names = [name for (name,) in tx.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: tx.rows(f"SELECT * FROM {name}") for name in names if not name.startswith("texts")}
-
-    return b.app.database.read_now(every)
+    return {name: rows for name, rows in everything(b.app.database).items() if not name.startswith("texts")}
 
 
 async def errand(run: Run) -> str:

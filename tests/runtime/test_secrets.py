@@ -11,10 +11,9 @@ from airworthy.gateway import ModelRefusedRequest
 from airworthy.policy import ToolRule
 from airworthy.recorder import Payloads
 from airworthy.runtime import Run
-from airworthy.store import Tx
 from airworthy.tools import Permanent, Tool, Transient, tool
 from tests.database import Memory
-from tests.dump import TABLES
+from tests.dump import everything
 from tests.gateway.kit import FIRST, completion, model, script
 from tests.runtime.kit import Bench, bench
 
@@ -26,16 +25,13 @@ BOTH = f"use {KNOWN} and {SHAPED} now"
 def stored(b: Bench) -> bytes:
     """Every cell of every table, payloads unpacked."""
 
-    def dump(tx: Tx) -> bytes:
-        cells = []
-        for (table,) in tx.rows(TABLES):
-            for row in tx.rows(f"SELECT * FROM {table}"):  # names from the database itself
-                for cell in row:
-                    raw = cell if isinstance(cell, bytes) else str(cell).encode()
-                    cells.append(Payloads.unpack(raw) if table == "payloads" and cell is row[-1] else raw)
-        return b"\n".join(cells)
-
-    return b.app.database.read_now(dump)
+    cells = []
+    for table, rows in everything(b.app.database).items():
+        for row in rows:
+            for cell in row:
+                raw = cell if isinstance(cell, bytes) else str(cell).encode()
+                cells.append(Payloads.unpack(raw) if table == "payloads" and cell is row[-1] else raw)
+    return b"\n".join(cells)
 
 
 def assert_clean(b: Bench) -> None:

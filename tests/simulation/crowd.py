@@ -16,7 +16,8 @@ from airworthy.runtime import Agent, QueueFull, Run, Submission
 from airworthy.runtime.admission import queue
 from airworthy.store import Database, Fence, Tx
 from airworthy.store.lease import Owner
-from tests.simulation.mortal import LIFE, Life, MortalDatabase, Plan, fresh_database, note_births
+from tests.database import migrated
+from tests.simulation.mortal import LIFE, Life, MortalDatabase, Plan, note_births
 from tests.virtual import LoopClock, VirtualLoop, run_virtual
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ class Crowd:
         note_births(asyncio.get_running_loop())
         self.clock = LoopClock()
         self.ids = Ids(random.Random(self.seed))
-        self.database = fresh_database()
+        self.database = migrated()
         self.agent = Agent(
             Policy(
                 agent="crowd", purpose="Many small tasks.", admission=self.rule, limits=Limits(seconds=600.0),

@@ -7,9 +7,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from airworthy.app.build import MIGRATIONS
-from airworthy.store import Database, Fence, Tx, migrate
-from tests.database import memory
+from airworthy.store import Database, Fence, Tx
+from tests.database import Before
 
 T = TypeVar("T")
 
@@ -115,7 +114,7 @@ def note_births(loop: asyncio.AbstractEventLoop) -> None:
     loop.set_task_factory(factory)  # type: ignore[arg-type]  # the stub wants Future, we hand out its child Task
 
 
-class MortalDatabase:
+class MortalDatabase(Before):
     """What one worker sees of the data. Implements `Database`.
 
     As with the real writer thread, a write that was handed in happens even if its caller is cancelled, unless the
@@ -123,16 +122,14 @@ class MortalDatabase:
     few turns of the loop and now and then a few milliseconds, so that races get their chance too.
     """
 
-    dialect = "sqlite"
-
     def __init__(self, inner: Database, life: Life, chance: random.Random) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._life = life
         self._chance = chance
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         await self._life.alive()
-        writing = asyncio.ensure_future(self._written(op, fence))
+        writing = asyncio.ensure_future(self._written(op, fence, beside))
         writing.add_done_callback(_look)
         return await asyncio.shield(writing)
 
@@ -140,21 +137,15 @@ class MortalDatabase:
         await self._life.alive()
         await self._pass_time(0.15)
         await self._life.alive()
-        return self._inner.read_now(query)
-
-    def write_now(self, op: Callable[[Tx], T]) -> T:
-        return self._inner.write_now(op)
-
-    def read_now(self, query: Callable[[Tx], T]) -> T:
-        return self._inner.read_now(query)
+        return self.inner.read_now(query)
 
     def close(self) -> None:
         pass
 
-    async def _written(self, op: Callable[[Tx], T], fence: Fence | None) -> T:
+    async def _written(self, op: Callable[[Tx], T], fence: Fence | None, beside: bool) -> T:
         await self._pass_time(0.5)
         await self._life.point("before a commit")
-        result = await self._inner.write(op, fence=fence)
+        result = await self.inner.write(op, fence=fence, beside=beside)
         if fence is not None:
             self._life.world.written(fence)
         await self._life.point("after a commit")
@@ -171,16 +162,3 @@ class MortalDatabase:
 def _look(task: "asyncio.Task[Any]") -> None:
     if not task.cancelled():
         task.exception()
-
-
-_template: list[Database] = []
-
-
-def fresh_database() -> Database:
-    """A migrated database in a fraction of the time that migrating takes."""
-    if not _template:
-        _template.append(memory())
-        migrate(_template[0], MIGRATIONS)
-    database = memory()
-    _template[0]._connection._raw.backup(database._connection._raw)
-    return database

@@ -7,6 +7,8 @@ from airworthy.recorder import Payloads
 from airworthy.runtime.machine import OPEN
 from airworthy.runtime.replayed import Replayed, Verdict
 from airworthy.runtime.replaying import Replays
+from airworthy.store import Database
+from tests.dump import everything
 from tests.simulation.mortal import LIFE, Life, Plan, note_births
 from tests.simulation.programs import Choice, Group, Leaf, Program, Whim, agents
 from tests.simulation.world import World
@@ -75,7 +77,7 @@ def replayed(world: World) -> dict[int, tuple[Replayed, Again]]:
 def unlike(world: World) -> list[str]:
     """Empty when each closed task's record explains it."""
     before = [world.operations.steps(each) for each in world.task_ids.values()]
-    stored = world.database.read_now(_everything)
+    stored = _everything(world.database)
     found = []
     for number, (report, again) in replayed(world).items():
         task = world.operations.task(world.task_ids[number])
@@ -89,7 +91,7 @@ def unlike(world: World) -> list[str]:
                 f"{report.differs} {report.text} {report.diff}"
             )
     assert before == [world.operations.steps(each) for each in world.task_ids.values()]
-    if world.database.read_now(_everything) != stored:
+    if _everything(world.database) != stored:
         found.append("a replay wrote something")
     return found
 
@@ -130,6 +132,5 @@ def whimsical(program: Program) -> bool:
     return walk(program.root)
 
 
-def _everything(tx: Any) -> dict[str, list[Any]]:
-    names = tx.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%texts%'")
-    return {name: sorted(map(repr, tx.rows(f"SELECT * FROM {name}"))) for (name,) in names}
+def _everything(database: Database) -> dict[str, list[Any]]:
+    return {name: rows for name, rows in everything(database).items() if "texts" not in name}

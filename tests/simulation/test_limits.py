@@ -20,7 +20,7 @@ from airworthy.policy.sections import ChecksRule
 from airworthy.runtime import Run, State, Submission, TaskQuery, Worker
 from airworthy.store.lease import Owner
 from airworthy.tools import ToolError
-from tests.simulation.mortal import fresh_database
+from tests.database import migrated
 from tests.simulation.outside import INPUT_NANO, OUTPUT_NANO
 from tests.virtual import LoopClock
 
@@ -99,7 +99,7 @@ def agent_with(
 
 async def all_done(agent: Agent, tasks: int = 1, workers: int = 1) -> App:
     done.clear()
-    database = fresh_database()
+    database = migrated()
     app = assembled(database, [agent], LoopClock(), Ids(random.Random(1)))
     for number in range(tasks):
         app.operations.submit(agent.policy, Submission({"n": number}, key=str(number)))

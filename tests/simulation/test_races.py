@@ -10,8 +10,9 @@ from airworthy.runtime import State
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectState
+from tests.database import migrated
 from tests.simulation.invariants import broken
-from tests.simulation.mortal import Blow, fresh_database
+from tests.simulation.mortal import Blow
 from tests.simulation.outside import Outside
 from tests.simulation.programs import Group, How, Leaf, Node, Program, Whim
 from tests.simulation.world import Setting, World, run_world
@@ -442,7 +443,7 @@ def test_nobody_can_say_what_became_of_an_act_that_is_under_way() -> None:
 def test_a_claim_by_an_owner_who_was_buried_before_and_never_joined_again_is_given_free() -> None:
     """It was frozen, claimed when it thawed, and died before its first heartbeat told it that it had been buried."""
     frozen, other = Owner("frozen", "", 1, ""), Owner("other", "", 2, "")
-    database = fresh_database()
+    database = migrated()
     database.write_now(lambda tx: leases.join(tx, frozen, 0))
     late_us = round(2 * leases.LEASE_S * 1e6)
     database.write_now(lambda tx: leases.bury(tx, other, late_us))

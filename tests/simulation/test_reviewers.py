@@ -26,6 +26,7 @@ from airworthy.runtime.reviews import AlreadyDecided, ItemChanged, Reviews
 from airworthy.runtime.waiting import wanted
 from airworthy.store import Tx
 from airworthy.tools import outbox
+from tests.database import Memory
 from tests.simulation.invariants import broken
 from tests.simulation.programs import agents
 from tests.simulation.test_worlds import random_setting
@@ -142,6 +143,7 @@ class Office:
     def _watch(self) -> None:
         """Looks after every commit, whoever made it."""
         database = self.world.database
+        assert isinstance(database, Memory)
         write = database._write
 
         def watched(op: Callable[[Tx], Any], fence: Any) -> Any:

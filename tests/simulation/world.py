@@ -20,13 +20,13 @@ from airworthy.runtime.reviews import Reviews
 from airworthy.store import Database, Fence
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, EffectState
+from tests.database import migrated
 from tests.simulation.mortal import (
     LIFE,
     Blow,
     Life,
     MortalDatabase,
     Plan,
-    fresh_database,
     life_here,
     note_births,
 )
@@ -68,7 +68,7 @@ class World:
         self.outside = outside if outside is not None else Outside(setting.seed, setting.fault_share)
         self.plan = Plan(setting.blows)
         self.chance = random.Random(setting.seed)
-        self.database: Database = fresh_database()
+        self.database: Database = migrated()
         self.lives: list[Life] = []
         self.workers: list[tuple[Life, Any, asyncio.Task[None]]] = []
         self.task_ids: dict[int, str] = {}

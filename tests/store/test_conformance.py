@@ -219,6 +219,45 @@ async def test_an_operation_run_a_second_time_leaves_no_trace_of_the_first(datab
     assert ids(database) == [1]
 
 
+def test_many_rows_are_stored_as_they_are(database: Database) -> None:
+    odd = (
+        "plain",
+        "a\tb\nc\\d\\N\\.",
+        "",
+        "'quoted' \"twice\"",
+        "r\u00e9sum\u00e9 \u9000\u6b3e",
+        "\\.",
+        "NULL",
+    )
+    rows = [(number, odd[number % len(odd)]) for number in range(200)]
+    database.write_now(lambda tx: tx.many("INSERT INTO notes (id, words) VALUES (?, ?)", rows))
+
+    assert database.read_now(lambda tx: tx.rows("SELECT id, words FROM notes ORDER BY id")) == rows
+
+
+def test_of_many_rows_those_that_are_there_stay_as_they_are(database: Database) -> None:
+    insert = "INSERT INTO notes (id, words) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+    database.write_now(lambda tx: tx.many(insert, [(7, "first"), (7, "again")]))
+    database.write_now(lambda tx: tx.many(insert, [(number % 150, "later") for number in range(200)]))
+
+    stored = database.read_now(lambda tx: dict(tx.rows("SELECT id, words FROM notes")))
+    assert stored == {number: "first" if number == 7 else "later" for number in range(150)}
+
+
+def test_many_rows_of_which_one_cannot_be_stored_are_none(database: Database) -> None:
+    rows = [(number % 99, "x") for number in range(100)]
+
+    def op(tx: Tx) -> None:
+        tx.execute("INSERT INTO notes (id, words) VALUES (500, 'before')")
+        tx.many("INSERT INTO notes (id, words) VALUES (?, ?)", rows)
+
+    with pytest.raises(StoreError):
+        database.write_now(op)
+    database.write_now(put(1))
+
+    assert ids(database) == [1]
+
+
 def test_writes_from_many_threads_are_all_stored(database: Database) -> None:
     failed: list[BaseException] = []
 

@@ -1,11 +1,13 @@
 """What a connection to PostgreSQL that is lost at the worst moment leaves behind: each write stored once, or told."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from benchmarks._wire import Fate, Wire
 
@@ -19,9 +21,11 @@ from airworthy.store import (
     StoreError,
     Tx,
     _pg,
+    _pg_said,
     lease,
     migrate,
 )
+from airworthy.store.postgres import ServerClock
 from airworthy.store.tables import MIGRATIONS as STORE
 from tests.database import fresh
 
@@ -94,6 +98,20 @@ def test_cut_before_the_answer_comes_the_write_is_not_done_again(
 
     assert ids(database) == [1]
     assert deaf.seen == 1
+
+
+def test_what_a_function_stored_inside_a_select_is_not_stored_again(
+    wire: Wire, database: PostgresDatabase
+) -> None:
+    """The server says whether anything was written; the text of a statement does not."""
+    make = "CREATE FUNCTION add_note() RETURNS bigint LANGUAGE sql AS $$"
+    insert = "INSERT INTO notes (id, words) SELECT COUNT(*), 'x' FROM notes RETURNING id $$"
+    database.write_now(lambda tx: tx.execute(f"{make} {insert}"))
+    wire.judge = Once(b"COMMIT", Fate.DEAF)
+
+    database.write_now(lambda tx: tx.rows("SELECT add_note()"))
+
+    assert ids(database) == [0]
 
 
 def test_cut_again_while_it_asks_whether_it_was_stored(wire: Wire, database: PostgresDatabase) -> None:
@@ -283,7 +301,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 ) -> None:
     """Patched to look in the middle: a turn taken by half a message would be held without counting as idle."""
     other = PostgresDatabase(url)
-    real, seen = _pg._said, []
+    real, seen = _pg_said.said, []
 
     def looking(sql: str, params: Sequence[Any]) -> str:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
@@ -294,7 +312,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 
     database = PostgresDatabase(url)
     database.write_now(put(1))
-    monkeypatch.setattr(_pg, "_said", looking)
+    monkeypatch.setattr(_pg, "said", looking)
     database.write_now(put(2))
 
     assert seen == [[]]
@@ -313,6 +331,24 @@ async def test_a_write_that_fails_before_it_has_sent_anything_takes_no_neighbour
 
     assert isinstance(answers[1], ValueError)
     assert ids(database) == [1]
+
+
+def test_a_writer_frozen_with_half_a_message_sent_loses_its_turn_to_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """The server would wait for the other half without end. Patched: the bounds are made short, nothing else."""
+    monkeypatch.setattr(_pg, "IDLE_IN_TURN_MS", 100)
+    monkeypatch.setattr(_pg, "SLICE_S", 0.15)
+    database = PostgresDatabase(url)
+    lost, frozen = contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, autocommit=True)
+    with frozen, lost, frozen.pipeline():
+        frozen.execute("BEGIN")
+        frozen.execute("SELECT pg_advisory_xact_lock(%s)", (_pg.TURN,))  # And no Sync behind it.
+
+        database.write_now(put(1))
+
+    assert ids(database) == [1]
+    database.close()
 
 
 @pytest.mark.slow
@@ -356,3 +392,37 @@ def test_the_time_is_the_servers_whatever_the_machine_says(url: str) -> None:
 
     assert abs(database.clock(Ahead()).now_us() - SystemClock().now_us()) < 5_000_000
     database.close()
+
+
+def test_an_answer_that_lay_about_while_the_process_was_frozen_does_not_set_its_clock_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Patched: the monotonic clock, which goes on while a process is stopped."""
+    now_s = 1000.0
+    monkeypatch.setattr("airworthy.store.postgres.time.monotonic_ns", lambda: round(now_s * 1e9))
+    clock = ServerClock()
+    clock.heard(5_000_000_000)
+    now_s += 20.0
+
+    clock.heard(5_000_000_100)
+
+    assert clock.now_us() == 5_020_000_000
+
+
+def test_a_server_whose_clock_was_set_back_is_believed_within_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Patched: the monotonic clock."""
+    now_s = 1000.0
+    monkeypatch.setattr("airworthy.store.postgres.time.monotonic_ns", lambda: round(now_s * 1e9))
+    clock, told = ServerClock(), []
+    clock.heard(5_000_000_000)
+    for _ in range(70):
+        now_s += 1.0
+        clock.heard(5_000_000_000 + round((now_s - 1000.0 - 40.0) * 1e6))
+        told.append(clock.now_us())
+
+    assert told == sorted(told)
+    assert told[9] == 5_010_000_000
+    now_s += 100.0
+    assert clock.now_us() == 5_130_000_000

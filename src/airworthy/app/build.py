@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from airworthy import __version__
 from airworthy.app.config import Config, person
 from airworthy.app.people import load_people
-from airworthy.app.witness import Witness
+from airworthy.app.witness import Witness, head_file
 from airworthy.console.tables import MIGRATIONS as CONSOLE
 from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import AirworthyError, ConfigError
@@ -41,6 +41,7 @@ from airworthy.store import (
     migrate,
 )
 from airworthy.store.lease import Owner, alive, process_born, this_host
+from airworthy.store.migrate import missing
 from airworthy.store.tables import MIGRATIONS as STORE
 from airworthy.tools.credentials import Flights
 from airworthy.tools.tables import MIGRATIONS as TOOLS
@@ -69,37 +70,64 @@ class App:
     flights: Flights = field(default_factory=Flights)
     engine: EngineName = EngineName.EMBEDDED
     folder: Path | None = None  # where people.toml may be
-    path: Path | None = None  # of the database's file, if it is one
+    head_file: Path | None = None  # how far its audit log was seen to be whole
+
+
+class NoDatabase(ConfigError):
+    """There is nothing to look at."""
+
+    code = "no_database"
 
 
 @contextlib.contextmanager
 def opened(
-    config: Config, agents: "Sequence[Agent]" = (), policies: Sequence[Policy] = (), keys: Sequence[str] = ()
+    config: Config,
+    agents: "Sequence[Agent]" = (),
+    policies: Sequence[Policy] = (),
+    keys: Sequence[str] = (),
+    *,
+    must_exist: bool = False,
 ) -> Iterator[App]:
     """The database of `config`, made and migrated if need be; closed at the end.
 
     `policies`: of agents without code here, whose providers' keys must not be written down either. `keys`: more of
     what must not. A people.toml that cannot be read stops only what needs to know people: see `Reviews.unread`.
+    `must_exist`: nothing is made. Raises: NoDatabase then.
     """
+    if must_exist and config.database_url is None and not config.database_path.exists():
+        raise _no_database(config, "There is no database")
     if origin().door == "cli" and not origin().who:
         comes_from(replace(origin(), who=person()))
     database = open_database(config)
-    path = config.database_path if config.database_url is None else None
     try:
+        if must_exist and not is_made(database):
+            raise _no_database(config, "There are no tables of airworthy in the database")
         people, unread = _people(config.folder)
-        made = assembled(database, agents, policies=policies, people=people, keys=keys)
+        known = (*keys, *database.secrets) if isinstance(database, PostgresDatabase) else keys
+        made = assembled(database, agents, policies=policies, people=people, keys=known)
         made = woken_by(made, EngineName(config.engine))
         made.reviews.unread = unread
-        app = replace(made, folder=config.folder, path=path)
+        app = replace(made, folder=config.folder, head_file=head_file(config))
         try:
             yield app
         finally:
             app.flights.settle()  # A refresh token that is answered and not stored would be lost for good.
-            if path is not None:
-                with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
-                    Witness(path).look(database, app.clock.now_us())
+            with contextlib.suppress(StoreError):  # What went wrong inside is what must be told.
+                Witness(head_file(config)).look(database, app.clock.now_us())
     finally:
         database.close()
+
+
+def is_made(database: Database) -> bool:
+    """Whether there are any tables of ours."""
+    return len(missing(database, MIGRATIONS)) < len(MIGRATIONS)
+
+
+def _no_database(config: Config, what: str) -> NoDatabase:
+    return NoDatabase(
+        f"{what} {config.where} yet.",
+        mend="Submit a task first with `airworthy submit`, or name the working folder: -C DIR.",
+    )
 
 
 def open_database(config: Config) -> Database:
@@ -121,7 +149,7 @@ def assembled(
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     clock = clock if clock is not None else database.clock(SystemClock())
-    if migrate(database, MIGRATIONS, _at_work(clock)) and isinstance(database, PostgresDatabase):
+    if migrate(database, MIGRATIONS, at_work(clock)) and isinstance(database, PostgresDatabase):
         database.check_turns()  # Once, by whoever makes it: it takes a turn.
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
@@ -153,7 +181,7 @@ def _unwritten(policies: Sequence[Policy]) -> tuple[str, ...]:
     return (*known_keys(rules), *secrets_of(list(policies)))
 
 
-def _at_work(clock: Clock) -> Callable[[Tx], list[str]]:
+def at_work(clock: Clock) -> Callable[[Tx], list[str]]:
     """Who would go on with a database that they misread."""
     return lambda tx: [
         f"{row.roles or row.id} (pid {row.pid} on {row.machine or 'unknown'}, version {row.version or 'unknown'})"
@@ -192,10 +220,10 @@ def worker(
             noted(app.database, release_of(agent, app.folder), app.clock.now_us())
     resources = Resources()
     desks = [desk(app, agent, resources, places) for agent in agents]
+    owner = replace(owner or this_process(app.clock), agents=", ".join(agent.name for agent in agents))
     made = Worker(
-        app.database, desks, app.clock, app.ids, owner=owner or this_process(app.clock), payloads=app.payloads,
-        concurrency=concurrency,
-    )  # fmt: skip
+        app.database, desks, app.clock, app.ids, owner=owner, payloads=app.payloads, concurrency=concurrency
+    )
     made.presence.readable = readable(app)
     if chores:
         # Late: chores know half of the house, and most commands start no worker.

@@ -33,8 +33,8 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
         Chore("manual", HAND_OVER_EVERY_S, _handing_over(app, agents)),
         Chore("describe", DESCRIBE_EVERY_S, _describing(app)),
         *(
-            [Chore("audit", WITNESS_EVERY_S, Witness(app.path).keep(app.database))]
-            if app.path is not None
+            [Chore("audit", WITNESS_EVERY_S, Witness(app.head_file).keep(app.database))]
+            if app.head_file is not None
             else []
         ),
         *health_chores(app, agents),

@@ -4,16 +4,18 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from airworthy.core.errors import ConfigError
-from airworthy.store.postgres import SCHEMES
+from airworthy.store.address import check_address, is_address, without_password
 
 CONFIG_FILE = "airworthy.toml"
 DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
+DATABASE_FILE_VARIABLE = "AIRWORTHY_DATABASE_FILE"  # As containers are handed secrets.
+ADDRESS_BYTES_MAX = 4_096
 SECRET_CHARS_MIN = 8
 ENGINES = ("embedded", "procrastinate")
 # As long as most tasks take. Whatever stops the process must wait for it: see deploy/.
@@ -23,14 +25,16 @@ DRAIN_S_MAX = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`agents`: "module:name" of each Agent, modules looked up in `folder`. `database`: a path, from `folder` on.
+    """`agents`: "module:name" of each Agent, modules looked up in `folder`.
+
+    `database`: a path, from `folder` on, or the address of a PostgreSQL, which may hold a password.
 
     `concurrency`: tasks under way at once in one worker process. `drain_s`: how long they may go on once it is told to
     stop; what is not over by then goes on from its record elsewhere. `engine`: what wakes the tasks.
     """
 
     folder: Path
-    database: str = "airworthy.db"
+    database: str = field(default="airworthy.db", repr=False)
     agents: tuple[str, ...] = ()
     concurrency: int = 16
     drain_s: float = DRAIN_S
@@ -51,7 +55,9 @@ class Config:
                 f"engine is {self.engine!r}.",
                 mend=f"Did you mean {near[0]!r}?" if near else f"Set it to one of: {', '.join(ENGINES)}.",
             )
-        if "://" in self.database and self.database_url is None:
+        if self.database_url is not None:
+            check_address(self.database_url)
+        elif "://" in self.database:
             scheme = self.database.partition("://")[0]
             raise ConfigError(
                 f"A {scheme} database cannot be used.",
@@ -61,17 +67,26 @@ class Config:
     @property
     def database_url(self) -> str | None:
         """The address of a PostgreSQL; None where the database is a file."""
-        return self.database if self.database.startswith(SCHEMES) else None
+        return self.database if is_address(self.database) else None
+
+    @property
+    def where(self) -> str:
+        """The database, for people: its path, or its address without the password."""
+        return str(self.database_path) if self.database_url is None else without_password(self.database_url)
 
     @property
     def database_path(self) -> Path:
+        """Of a file; ask `database_url` first."""
         return self.folder / self.database
 
 
-def load_config(folder: Path, *, database: str | None = None) -> Config:
-    """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it."""
+def load_config(folder: Path, *, database: str | None = None, environment: bool = True) -> Config:
+    """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it.
+
+    `environment`: whether it is asked.
+    """
     values = _read(folder / CONFIG_FILE)
-    chosen = database or os.environ.get(DATABASE_VARIABLE)
+    chosen = database or (database_variable() if environment else None)
     if chosen:
         values["database"] = chosen
     try:
@@ -80,6 +95,31 @@ def load_config(folder: Path, *, database: str | None = None) -> Config:
         raise ConfigError(
             f"{folder / CONFIG_FILE}: {error}", mend="Compare it with the reference."
         ) from error
+
+
+def database_variable() -> str | None:
+    """The database that the environment names, itself or in a file. Raises: ConfigError."""
+    named, path = os.environ.get(DATABASE_VARIABLE), os.environ.get(DATABASE_FILE_VARIABLE)
+    if not path:
+        return named or None
+    if named:
+        raise ConfigError(
+            f"Both {DATABASE_VARIABLE} and {DATABASE_FILE_VARIABLE} are set.", mend="Unset one of them."
+        )
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            address = file.read(ADDRESS_BYTES_MAX + 1).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{DATABASE_FILE_VARIABLE} names {path}, which cannot be read: {error}.",
+            mend="Name a file that holds the address of the database, and nothing else.",
+        ) from error
+    if not address or len(address) > ADDRESS_BYTES_MAX:
+        raise ConfigError(
+            f"{path} holds no address of a database.",
+            mend="Write postgresql://user:password@host/name into it.",
+        )
+    return address
 
 
 def secrets(names: Mapping[str, None] | list[str]) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from airworthy.app.config import DATABASE_VARIABLE, Config, load_config, variable
+from airworthy.app.config import Config, database_variable, load_config
 from airworthy.core.errors import ConfigError
 
 GATEWAY_FILE: Final = "gateway.toml"
@@ -28,7 +28,7 @@ class GatewayConfig:
 
     folder: Path
     listen: str = LISTEN
-    database: str = ""
+    database: str = field(default="", repr=False)  # may hold a password
     policies: tuple[str, ...] = ()
     body_bytes_max: int = 32 * 1024 * 1024
     calls_max: int = 4_096
@@ -69,7 +69,7 @@ def load_gateway_config(folder: Path, file: Path | None = None) -> GatewayConfig
 
 def database_config(found: GatewayConfig, database: str | None = None) -> Config:
     """The database the gateway shares with everything else. The command line and the environment win over the file."""
-    chosen = database or variable(DATABASE_VARIABLE) or found.database or None
+    chosen = database or database_variable() or found.database or None
     return load_config(found.folder, database=chosen)
 
 

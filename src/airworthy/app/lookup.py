@@ -207,10 +207,7 @@ def _completed(
 ) -> list[tuple[str, str]]:
     """A completion that cannot be made is none; the shell must not see an error while somebody types."""
     try:
-        config = load_config(folder, database=database)
-        if not config.database_path.exists():
-            return []
-        with opened(config) as app:
+        with opened(load_config(folder, database=database), must_exist=True) as app:
             return ask(app)
     except (AirworthyError, OSError):
         return []

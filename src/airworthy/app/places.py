@@ -9,7 +9,7 @@ from airworthy.core.clock import Clock
 from airworthy.gateway import ModelClient, Upstream, place_of
 from airworthy.gateway.place import Place, places_of
 from airworthy.policy import ModelRule, Policy
-from airworthy.resilience.shared import Circuits
+from airworthy.resilience.shared import Circuits, Rates
 from airworthy.store import Database
 from airworthy.store.lease import Owner
 from airworthy.tools import Dependencies
@@ -21,11 +21,12 @@ class Places:
     `owner`: this process in the store, by which its breakers are known.
     """
 
-    def __init__(self, owner: Owner, clock: Clock, circuits: Circuits) -> None:
+    def __init__(self, owner: Owner, clock: Clock, circuits: Circuits, rates: Rates | None = None) -> None:
         self.owner = owner
         self.circuits = circuits
         self.all: list[Place] = []
-        self.dependencies = Dependencies(clock, circuits.circuit)
+        self.dependencies = Dependencies(clock, circuits.circuit, rates)
+        self._rates = rates
         self._clock = clock
 
     def of(
@@ -45,17 +46,21 @@ class Places:
                 return place
         name = place_of(rule)
         made = places_of([rule], {name: upstream_of(rule)}, self._clock, self.circuits.circuit)[name]
+        if self._rates is not None:
+            made.pacer.share(self._rates)
         self.all.append(made)
         return made
 
 
 @contextlib.asynccontextmanager
 async def shared_places(database: Database, clock: Clock, owner: Owner) -> AsyncIterator[Places]:
-    """With their breakers kept in step with those of every other process. Whoever calls models must end before it."""
-    circuits = Circuits(database, clock, owner.id)
-    places = Places(owner, clock, circuits)
+    """With their breakers and rates kept in step with those of every other process. Whoever calls models must end
+    before it.
+    """
+    circuits, rates = Circuits(database, clock, owner.id), Rates(database, clock)
+    places = Places(owner, clock, circuits, rates)
     try:
-        async with beside(circuits.run):
+        async with beside(circuits.run, rates.run):
             yield places
     finally:
         await circuits.tick()

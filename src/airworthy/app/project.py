@@ -12,12 +12,6 @@ from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.runtime import Agent
 
 
-class NoDatabase(ConfigError):
-    """There is nothing to look at."""
-
-    code = "no_database"
-
-
 class UnknownAgent(ConfigError):
     """No agent of the folder has this name, or the command must say which one."""
 
@@ -43,16 +37,9 @@ def gateway_stored(folder: Path, database: str | None = None) -> contextlib.Abst
     return existing(database_config(load_gateway_config(folder), database))
 
 
-@contextlib.contextmanager
-def existing(config: Config, agents: Sequence[Agent] = ()) -> Iterator[App]:
+def existing(config: Config, agents: Sequence[Agent] = ()) -> contextlib.AbstractContextManager[App]:
     """Looking never makes a database: a mistyped folder would look like an empty one. Raises: NoDatabase."""
-    if not config.database_path.exists():
-        raise NoDatabase(
-            f"There is no database {config.database_path} yet.",
-            mend="Submit a task first with `airworthy submit`, or name the working folder: -C DIR.",
-        )
-    with opened(config, agents) as app:
-        yield app
+    return opened(config, agents, must_exist=True)
 
 
 @contextlib.contextmanager

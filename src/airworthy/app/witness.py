@@ -1,4 +1,4 @@
-"""A file beside the database that remembers how far its audit log was seen to be whole, and what it said there.
+"""A file that remembers how far a database's audit log was seen to be whole, and what it said there.
 
 Whoever can write the database and not this file changes nothing before that place unseen. Whoever can write both can:
 for those, keep `airworthy audit head` on another machine.
@@ -6,10 +6,13 @@ for those, keep `airworthy audit head` on another machine.
 
 import asyncio
 import contextlib
+import hashlib
 import os
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from airworthy.core.errors import InputError
 from airworthy.recorder import audit
@@ -17,15 +20,27 @@ from airworthy.recorder.alerts import Alert, raised
 from airworthy.recorder.audit import BEGINNING, Break, Head
 from airworthy.store import Database, Tx
 
+if TYPE_CHECKING:
+    from airworthy.app.config import Config
+
 ENDING: Final = ".audit-head"
 ALERT: Final = "audit"
 
 
-class Witness:
-    """Of one database's file. Cheap while nothing was added: a row and a line of text are read."""
+def head_file(config: "Config") -> Path:
+    """Beside the file of the database; of a server's, in the working folder, by the address it was reached under."""
+    if config.database_url is None:
+        return config.database_path.with_name(config.database_path.name + ENDING)
+    name = re.sub(r"[^\w.-]", "", urlsplit(config.where).path) or "postgresql"
+    return config.folder / f"{name}-{hashlib.sha256(config.where.encode()).hexdigest()[:8]}{ENDING}"
 
-    def __init__(self, database: Path) -> None:
-        self.path = database.with_name(database.name + ENDING)
+
+class Witness:
+    """Of one database. Cheap while nothing was added: a row and a line of text are read."""
+
+    def __init__(self, path: Path) -> None:
+        """`path`: as `head_file` names it."""
+        self.path = path
 
     def head(self) -> Head | None:
         """None: there is no file yet. Raises: InputError for one that is none."""

@@ -82,7 +82,7 @@ def verify(
 
     By itself it finds changes by whoever did not recompute what follows. With a head that was kept elsewhere it finds
     every change before that. A file beside the database, NAME.audit-head, is such a head as well, for whoever can write
-    the database and not the folder.
+    the database and not the folder; of a PostgreSQL it lies in the working folder.
 
     \b
     Examples:
@@ -96,8 +96,8 @@ def verify(
 
     heads = [audit.head_from(show.unicode_text(each)) for each in head or ()]
     with stored(folder, database) as found:
-        assert found.path is not None
-        witness = Witness(found.path)
+        assert found.head_file is not None
+        witness = Witness(found.head_file)
         now_us = found.clock.now_us()
         if accept:
             options.confirmed("Take the log as it is?", yes=as_json)
@@ -114,7 +114,7 @@ def verify(
     elif broken is None:
         beside = f", as {len(heads)} kept head{'s' if len(heads) > 1 else ''} and" if heads else ", as"
         show.say(
-            f"All {show.counted(last.n, 'row')} are what was written{beside} the file beside the database says."
+            f"All {show.counted(last.n, 'row')} are what was written{beside} the file {witness.path.name} says."
         )
     else:
         show.say(f"The log is not what was written, from row {broken.n} on. {broken.why}", "bold red")

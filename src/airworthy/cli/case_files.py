@@ -26,8 +26,9 @@ def one_of(folder: Path, database: str | None, id_: str, agent: str) -> "Case":
 
 def kept_cases(folder: Path, database: str | None, agent: str) -> "list[Stored]":
     """None where nothing was ever stored: looking makes no database."""
+    from airworthy.app.build import NoDatabase
     from airworthy.app.cases import cases_of
-    from airworthy.app.project import NoDatabase, stored
+    from airworthy.app.project import stored
 
     try:
         with stored(folder, database) as found:

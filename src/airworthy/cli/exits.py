@@ -20,7 +20,7 @@ _MEANINGS = {
     Exit.OK: "It was done.",
     Exit.FAILED: "What was asked for failed, was refused, was not found, or did not end as answered.",
     Exit.USAGE: "The command line, the configuration, a policy or an agent's code cannot be used as it is.",
-    Exit.STORE: "The database failed: locked, full, read-only, damaged or of a newer version.",
+    Exit.STORE: "The database failed: not reached, locked, full, read-only, damaged or of a newer version.",
     Exit.LATER: "The queue is full: nothing was stored. Try again later; the error says when.",
     Exit.INTERRUPTED: "Ctrl-C. Nothing that was acknowledged is lost.",
 }

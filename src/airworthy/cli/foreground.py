@@ -131,7 +131,7 @@ class Report:
         self._app = project.app
         self._worker = worker
         self._names = [agent.name for agent in project.agents]
-        self._path = project.config.database_path
+        self._where = project.config.where
         self._as_json = as_json
         self._ends: Counter[str] = Counter()
         self._live: Live | None = None
@@ -139,7 +139,9 @@ class Report:
     def begin(self, concurrency: int) -> None:
         names = ", ".join(self._names)
         count = show.counted(concurrency, "task")
-        self.tell(f"Working for {names} on {self._path}, {count} at once. Ctrl-C finishes what is under way.")
+        self.tell(
+            f"Working for {names} on {self._where}, {count} at once. Ctrl-C finishes what is under way."
+        )
         for switch in self._app.operations.switches():
             if switch.scope in (ALL, *map(of_agent, self._names)):
                 self.tell(

@@ -98,7 +98,9 @@ class FrontServing:
         from airworthy.app.build import this_process
         from airworthy.cli.attending import Attending
 
-        owner = this_process(self._project.app.clock, "srv", ",".join(sorted(self._wanted.roles)))
+        # The gateway tells of itself: it has a lease of its own for the money that it lends.
+        roles = ",".join(sorted(set(self._wanted.roles) - {"gateway"}))
+        owner = this_process(self._project.app.clock, "srv", roles)
         return Attending(self._project, owner, monitor=False)
 
     def stop(self) -> None:

@@ -80,8 +80,8 @@ Database = Annotated[
     str | None,
     typer.Option(
         "--database",
-        metavar="FILE",
-        help="Database file instead of the configured one; a relative path starts at the working folder.",
+        metavar="DATABASE",
+        help="Instead of the configured one: a file, from the working folder on, or postgresql://user@host/name.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else there.")]

@@ -24,7 +24,7 @@ class Overview:
         self.now_us = app.clock.now_us()
         self.mcp_proxies = mcp_proxies(app)
         self.reviews = app.reviews.counts()
-        self.path = getattr(app.database, "path", "")
+        self.where = app.database.where
 
     def document(self) -> Document:
         return {
@@ -56,7 +56,7 @@ class Overview:
         pids = ", ".join(f"pid {row.pid}" for row in self.workers)
         show.facts(
             [
-                ("Database", self.path),
+                ("Database", self.where),
                 ("Workers", pids or "none; start one with: airworthy run"),
                 *(
                     [("Gateways", ", ".join(f"pid {row.pid}" for row in self.gateways))]

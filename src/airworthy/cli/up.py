@@ -165,7 +165,8 @@ async def _up(
     app = project.app
     prefix = "wkr" if tasks else MONITOR if "monitor" in roles else SERVER
     async with contextlib.AsyncExitStack() as stack:
-        owner = this_process(app.clock, prefix, ",".join(roles))
+        # The gateway tells of itself: it has a lease of its own for the money that it lends.
+        owner = this_process(app.clock, prefix, ",".join(role for role in roles if role != "gateway"))
         places = await stack.enter_async_context(shared_places(app.database, app.clock, owner))
         here = _here(project, places, tasks, monitor="monitor" in roles, as_json=as_json)
         parts: list[Part] = [here]

@@ -1,8 +1,9 @@
 """The HTTP API as one application: its routes, its document, its bounds."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from airworthy import __version__
 from airworthy.console import (
@@ -36,6 +37,8 @@ from airworthy.core.asgi import Application
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.routing import BaseRoute
+
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 BASE: Final = "/api/v1"
 ABOUT: Final = (
@@ -56,20 +59,29 @@ def api(parts: Parts, *, with_pages: bool = True) -> FastAPI:
     made = FastAPI(title="airworthy", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     made.state.parts = parts
     problems.install(made)
-    for module in (
-        tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, preflights, me, users,
-        audit, cases,
-    ):  # fmt: skip
-        made.include_router(module.router, prefix=BASE)
-    made.include_router(links.router)
-    made.include_router(metrics.router)
+    made.router.routes.extend(_routes())
     made.add_api_route("/livez", lambda: {"ok": True}, tags=["health"])
     made.add_api_route("/readyz", _ready(parts), tags=["health"])
     if with_pages:
+        made.router.routes.extend(pages.routes())
         pages.install(made)
     openapi.install(made, BASE)
     made.add_middleware(Repeats, base=BASE)
     return made
+
+
+@cache
+def _routes() -> "tuple[BaseRoute, ...]":
+    """The same ones for each application of a process: they know no parts, and to read their signatures takes long."""
+    router = APIRouter()
+    for module in (
+        tasks, traces, diffs, replays, effects, review, manual, said, alerts, overview, agents, preflights, me, users,
+        audit, cases,
+    ):  # fmt: skip
+        router.include_router(module.router, prefix=BASE)
+    router.include_router(links.router)
+    router.include_router(metrics.router)
+    return tuple(router.routes)
 
 
 def _ready(parts: Parts) -> "Callable[[], dict[str, bool]]":

@@ -98,4 +98,6 @@ GATEWAY: Final = (
     Holding("sightings", Kept.COUNTS, "Which models answered under which name."),
     Holding("probes", Kept.STATE, "What models answered to questions of ours."),
     Holding("breakers", Kept.STATE, "Which breaker is open."),
+    Holding("paces", Kept.STATE, "How many calls of a rate were lent lately."),
+    Holding("pace_holds", Kept.STATE, "Which provider asked everybody to wait, and until when."),
 )

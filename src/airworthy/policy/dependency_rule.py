@@ -104,7 +104,7 @@ class DependencyRule(Section):
     )
     rate: RateText | None = Field(
         default=None,
-        description="Calls per s, min, h or day in one process, over all its tools. Broken: further ones wait.",
+        description="Calls per s, min, h or day, over all its tools and workers. Broken: further ones wait.",
     )
     breaker: BreakerRule = Field(
         default=BreakerRule(),

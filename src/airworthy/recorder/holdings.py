@@ -29,14 +29,18 @@ class Kept(StrEnum):
 Change = Mapping[str, str]  # column -> SQL that takes its place
 DELETE: Final = "delete"
 # `{empty}` of a change: no bytes, as the engine writes them.
-_EMPTY: Final = {"sqlite": "x''", "postgresql": "''::bytea"}
-_MARK: Final = re.compile(r"\?(task|trace|user|like|before)\b")
+# `{nowhere}`: the chunk of a span without one; where the chunk says in which part a row lies, it stays.
+_WRITTEN: Final = {
+    "sqlite": {"{empty}": "x''", "{nowhere}": "0"},
+    "postgresql": {"{empty}": "''::bytea", "{nowhere}": "chunk"},
+}
+_MARK: Final = re.compile(r"\?(task|trace|user|like|before|first|end)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
     """A table. Conditions may say `?task` (an id of ours), `?trace` (16 bytes), `?user`, `?like` (the user for LIKE
-    with ESCAPE '!') and `?before` (a time).
+    with ESCAPE '!'), `?before` (a time), and `?first` and `?end` (between which the chunks of the trace lie).
 
     `of_task`, `of_trace`, `of_user`: which rows belong to one. `words`: what is done to those rows when what was said
     is to go: some columns changed, or the rows deleted. `names`: what is done besides when a person is to go.
@@ -69,6 +73,7 @@ class Whose:
     trace: bytes = b""
     user: str = ""
     before_us: int = 0
+    chunks: tuple[int, int] = (0, 1 << 62)
 
     def value(self, mark: str) -> Any:
         match mark:
@@ -80,6 +85,10 @@ class Whose:
                 return self.user
             case "before":
                 return self.before_us
+            case "first":
+                return self.chunks[0]
+            case "end":
+                return self.chunks[1]
             case _:
                 return re.sub(r"([!%_])", r"!\1", self.user)
 
@@ -125,9 +134,9 @@ def change(tx: Tx, holding: Holding, how: Change | str, where: str, whose: Whose
         return 0
     if isinstance(how, str):
         return execute(tx, f"DELETE FROM {holding.table} WHERE {where}", whose)
-    sets = ", ".join(f"{column} = {value}" for column, value in how.items()).replace(
-        "{empty}", _EMPTY[dialect]
-    )
+    sets = ", ".join(f"{column} = {value}" for column, value in how.items())
+    for mark, written in _WRITTEN[dialect].items():
+        sets = sets.replace(mark, written)
     return execute(tx, f"UPDATE {holding.table} SET {sets} WHERE {where}", whose)
 
 
@@ -164,11 +173,16 @@ def waits(tx: Tx, holdings: Iterable[Holding], task_id: str) -> str:
     return ""
 
 
+_TABLES: Final = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+    "postgresql": "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+    " AND relnamespace = current_schema()::regnamespace ORDER BY relname",
+}
+
+
 def tables_of(tx: Tx) -> list[str]:
-    """Every table of the database, but for the shadows of the text index. SQLite only; for tests and the doctor."""
-    rows = tx.rows(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
-    )
+    """Every table, but for the shadows of the text index and parts of other tables; for tests and the doctor."""
+    rows = tx.rows(_TABLES[tx.dialect])
     names = [str(row[0]) for row in rows]
     return [name for name in names if not (name.startswith("texts_") and "texts" in names)]
 
@@ -216,7 +230,8 @@ RECORDER: Final = (
         "chunks",
         Kept.PAYLOADS,
         "What spans of other programs said, packed.",
-        of_trace="id IN (SELECT chunk FROM spans WHERE trace = ?trace)",
+        of_trace="id IN (SELECT chunk FROM spans WHERE trace = ?trace AND chunk >= ?first AND chunk < ?end)"
+        " AND id >= ?first AND id < ?end",
         words=DELETE,
         told=("id", "body"),
     ),
@@ -224,8 +239,8 @@ RECORDER: Final = (
         "spans",
         Kept.TRACES,
         "Spans of other programs: kind, name, times, usage.",
-        of_trace="trace = ?trace",
-        words={"chunk": "0"},
+        of_trace="trace = ?trace AND chunk >= ?first AND chunk < ?end",
+        words={"chunk": "{nowhere}", "part": "-1"},
         names={"name": "kind"},  # the row stays, so that the same span sent again is known
         told=("span", "parent", "kind", "name", "started_us", "ended_us", "model"),
     ),

@@ -22,6 +22,7 @@ from airworthy.recorder.holdings import (
     trace_bytes,
     waits,
 )
+from airworthy.recorder.traces.days import chunks_of, chunks_on
 from airworthy.store import Database, Row, Tx
 
 US_PER_DAY: Final = 86_400 * US_PER_S
@@ -166,7 +167,7 @@ class Retention:
         return made
 
     def _remove(self, tx: Tx, kind: Kept, ref: Ref) -> Counter[str]:
-        whose = Whose(ref.id, trace_bytes(ref.trace_id))
+        whose = Whose(ref.id, trace_bytes(ref.trace_id), chunks=chunks_on(tx.dialect, ref.at_us))
         self._forget(tx, ref.id)
         if kind is Kept.TRACES:
             return gone(tx, self._holdings, whose)
@@ -246,8 +247,9 @@ def is_sealed(tx: Tx, ref: Ref) -> bool:
 def pieces(tx: Tx, ref: str, trace_id: str) -> int:
     """Steps and spans of it."""
     row = tx.row(
-        "SELECT (SELECT COUNT(*) FROM steps WHERE task_id = ?) + (SELECT COUNT(*) FROM spans WHERE trace = ?)",
-        (ref, trace_bytes(trace_id)),
+        "SELECT (SELECT COUNT(*) FROM steps WHERE task_id = ?)"
+        " + (SELECT COUNT(*) FROM spans WHERE trace = ? AND chunk >= ? AND chunk < ?)",
+        (ref, trace_bytes(trace_id), *chunks_of(tx, trace_id)),
     )
     return 0 if row is None else int(row[0])
 
@@ -258,7 +260,8 @@ def _holds(tx: Tx, kind: Kept, ref: Ref) -> bool:
         return True
     trace = trace_bytes(ref.trace_id)
     row = tx.row("SELECT 1 FROM payloads WHERE task_id = ? LIMIT 1", (ref.id,)) or tx.row(
-        "SELECT 1 FROM spans WHERE trace = ? AND chunk > 0 LIMIT 1", (trace,)
+        "SELECT 1 FROM spans WHERE trace = ? AND chunk > 0 AND chunk >= ? AND chunk < ? AND part >= 0 LIMIT 1",
+        (trace, *chunks_on(tx.dialect, ref.at_us)),
     )
     return row is not None
 

@@ -102,7 +102,7 @@ def add_all(tx: Tx, changes: Iterable[tuple[int, int, Change]]) -> None:
             for measure, bin_, times in values:
                 at_bin = (*place, measure, bin_)
                 bins[at_bin] = bins.get(at_bin, 0) + times
-    tx.many(
-        _ADD, [(*place, *(sums.get(name, 0) for name in COUNTS)) for place, sums in sorted(counts.items())]
-    )
-    tx.many(_ADD_BINS, [(*at_bin, times) for at_bin, times in sorted(bins.items()) if times])
+    for place, sums in counts.items():
+        tx.tally(_ADD, place, [sums.get(name, 0) for name in COUNTS])
+    for at_bin, times in bins.items():
+        tx.tally(_ADD_BINS, at_bin, (times,))

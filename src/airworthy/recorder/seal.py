@@ -19,6 +19,7 @@ from airworthy.recorder.payload import Payloads
 from airworthy.recorder.retention import Ref, is_sealed, pieces
 from airworthy.recorder.sealed_files import Part
 from airworthy.recorder.traces import chunk as chunks
+from airworthy.recorder.traces.days import chunks_of
 from airworthy.store import Database, Row, Tx
 
 US_PER_DAY: Final = 86_400 * US_PER_S
@@ -247,14 +248,15 @@ class Sealer:
 
 def _spans(tx: Tx, ref: str, trace: bytes, rows: dict[str, list[dict[str, Any]]]) -> int:
     size, bodies = 0, dict[int, list[bytes]]()
-    for row in tx.rows(f"SELECT {_SPAN} FROM spans WHERE trace = ? ORDER BY started_us, span", (trace,)):
+    here = (trace, *chunks_of(tx, trace.hex()))
+    for row in tx.rows(f"SELECT {_SPAN} FROM spans WHERE {_HERE} ORDER BY started_us, span", here):
         span, chunk, part = bytes(row[0]).hex(), row[11], row[12]
         parent = None if row[1] is None else bytes(row[1]).hex()
         rows["spans"].append(_named("spans", ref, (span, parent, *row[2:11])))
         if chunk not in bodies:
             body = tx.row("SELECT body FROM chunks WHERE id = ?", (chunk,))
             bodies[chunk] = [] if body is None else chunks.unpack(bytes(body[0]))
-        if part < len(bodies[chunk]):
+        if 0 <= part < len(bodies[chunk]):
             text = bodies[chunk][part].decode("utf-8", "replace")
             rows["payloads"].append({"ref": ref, "seq": None, "span": span, "body": text})
             size += len(text)
@@ -302,6 +304,7 @@ def start_us(day: str) -> int:
     return round(at.timestamp()) * US_PER_S
 
 
+_HERE: Final = "trace = ? AND chunk >= ? AND chunk < ?"
 _FOREIGN: Final = (
     "SELECT id, at_us, agent, COALESCE(ended_us, at_us) FROM traces WHERE (at_us > ? OR (at_us = ? AND id > ?))"
     " AND at_us < ? AND origin <> 'task' ORDER BY at_us, id LIMIT ?"

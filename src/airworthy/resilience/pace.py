@@ -12,6 +12,8 @@ from airworthy.resilience.refused import Refused
 if TYPE_CHECKING:
     from pyrate_limiter import InMemoryBucket
 
+    from airworthy.resilience.shared import Allowance
+
 _RATE = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,5})?(s|min|h|d)", re.ASCII)
 _UNIT_S = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
@@ -50,9 +52,13 @@ class TooFast(Refused):
 class Pacer:
     """What a pace remembers: the starts within the window. For one event loop."""
 
-    def __init__(self, policy: Pace, clock: Clock, *, name: str = "pace") -> None:
+    def __init__(
+        self, policy: Pace, clock: Clock, *, name: str = "pace", shared: "Allowance | None" = None
+    ) -> None:
+        """`shared`: what other processes may start counts, too."""
         self.policy = policy
         self.name = name
+        self._shared = shared
         self._clock = clock
         self._bucket = _bucket(policy)
         self._window_us = policy.window_s * US_PER_S
@@ -72,11 +78,27 @@ class Pacer:
         try:
             async with self._turn:
                 self._check(deadline_us, position=0)
+                await self._lent(deadline_us)
                 while not self._start():
                     await asyncio.sleep(self._wait_us(0) / US_PER_S)
                     self._check(deadline_us, position=0)
         finally:
             self.waiting -= 1
+
+    async def _lent(self, deadline_us: int | None) -> None:
+        """One start of those that all processes share."""
+        shared = self._shared
+        if shared is None:
+            return
+        while not shared.has():
+            self._check(deadline_us, position=0)
+            left_us = None if deadline_us is None else max(0, deadline_us - self._clock.now_us())
+            try:
+                async with asyncio.timeout(None if left_us is None else left_us / US_PER_S):
+                    await shared.more(self.waiting)
+            except TimeoutError:
+                raise self._too_fast("others used it up until the deadline", 0) from None
+        shared.spend()
 
     def _start(self) -> bool:
         from pyrate_limiter import RateItem
@@ -96,7 +118,10 @@ class Pacer:
         windows, place = divmod(position, self._calls)
         # The start that must leave the window first, counted from the newest: `place` more fit before it.
         blocking = self._bucket.peek(self._calls - 1 - place)
-        wait_us = 0 if blocking is None else blocking.timestamp + self._window_us + 1 - self._clock.now_us()
+        now_us = self._clock.now_us()
+        wait_us = 0 if blocking is None else blocking.timestamp + self._window_us + 1 - now_us
+        if self._shared is not None:
+            wait_us = max(wait_us, self._shared.wait_us(now_us))
         return max(0, wait_us) + windows * (self._window_us + 1)
 
     def _too_fast(self, why: str, position: int) -> TooFast:

@@ -276,21 +276,23 @@ class Runner:
             reason = reason.model_copy(
                 update={"evidence": {**reason.evidence, "blocked_answer": decode(answer)}}
             )
+        apart = halt.outcome is Outcome.ANSWERED and self._lifecycle.apart(self._claimed.task.agent)
         await self._write(
             lambda tx, now_us: self._lifecycle.close(
                 tx, self._claimed, halt.outcome, reason, kept, now_us, self._active()
-            )
+            ),
+            beside=apart,
         )
         return self._ended(halt.outcome, reason.text)
 
-    async def _write(self, op: Callable[[Tx, int], T]) -> T:
+    async def _write(self, op: Callable[[Tx, int], T], *, beside: bool = False) -> T:
         now_us = self._clock.now_us()
 
         def with_riders(tx: Tx) -> T:
             self.journal.board(tx)
             return op(tx, now_us)
 
-        written = await self._database.write(with_riders, fence=self._claimed.fence)
+        written = await self._database.write(with_riders, fence=self._claimed.fence, beside=beside)
         self._lifecycle.engine.nudge()
         return written
 

@@ -11,6 +11,7 @@ from airworthy.store.database import (
     StoreError,
     StoreFull,
     StoreReadOnly,
+    StoreRefused,
     Tx,
     ids_alike,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "StoreInUse",
     "StoreNewer",
     "StoreReadOnly",
+    "StoreRefused",
     "Tx",
     "check_readable",
     "ids_alike",

@@ -3,6 +3,7 @@
 import sqlite3
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from airworthy.store.database import (
@@ -13,6 +14,7 @@ from airworthy.store.database import (
     StoreFull,
     StoreReadOnly,
 )
+from airworthy.store.tally import Tally
 from airworthy.store.writer import FENCE_SQL
 
 BUSY_S_MAX = 30.0
@@ -22,15 +24,28 @@ STATEMENTS_CACHED = 256
 class Connection:
     """A transaction at a time; used by one thread at a time."""
 
+    dialect = "sqlite"
+
     def __init__(
-        self, path: str, *, durable: bool = True, read_only: bool = False, busy_s: float = BUSY_S_MAX
+        self,
+        path: str,
+        *,
+        durable: bool = True,
+        read_only: bool = False,
+        untouched: bool = False,
+        busy_s: float = BUSY_S_MAX,
     ) -> None:
-        """`busy_s`: how long a lock of another process is waited for."""
+        """`busy_s`: how long a lock of another process is waited for. `untouched`: read only, and no byte of the file
+        changes, not even by folding in a log that was left behind.
+        """
         self.path = path
         self.busy_s = busy_s
+        self._tally = Tally()
+        read_only = read_only or untouched
         try:
             self._raw = sqlite3.connect(
-                path,
+                f"{Path(path).resolve().as_uri()}?mode=ro" if untouched else path,
+                uri=untouched,
                 timeout=busy_s,
                 isolation_level=None,
                 check_same_thread=False,
@@ -48,6 +63,7 @@ class Connection:
         weakref.finalize(self, self._raw.close)
 
     def begin(self, fences: Sequence[str] = ()) -> None:  # noqa: ARG002  # each is read when it is asked for
+        self._tally.clear()
         self._guard("BEGIN IMMEDIATE")
 
     def epoch(self, name: str) -> int | None:
@@ -58,7 +74,8 @@ class Connection:
         self._guard("BEGIN")
 
     def flush(self) -> None:
-        """Nothing is kept back here."""
+        for sql, rows in self._tally.poured():
+            self.many(sql, rows)
 
     def commit(self) -> None:
         self._guard("COMMIT")
@@ -74,6 +91,7 @@ class Connection:
         self._guard("RELEASE one")
 
     def rollback_to(self) -> None:
+        self._tally.clear()
         self._guard("ROLLBACK TO one")
         self._guard("RELEASE one")
 
@@ -93,6 +111,9 @@ class Connection:
 
     def notify(self, topic: str) -> None:
         """Nobody can listen to a file."""
+
+    def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
+        self._tally.add(sql, key, amounts)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:

@@ -1,17 +1,17 @@
 """One PostgreSQL connection: its settings, its transactions, and what it makes of a connection that is lost."""
 
-import contextlib
 import logging
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.core.ids import process_nonce
-from airworthy.store import _pg_types
+from airworthy.store import _pg_many, _pg_types
 from airworthy.store._pg_errors import Server, not_installed, translated
+from airworthy.store._pg_said import in_one_piece, said
 from airworthy.store.database import Row, StoreBusy, StoreError
+from airworthy.store.tally import Tally
 from airworthy.store.writer import ConnectionLost
 
 if TYPE_CHECKING:
@@ -23,22 +23,36 @@ CHANNEL: Final = "airworthy"  # Of all that is told; the topic is what is said o
 IDLE_IN_TURN_MS: Final = (
     2_000  # A writer that is frozen in its turn loses it, so that it freezes nobody else.
 )
+# A turn is waited for in slices; after each, whoever holds it up is looked for.
+SLICE_S: Final = 2.0
+FROZEN: Final = (
+    "SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = ?"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND a.wait_event_type = 'Client' AND a.pid <> pg_backend_pid()"
+    " AND clock_timestamp() - GREATEST(a.query_start, a.state_change) > make_interval(secs => ?::float / 1000)"
+)
+CONNECT_S_MAX: Final = 5
+SETTLE_TRIES_MAX: Final = 10
 BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 # The transaction is over, and its connection is as good as before.
 UNDONE: Final = ("40001", "40P01")
 # Beside what a transaction writes: which of its writer's it is, so that a commit nobody answered can be looked up.
 # Not by its xid: a server that crashed gives the same number to another transaction.
+# Only where anything was written, as the server itself sees it: nobody waits for a disk to have read something.
 MARK: Final = (
-    "INSERT INTO commits (writer, batch, at_us) VALUES (?, ?, ?)"
+    "INSERT INTO commits (writer, batch, at_us) SELECT ?, ?::bigint, ?::bigint"
+    " WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
     " ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at_us = excluded.at_us"
 )
 MARKS_KEPT_US: Final = 86_400 * 1_000_000
-WRITES_NOTHING: Final = ("SELECT", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK")
 STATEMENTS_PREPARED: Final = 500
 
 
 class Connection:
     """A transaction at a time; used by one thread at a time."""
+
+    dialect = "postgresql"
 
     def __init__(self, server: Server, *, name: str, settings: str = "") -> None:
         """Opens nothing yet. `name`: as it is seen in pg_stat_activity. `settings`: SQL, after our own."""
@@ -48,6 +62,7 @@ class Connection:
         self._raw: psycopg.Connection[Row] | None = None
         self._down = False
         self._queued: list[tuple[str, Sequence[Any]]] = []
+        self._tally = Tally()
 
     # --- a connection ---
 
@@ -59,23 +74,33 @@ class Connection:
         if self._raw is not None and not self._raw.closed:
             return self._raw
         self._raw = None
-        until_s = time.monotonic() + (0.0 if self._down else self._server.outage_s)
+        waited_s = self._server.outage_s if self._down else 0.0
         for tries in range(1_000_000):
+            began_s = time.monotonic()
             try:
                 raw = self._connect()
             except StoreBusy:
-                if time.monotonic() >= until_s:
+                # A try that took longer than it can was frozen, and says nothing about the server.
+                waited_s += min(time.monotonic() - began_s, CONNECT_S_MAX)
+                if waited_s >= self._server.outage_s:
                     self._down = True
                     raise
-                time.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
+                pause_s = BACKOFF_S[min(tries, len(BACKOFF_S) - 1)]
+                time.sleep(pause_s)
+                waited_s += pause_s
             else:
                 self._down = False
                 return raw
         raise AssertionError("unreachable")
 
-    def connect_once(self) -> None:
-        """So that a wrong address is told at once. Raises: StoreError and its children."""
-        self._connect()
+    def connect_once(self) -> tuple[str, ...]:
+        """So that a wrong address is told at once. Answers with what must not be shown: the password that was used.
+
+        Raises: StoreError and its children.
+        """
+        # Where it is not in the address, libpq found it in the environment or in a file.
+        used = self._connect().info.password
+        return (used,) if used else ()
 
     def _connect(self) -> "psycopg.Connection[Row]":
         driver = imported()
@@ -83,7 +108,7 @@ class Connection:
         try:
             raw = driver.connect(
                 self._server.url, autocommit=True, application_name=f"airworthy {self._name}",
-                connect_timeout=5, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
+                connect_timeout=CONNECT_S_MAX, keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
                 tcp_user_timeout=10_000,
             )  # fmt: skip
             assert raw is not None
@@ -108,7 +133,12 @@ class Connection:
     def put(self, sql: str, params: Sequence[Any] = ()) -> None:
         self._queued.append((sql, params))
 
+    def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
+        self._tally.add(sql, key, amounts)
+
     def flush(self) -> None:
+        for sql, rows in self._tally.poured():
+            self.many(sql, rows)
         if self._queued:
             self._run(None, ())
 
@@ -116,7 +146,16 @@ class Connection:
         return self._run(sql, params).rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._queued.extend((sql, row) for row in rows)
+        copy = _pg_many.copying(sql) if len(rows) >= _pg_many.COPIED_MIN else None
+        if copy is None:
+            self._queued.extend(_pg_many.in_order(sql, rows))
+        else:
+            self.flush()
+            assert self._raw is not None, "begin first"
+            try:
+                _pg_many.copy(self._raw, copy, rows)
+            except imported().Error as error:
+                raise self._told(error) from error
 
     def notify(self, topic: str) -> None:
         """Only what is written is worth telling."""
@@ -136,19 +175,22 @@ class Connection:
         try:
             if not queued:
                 assert sql is not None
-                return raw.execute(_said(sql, params), params or None)
-            with raw.pipeline() as pipeline, _in_one_piece(pipeline):
+                return raw.execute(said(sql, params), params or None)
+            with raw.pipeline() as pipeline, in_one_piece(pipeline):
                 for each, values in queued:
-                    raw.execute(_said(each, values), values or None)
+                    raw.execute(said(each, values), values or None)
                 cursor = raw.cursor()
                 if sql is not None:
-                    cursor.execute(_said(sql, params), params or None)
+                    cursor.execute(said(sql, params), params or None)
             return cursor
         except psycopg.Error as error:
-            told = translated(error, self._server)
-            if isinstance(told, ConnectionLost) and error.sqlstate not in UNDONE:
-                raw.close()  # The driver may not have seen yet that nobody is there.
-            raise told from error
+            raise self._told(error) from error
+
+    def _told(self, error: "psycopg.Error") -> StoreError:
+        told = translated(error, self._server)
+        if isinstance(told, ConnectionLost) and error.sqlstate not in UNDONE and self._raw is not None:
+            self._raw.close()  # The driver may not have seen yet that nobody is there.
+        return told
 
     # --- transactions ---
 
@@ -165,6 +207,7 @@ class Connection:
         self.put("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def rollback(self) -> None:
+        self._tally.clear()
         began = any(sql.startswith("BEGIN") for sql, _ in self._queued)
         self._queued.clear()
         if not began and self.in_transaction:
@@ -180,6 +223,7 @@ class Connection:
         self.put("RELEASE SAVEPOINT one")
 
     def rollback_to(self) -> None:
+        self._tally.clear()
         if ("SAVEPOINT one", ()) in self._queued:
             # Nothing since has been sent; what was queued before it still has to be.
             del self._queued[self._queued.index(("SAVEPOINT one", ())) :]
@@ -202,12 +246,15 @@ class WriteConnection(Connection):
             settings=f"SET idle_in_transaction_session_timeout = {IDLE_IN_TURN_MS};"
             f" SET lock_timeout = '{server.busy_s * 1000:.0f}ms'",
         )
-        self._turn = f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}({TURN})"
+        slice_ms = min(SLICE_S, server.busy_s) * 1000
+        sliced = f"SELECT set_config('lock_timeout', '{slice_ms:.0f}ms', true)"
+        self._alone = f"{sliced}, pg_advisory_xact_lock({TURN})"
+        self._turn = f"{sliced}, pg_advisory_xact_lock_shared({TURN})" if shared else self._alone
+        self._bound = f"set_config('lock_timeout', '{server.busy_s * 1000:.0f}ms', true)"
         self._at = at
         self._writer = process_nonce()
         self._batch = 0
         self._began_us = 0
-        self._wrote = False
         self._marks = False
         self._epochs: dict[str, int | None] = {}
         self._topics: dict[str, None] = {}
@@ -216,20 +263,45 @@ class WriteConnection(Connection):
         self.open()
         self._queued.clear()
         self._topics.clear()
+        self._tally.clear()
         if not self._marks:
             self._marks = self._may_mark()
-        self.put("BEGIN")
-        self.put(self._turn)
-        rows = self.rows(
-            "SELECT '', (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
-            + (" UNION ALL SELECT name, epoch FROM claims WHERE name = ANY (?)" if fences else ""),
+        rows = self._in_turn(
+            self._turn,
+            f"SELECT '', {self._bound}, (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+            + (" UNION ALL SELECT name, '', epoch FROM claims WHERE name = ANY (?)" if fences else ""),
             (list(fences),) if fences else (),
         )
-        self._began_us = rows[0][1]
+        self._began_us = rows[0][2]
         self._at(self._began_us)
         self._epochs = dict.fromkeys(fences)
-        self._epochs.update((name, epoch) for name, epoch in rows[1:])
-        self._wrote = False
+        self._epochs.update((name, epoch) for name, _, epoch in rows[1:])
+
+    def _in_turn(self, lock: str, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Begins a transaction, and asks in its turn. Slices bound the wait: a freeze counts as one."""
+        for left in reversed(range(max(1, round(self._server.busy_s / SLICE_S)))):
+            self.open()
+            self._queued.clear()
+            super().put("BEGIN")
+            super().put(lock)
+            try:
+                return self.rows(sql, params)
+            except StoreBusy:
+                self.rollback()
+                if not left:
+                    raise
+                self._free_the_turn()
+        raise AssertionError("unreachable")
+
+    def _free_the_turn(self) -> None:
+        """Ends the session of a process that was frozen, or parted from the server, with half a message sent.
+
+        One that is idle in its turn ends by the server's own bound; this one the server waits for without end.
+        """
+        try:
+            self.rows(FROZEN, (TURN, IDLE_IN_TURN_MS))
+        except StoreError:
+            self.rollback()  # It may not look, or there is nothing to see; the bound of the wait holds all the same.
 
     def _may_mark(self) -> bool:
         """False in a database that is only being made."""
@@ -261,10 +333,7 @@ class WriteConnection(Connection):
         super().many(sql, rows)
 
     def _note(self, sql: str, params: Sequence[Any]) -> None:
-        if sql.startswith(WRITES_NOTHING):
-            return
-        self._wrote = True
-        if not self._epochs or " claims " not in sql:
+        if not self._epochs or " claims " not in sql or sql.startswith("SELECT"):
             return
         # A claim taken in this very transaction counts for the writes behind it.
         if "WHERE name = ?" in sql or "INTO claims" in sql:
@@ -280,39 +349,32 @@ class WriteConnection(Connection):
     def commit(self) -> None:
         for topic in self._topics:
             super().put("SELECT pg_notify(?, ?)", (CHANNEL, topic))
-        marked = self._wrote and self._marks
-        if marked:
+        if self._marks:
             self._batch += 1
             super().put(MARK, (self._writer, self._batch, self._began_us))
         try:
             self._run("COMMIT", ())
         except ConnectionLost as error:
-            if not self._wrote:
-                raise  # Whether it is done again makes no difference.
-            if not marked:
+            if not self._marks:
                 raise _unsure(self._server, error) from error
+            # Without a mark nothing is stored, or there was nothing to store: doing it again makes no difference.
             if not self._happened():
                 raise
 
     def _happened(self) -> bool:
         """Whether the transaction whose commit nobody confirmed is stored. Raises: StoreError when nobody knows."""
-        until_s = time.monotonic() + self._server.outage_s
-        while True:
+        asked = "SELECT batch FROM commits WHERE writer = ?"
+        for left in reversed(range(SETTLE_TRIES_MAX)):
             try:
-                self.open()
-                self._queued.clear()
-                super().put("BEGIN")
                 # Whoever still carries that transaction out has the turn until it is settled.
-                super().put(f"SELECT pg_advisory_xact_lock({TURN})")
-                row = self.row("SELECT batch FROM commits WHERE writer = ?", (self._writer,))
+                rows = self._in_turn(self._alone, asked, (self._writer,))
                 self.rollback()
-            except ConnectionLost as error:
-                if time.monotonic() >= until_s:
-                    raise _unsure(self._server, error) from error
+                return bool(rows) and rows[0][0] == self._batch
             except StoreError as error:
-                raise _unsure(self._server, error) from error
-            else:
-                return row is not None and row[0] == self._batch
+                if not left or not isinstance(error, ConnectionLost):
+                    raise _unsure(self._server, error) from error
+                time.sleep(BACKOFF_S[0])
+        raise AssertionError("unreachable")
 
 
 def _unsure(server: Server, error: StoreError) -> StoreError:
@@ -320,35 +382,6 @@ def _unsure(server: Server, error: StoreError) -> StoreError:
         f"PostgreSQL at {server.where} was lost while it stored, and could not be asked afterwards whether it had: "
         f"{error.message}",
         mend="Start the worker again: it goes on from what the record holds. Look before you repeat a command.",
-    )
-
-
-@contextlib.contextmanager
-def _in_one_piece(pipeline: Any) -> Iterator[None]:
-    """All that is queued leaves together, at the end.
-
-    The driver would send each statement as it comes. A process that is frozen between two of them would hold the turn,
-    and the server would not count that as idle, because it waits for the rest; also, a journey costs a system call.
-    """
-    pipeline._communicate_gen = lambda: iter(())
-    try:
-        yield
-    finally:
-        del pipeline._communicate_gen
-
-
-def _said(sql: str, params: Sequence[Any]) -> str:
-    # Without parameters the driver sends the text as it stands.
-    return _translated_sql(sql) if params else sql
-
-
-@lru_cache(maxsize=4096)
-def _translated_sql(sql: str) -> str:
-    """`?` outside of string literals becomes `%s`; the per cent signs of a pattern stay what they are."""
-    parts = sql.split("'")
-    return "'".join(
-        part.replace("%", "%%").replace("?", "%s") if number % 2 == 0 else part.replace("%", "%%")
-        for number, part in enumerate(parts)
     )
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from airworthy.core.errors import ConfigError
-from airworthy.store.database import StoreBusy, StoreError, StoreFull, StoreReadOnly
+from airworthy.store.address import masked, password_of, without_password
+from airworthy.store.database import StoreBusy, StoreError, StoreFull, StoreReadOnly, StoreRefused
 from airworthy.store.writer import ConnectionLost
 
 if TYPE_CHECKING:
@@ -31,73 +31,85 @@ class Server:
         return without_password(self.url)
 
 
-def without_password(url: str) -> str:
-    """The address as it may be shown."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        user = parts.netloc.rpartition("@")[0].partition(":")[0]
-    except ValueError:
-        return "postgresql://..."
-    kept = [(key, value) for key, value in parse_qsl(parts.query) if "password" not in key]
-    return urlunsplit(
-        (parts.scheme, f"{user}@{host}" if user else host, parts.path, urlencode(kept, safe="/"), "")
-    )
-
-
 def not_installed() -> ConfigError:
     return ConfigError(
         "The driver of PostgreSQL is not installed.", mend="Install it: pip install 'airworthy[postgres]'"
     )
 
 
+def check_understood(url: str) -> None:
+    """Whether the driver can read the address. Raises: ConfigError."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error as error:
+        text = masked(" ".join(str(error).split()), password_of(url))
+        raise ConfigError(
+            f"The address {without_password(url)} of the database cannot be used: {text}.",
+            mend="Write postgresql://user:password@host:port/name, and behind a ? what libpq knows.",
+        ) from None  # The driver's own error may hold the password.
+
+
 def translated(error: "psycopg.Error", server: Server, *, connecting: bool = False) -> StoreError:
     state = error.sqlstate or ""
-    text = " ".join(str(error).split())
-    if connecting and state[:2] in ("", "08", "57", "53"):
-        return StoreBusy(
-            f"PostgreSQL at {server.where} did not answer ({_masked(text, server)}).",
-            mend="Look whether it runs and may be reached from here; what was acknowledged is safe.",
-        )
+    text = masked(" ".join(str(error).split()), password_of(server.url))
+    if connecting:
+        return _not_connected(state, text, server)
     if state in GIVEN_UP or state in PLANS_GONE or state[:2] == "08":
-        return ConnectionLost(
-            f"PostgreSQL at {server.where} gave the transaction up: {_masked(text, server)}"
-        )
+        return ConnectionLost(f"PostgreSQL at {server.where} gave the transaction up: {text}")
     if not state and _is_lost(error):
         return ConnectionLost(f"The connection to PostgreSQL at {server.where} was lost.")
     if state in ("55P03", "57014"):
         return StoreBusy(
-            f"PostgreSQL at {server.where} was busy for longer than the bound ({_masked(text, server)}).",
+            f"PostgreSQL at {server.where} was busy for longer than the bound ({text}).",
             mend="Look for a stopped or hung airworthy process: airworthy workers.",
         )
     if state[:2] == "53":
         return StoreFull(
-            f"PostgreSQL at {server.where} has no room: {_masked(text, server)}",
+            f"PostgreSQL at {server.where} has no room: {text}",
             mend="Free disk space there, then start the worker again; what was acknowledged is safe.",
         )
     if state in ("25006", "42501"):
         return StoreReadOnly(
-            f"The database {server.where} cannot be written: {_masked(text, server)}",
+            f"The database {server.where} cannot be written: {text}",
             mend="Connect to the primary, as a user who may write there and make tables.",
         )
-    if connecting:
-        return StoreError(
-            f"PostgreSQL at {server.where} let nobody in: {_masked(text, server)}",
+    return StoreError(f"PostgreSQL refused: {text} (database {server.where}).")
+
+
+# libpq gives no code for what happens before a connection stands, so its words must do.
+_REFUSALS = (
+    ("does not exist", "Make it there (createdb, createuser), or name another in AIRWORTHY_DATABASE."),
+    ("no password supplied", "Give the password: in the address, in PGPASSWORD or in ~/.pgpass."),
+    ("authentication failed", "Mend user and password: in the address, in PGPASSWORD or in ~/.pgpass."),
+    ("no pg_hba.conf entry", "Let this machine, user and database in: pg_hba.conf of the server."),
+    ("permission denied", "Let the user connect: GRANT CONNECT ON DATABASE."),
+    ("support SSL", "Switch SSL on there, or leave sslmode=require out of the address."),
+    ("certificate", "Mend the certificate, or sslmode and sslrootcert in the address."),
+    ("connection is bad: invalid", "Mend the address in AIRWORTHY_DATABASE."),
+)  # fmt: skip
+
+
+def _not_connected(state: str, text: str, server: Server) -> StoreError:
+    """StoreRefused: waiting will not help; StoreBusy: it may."""
+    if state[:2] in ("", "08"):
+        for words, mend in _REFUSALS:
+            if words in text:
+                return StoreRefused(f"PostgreSQL at {server.where} let nobody in: {text}", mend=mend)
+    elif state[:2] not in ("57", "53"):
+        return StoreRefused(
+            f"PostgreSQL at {server.where} let nobody in: {text}",
             mend="Mend the address, user, password or database name in AIRWORTHY_DATABASE.",
         )
-    return StoreError(f"PostgreSQL refused: {_masked(text, server)} (database {server.where}).")
+    return StoreBusy(
+        f"PostgreSQL at {server.where} did not answer ({text}).",
+        mend="Look whether it runs and may be reached from here; what was acknowledged is safe.",
+    )
 
 
 def _is_lost(error: "psycopg.Error") -> bool:
     import psycopg
 
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-
-
-def _masked(text: str, server: Server) -> str:
-    """A parameter's value never comes with the message; the password could, from a broken address."""
-    try:
-        secret = urlsplit(server.url).password
-    except ValueError:
-        return "the address cannot be read"
-    return text.replace(secret, "***") if secret else text

@@ -35,6 +35,12 @@ class StoreReadOnly(StoreError):
     code = "store_read_only"
 
 
+class StoreRefused(StoreError):
+    """The server answers and lets nobody in under this address: a user, a password, a name that is not known there."""
+
+    code = "store_refused"
+
+
 class StoreCorrupt(StoreError):
     """The file is not a database, or is damaged."""
 
@@ -58,6 +64,11 @@ class Fence:
 class Tx(Protocol):
     """One transaction. SQL is the common subset of SQLite and PostgreSQL with `?` for parameters."""
 
+    @property
+    def dialect(self) -> str:
+        """Of its database, for the few who need what the common subset has not."""
+        ...
+
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Number of rows changed."""
         ...
@@ -80,6 +91,14 @@ class Tx(Protocol):
         """
         ...
 
+    def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
+        """Adds to a row that many writes add to, at the end of the transaction: amounts for one row are summed first.
+
+        `sql` inserts `key` and then `amounts`, and adds them where the row is there. Not seen by what this transaction
+        reads.
+        """
+        ...
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None: ...
@@ -98,7 +117,8 @@ def ids_alike(tx: Tx, table: str, part: str, chars_min: int, limit: int) -> list
         f"SELECT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", (part, part + "~", limit)
     )
     ends = tx.rows(
-        f"SELECT id FROM {table} WHERE substr(id, ?) = ? ORDER BY id DESC LIMIT ?", (-len(part), part, limit)
+        f"SELECT id FROM {table} WHERE substr(id, length(id) + 1 - ?) = ? ORDER BY id DESC LIMIT ?",
+        (len(part), part, limit),
     )
     return [row[0] for row in begins or ends]
 

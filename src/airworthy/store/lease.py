@@ -14,7 +14,8 @@ NEIGHBOURS_MAX = 32
 class Owner:
     """A process that can hold claims. `host` and `born` tell it from another process with the same pid.
 
-    For people alone: `roles`, what it does, with commas; `machine`, as its operators call it; `version`, of its code.
+    For people alone: `roles`, what it does, and `agents`, whom for, each with commas; `machine`, as its operators call
+    it; `version`, of its code.
     """
 
     id: str
@@ -24,12 +25,13 @@ class Owner:
     roles: str = ""
     machine: str = ""
     version: str = ""
+    agents: str = ""
 
 
 def join(tx: Tx, owner: Owner, now_us: int) -> None:
     tx.execute(
-        "INSERT INTO owners (id, host, pid, born, started_us, expires_us, roles, machine, version)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO owners (id, host, pid, born, started_us, expires_us, roles, machine, version, agents)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             owner.id,
             owner.host,
@@ -40,6 +42,7 @@ def join(tx: Tx, owner: Owner, now_us: int) -> None:
             owner.roles,
             owner.machine,
             owner.version,
+            owner.agents,
         ),
     )
 
@@ -98,13 +101,14 @@ class Alive:
     roles: str = ""
     machine: str = ""
     version: str = ""
+    agents: str = ""
 
 
 def alive(tx: Tx, host: str, now_us: int) -> list[Alive]:
     """The longest running first. `host`: this one, as `this_host` names it."""
     found = []
     rows = tx.rows(
-        "SELECT id, host, pid, born, started_us, expires_us, roles, machine, version FROM owners"
+        "SELECT id, host, pid, born, started_us, expires_us, roles, machine, version, agents FROM owners"
         " ORDER BY started_us, id"
     )
     for id_, on, pid, born, started_us, expires_us, *about in rows:

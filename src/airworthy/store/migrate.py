@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airworthy.store.database import Database, StoreError, Tx
 
@@ -21,6 +21,12 @@ _COLUMNS = {
     "postgresql": "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('migrations')"
     " AND attnum > 0 AND NOT attisdropped",
 }
+
+
+T = TypeVar("T")
+
+# A row of the ledger that keeps every version out, those from before this one too, while a database is moved into.
+UNDER_WAY = "moving"
 
 
 class StoreNewer(StoreError):
@@ -92,7 +98,16 @@ def migrate(
     return database.write_now(apply)
 
 
-def missing(database: Database, migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+class Readable(Protocol):
+    """As much of a database as it takes to see which steps it has."""
+
+    @property
+    def dialect(self) -> str: ...
+
+    def read_now(self, query: Callable[[Tx], T]) -> T: ...
+
+
+def missing(database: Readable, migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     """What `migrate` would apply. Raises: StoreNewer."""
     done = database.read_now(lambda tx: _readable(tx, database.dialect, migrations))
     return tuple(each for each in migrations if (each.room, each.number) not in done)
@@ -111,6 +126,10 @@ def _readable(tx: Tx, dialect: str, migrations: Sequence[Migration]) -> set[tupl
     known = {(each.room, each.number) for each in migrations}
     breaks = "breaks" if "breaks" in columns else "0"
     rows = tx.rows(f"SELECT room, number, {breaks} FROM migrations ORDER BY room, number")
+    if any(room == UNDER_WAY for room, _, _ in rows):
+        raise StoreInUse(
+            "A move into this database has not ended.", mend="Go on with it: airworthy move, as it was begun."
+        )
     for room, number, broken in rows:
         if broken and (room, number) not in known:
             raise StoreNewer(

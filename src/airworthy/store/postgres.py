@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError
 from airworthy.store._pg import TURN, Connection, WriteConnection, imported
-from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server
+from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server, check_understood
 from airworthy.store._pg_listener import Listener
+from airworthy.store.address import check_address
 from airworthy.store.database import Hearing
 from airworthy.store.grouped import GroupedDatabase, announce
 from airworthy.store.writer import GroupWriter
 
-SCHEMES = ("postgresql://", "postgres://")
+SPAN_US = 30_000_000
+NEVER_US = -(1 << 62)
 
 
 class PostgresDatabase(GroupedDatabase):
@@ -24,15 +26,18 @@ class PostgresDatabase(GroupedDatabase):
     def __init__(self, url: str, *, outage_s: float = OUTAGE_S_MAX, busy_s: float = BUSY_S_MAX) -> None:
         """Before StoreBusy, a server that does not answer is waited for `outage_s`, and a turn `busy_s`.
 
-        Raises: ConfigError without the driver; StoreBusy, StoreError when nobody can be reached there.
+        Raises: ConfigError without the driver, and for an address that cannot be read; StoreBusy when nobody can be
+        reached there; StoreRefused when nobody is let in.
         """
+        check_address(url)
         imported()
+        check_understood(url)
         server = Server(url, outage_s, busy_s)
         self._server = server
         self._time = ServerClock()
         self._listener = Listener(server)
         first = WriteConnection(server, name="writer", at=self._time.heard)
-        first.connect_once()
+        self.secrets = first.connect_once()
         super().__init__(
             GroupWriter(first, announce),
             lambda: Connection(
@@ -89,17 +94,26 @@ class ServerClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._offset_us = 0
+        self._span_us = 0
+        self._best_us = self._before_us = NEVER_US
         self._last_us = 0
         self.known = False
 
     def heard(self, at_us: int) -> None:
-        """`at_us`: what the server said just now; it is late by at most the journey here."""
+        """`at_us`: what the server said; it was later than that already when it came here, so the latest word counts.
+
+        A process that was frozen, or starved, between the answer and its reading would be late by as much. Words are
+        kept for one or two spans, so that a server whose own clock is set back is believed after a minute.
+        """
         with self._lock:
-            self._offset_us = at_us - time.monotonic_ns() // 1000
+            now_us = time.monotonic_ns() // 1000
+            if now_us - self._span_us > SPAN_US:
+                self._span_us, self._before_us, self._best_us = now_us, self._best_us, NEVER_US
+            self._best_us = max(self._best_us, at_us - now_us)
             self.known = True
 
     def now_us(self) -> int:
         with self._lock:
-            self._last_us = max(self._last_us, self._offset_us + time.monotonic_ns() // 1000)
+            offset_us = max(self._best_us, self._before_us)
+            self._last_us = max(self._last_us, offset_us + time.monotonic_ns() // 1000)
             return self._last_us

@@ -35,7 +35,7 @@ def _duties(_dialect: str) -> Sequence[str]:
     """Versions from before leave them out of what they write."""
     return [
         f"ALTER TABLE owners ADD COLUMN {column} VARCHAR NOT NULL DEFAULT ''"
-        for column in ("roles", "machine", "version")
+        for column in ("roles", "machine", "version", "agents")
     ]
 
 

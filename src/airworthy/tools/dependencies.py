@@ -24,6 +24,8 @@ from airworthy.tools.outages import Outage, in_outage
 if TYPE_CHECKING:
     import httpx
 
+    from airworthy.policy.kinds import Rate
+    from airworthy.resilience.shared import Allowance, Rates
     from airworthy.tools.clients import DependencyClient, DependencySyncClient, Terms
 
 QUEUE_MAX = 10_000
@@ -44,6 +46,7 @@ class Dependency:
         circuit: Guarding,
         clock: Clock,
         auth: "httpx.Auth | None",
+        allowance: "Allowance | None" = None,
     ) -> None:
         self.name = name
         self.rule = rule
@@ -60,7 +63,8 @@ class Dependency:
         if rule is not None and rule.concurrency is not None:
             self.places = Compartment(Bulkhead(rule.concurrency, QUEUE_MAX), clock, name=name)
         if rule is not None and rule.rate is not None:
-            self.pacer = Pacer(Pace(f"{rule.rate.calls}/{round(rule.rate.per_s)}s"), clock, name=name)
+            pace = Pace(f"{rule.rate.calls}/{round(rule.rate.per_s)}s")
+            self.pacer = Pacer(pace, clock, name=name, shared=allowance)
 
     def outage(self) -> Outage | None:
         """The window that is open now."""
@@ -110,8 +114,12 @@ class Dependencies:
     `circuit_of`: where breakers come from; left out, they are this object's own.
     """
 
-    def __init__(self, clock: Clock, circuit_of: CircuitOf | None = None) -> None:
+    def __init__(
+        self, clock: Clock, circuit_of: CircuitOf | None = None, rates: "Rates | None" = None
+    ) -> None:
+        """`rates`: of all processes; left out, each process keeps to a rate by itself."""
         self.all: list[Dependency] = []
+        self._rates = rates
         self._clock = clock
         self._circuit_of = circuit_of
         self._circuits: dict[str, Guarding] = {}
@@ -124,9 +132,14 @@ class Dependencies:
         for known in self.all:
             if known.name == name and known.rule == rule and known.auth is auth:
                 return known
-        made = Dependency(name, rule, self._circuit(name, breaker), self._clock, auth)
+        allowance = None if rule is None or rule.rate is None else self.allowance(name, rule.rate)
+        made = Dependency(name, rule, self._circuit(name, breaker), self._clock, auth, allowance)
         self.all.append(made)
         return made
+
+    def allowance(self, name: str, rate: "Rate") -> "Allowance | None":
+        """What this process may start of a rate that all share; None where it is alone."""
+        return None if self._rates is None else self._rates.allowance(name, rate.calls, round(rate.per_s))
 
     async def aclose(self) -> None:
         for dependency in self.all:

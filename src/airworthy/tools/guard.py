@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airworthy.core.clock import US_PER_S, Clock
 from airworthy.core.errors import AirworthyError, told
@@ -30,6 +30,10 @@ from airworthy.tools.dependencies import QUEUE_MAX, Dependency
 from airworthy.tools.errors import Happened, LockedOut, Permanent, Transient, happened, is_transient
 from airworthy.tools.exchange import Exchange, exchanging
 from airworthy.tools.tool import KEY_PARAMETER, SchemaBroken, Tool
+
+if TYPE_CHECKING:
+    from airworthy.policy.kinds import Rate
+    from airworthy.resilience.shared import Allowance
 
 _FREE = nullcontext()
 
@@ -81,8 +85,11 @@ class Guards:
         clock: Clock,
         dependency_of: Callable[[str], Dependency],
         on_abandoned: Callable[[Abandoned], None] | None = None,
+        allowance_of: "Callable[[str, Rate], Allowance | None]" = lambda *_: None,
     ) -> None:
+        """`allowance_of` a tool and its rate: what all processes share of it."""
         self._clock = clock
+        self._allowance_of = allowance_of
         self._dependency_of = dependency_of
         self._on_abandoned = on_abandoned
         self._places: dict[str, Compartment] = {}
@@ -186,7 +193,8 @@ class Guards:
         if tool.name not in self._pacers:
             assert rule.rate is not None
             pace = Pace(f"{rule.rate.calls}/{round(rule.rate.per_s)}s")
-            self._pacers[tool.name] = Pacer(pace, self._clock, name=tool.name)
+            shared = self._allowance_of(tool.name, rule.rate)
+            self._pacers[tool.name] = Pacer(pace, self._clock, name=tool.name, shared=shared)
         return self._pacers[tool.name]
 
 

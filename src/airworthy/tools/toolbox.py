@@ -69,8 +69,11 @@ class Toolbox:
         self.clock = clock
         self.tools: dict[str, Tool] = {}
         self._rules: dict[str, ToolRule] = {}
-        self.guards = Guards(clock, self.dependency, on_abandoned)
         self._dependencies = dependencies if dependencies is not None else Dependencies(clock)
+        self.guards = Guards(
+            clock, self.dependency, on_abandoned,
+            lambda tool, rate: self._dependencies.allowance(f"tool:{policy.agent}/{tool}", rate),
+        )  # fmt: skip
         self._owns_dependencies = dependencies is None
         self._credentials = credentials or {}
         self._by_tool: dict[str, Dependency] = {}

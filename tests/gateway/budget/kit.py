@@ -13,7 +13,7 @@ from airworthy.store import Database, Fence, StoreError, Tx, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
 from airworthy.store.tables import MIGRATIONS as STORE
-from tests.database import memory
+from tests.database import Before, memory
 from tests.virtual import LoopClock
 
 T = TypeVar("T")
@@ -73,32 +73,30 @@ def crash(ledger: Ledger) -> None:
         task.cancel()
 
 
-class Line:
+class Line(Before):
     """A process's connection to the shared database: slow on both ways, sometimes refused, stopped while frozen."""
 
-    dialect = "sqlite"
-
     def __init__(self, database: Database, chance: random.Random, written: Callable[[], None]) -> None:
-        self._database = database
+        super().__init__(database)
         self._chance = chance
         self._written = written
         self.failing = 0.0
         self.moving = asyncio.Event()
         self.moving.set()
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         await self._way()
         if self._chance.random() < self.failing:
             raise StoreError("the disk said no")
         try:
-            return await self._database.write(op, fence=fence)
+            return await super().write(op, fence=fence, beside=beside)
         finally:
             self._written()
             await self._way()
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         await self._way()
-        return await self._database.read(query)
+        return await super().read(query)
 
     def write_now(self, op: Callable[[Tx], T]) -> T:
         raise AssertionError

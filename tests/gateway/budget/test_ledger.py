@@ -9,7 +9,7 @@ import pytest
 from airworthy.gateway.budget import Amount, Dimensions, Exceeded, Hold, Question, Scope, Tally, report
 from airworthy.gateway.wire.facts import UNKNOWN, Usage
 from airworthy.store import Fence, StoreFull, Tx
-from tests.database import Memory
+from tests.database import Before
 from tests.gateway.budget.kit import bury_all, hold, ledger, opened, refusal, row, slices, soon_us
 
 T = TypeVar("T")
@@ -17,28 +17,24 @@ DAY, MONTH, FREE = Scope("day", "the day", 1_000), Scope("month", "the month", 1
 ONE = Amount(100, 10)
 
 
-class Counting(Memory):
+class Counting(Before):
     """How often it was written; and it can be told to fail, before or after the commit."""
 
     writes = 0
     fails_before = fails_after = False
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         if self.fails_before:
             raise StoreFull("no room")
         self.writes += 1
-        result = await super().write(op, fence=fence)
+        result = await super().write(op, fence=fence, beside=beside)
         if self.fails_after:
             raise StoreFull("no word came back")
         return result
 
 
 def counting() -> Counting:
-    database = Counting()
-    source = opened()
-    schema = source.read_now(lambda tx: tx.rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    database.write_now(lambda tx: [tx.execute(sql) for (sql,) in schema])
-    return database
+    return Counting(opened())
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ from pathlib import Path
 from airworthy.gateway.budget import Amount, Exceeded, Ledger, Scope, begin_anew, recover, reserve, settle
 from airworthy.gateway.budget.book import TICK_S
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
-from airworthy.store import Database, SQLiteDatabase, migrate
+from airworthy.store import Database, migrate
 from airworthy.store import lease as leases
 from airworthy.store.lease import HEARTBEAT_S, Owner
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import opened_at
 from tests.gateway.budget.kit import bury_all, crash, hold, ledger, opened, row, slices, soon_us
 from tests.virtual import LoopClock
 
@@ -182,8 +183,8 @@ async def test_a_task_opened_again_keeps_what_a_ledger_holds_of_its_budget() -> 
     assert (after.settled_nano, after.reserved_nano, after.calls) == (80, 0, 1)
 
 
-async def test_two_ledgers_on_one_file_share_a_cap_to_the_nano(tmp_path: Path) -> None:
-    databases = [SQLiteDatabase(tmp_path / "a.db", durable=False) for _ in range(2)]
+async def test_two_ledgers_on_one_database_share_a_cap_to_the_nano(tmp_path: Path) -> None:
+    databases = [opened_at(tmp_path) for _ in range(2)]
     migrate(databases[0], (*STORE, *GATEWAY))
     ledgers = [
         Ledger(database, LoopClock(), Owner(f"gw{number}", "", number, ""))

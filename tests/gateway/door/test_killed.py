@@ -6,6 +6,7 @@ Slow, because two gateways are started as processes of their own.
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 
 from airworthy.gateway.budget import Standing, standing
 from airworthy.gateway.simulator import FaultPlan, Simulator, serving
-from airworthy.store import SQLiteDatabase
+from tests.database import DATABASE_VARIABLE, for_commands, opened
 from tests.gateway.server.whole import LARGE, PRICES
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -77,8 +78,7 @@ def asking(netloc: str, secret: str, **fields: Any) -> Iterator[http.client.HTTP
 
 
 def spend(folder: Path) -> Standing:
-    (path,) = folder.glob("*.db")
-    database = SQLiteDatabase(path)
+    database = opened(os.environ.get(DATABASE_VARIABLE) or str(folder / "gateway.db"))
     try:
         row = database.read_now(
             lambda tx: tx.row("SELECT scope FROM spend WHERE scope LIKE 'agent:support:day:%'")
@@ -89,7 +89,10 @@ def spend(folder: Path) -> Standing:
         database.close()
 
 
-def test_what_a_killed_gateway_had_reserved_counts_and_the_rest_can_be_used(tmp_path: Path) -> None:
+def test_what_a_killed_gateway_had_reserved_counts_and_the_rest_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for_commands(tmp_path, monkeypatch)
     simulator = Simulator(faults=FaultPlan.of({"stream_trickle:0.5": 1.0}))
     with serving(simulator) as provider:
         (tmp_path / "support.toml").write_text(POLICY.format(url=provider, large=LARGE, prices=PRICES))

@@ -14,7 +14,7 @@ from airworthy.gateway.keys import NewKey
 from airworthy.gateway.server import GatewayApp, Metrics, ServerRules, Surroundings
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.recorder import Payloads
-from tests.dump import TABLES
+from tests.dump import everything
 from tests.gateway.door.kit import (
     FIRST,
     SECOND,
@@ -38,16 +38,12 @@ PLAIN = "correct-horse-battery-staple"  # A key that looks like none.
 SHAPED = "sk-proj-" + "A1b2C3d4" * 6
 
 
-def everything(made: House) -> str:
-    """All that is in the database, as text."""
-
-    def rows(sql: str) -> list[Any]:
-        return made.database.read_now(lambda tx: tx.rows(sql))
-
+def all_of(made: House) -> str:
+    """What is in the database, as text."""
     found = []
     payloads = Payloads()
-    for (name,) in rows(TABLES):
-        for row in rows(f'SELECT * FROM "{name}"'):
+    for rows in everything(made.database).values():
+        for row in rows:
             for value in row:
                 if isinstance(value, bytes):
                     with contextlib.suppress(Exception):  # Not everything in bytes is a payload.
@@ -79,7 +75,7 @@ async def test_a_provider_that_repeats_its_key_tells_nobody(key: str, status: by
             answer, body = await made.said()
             await made.said(raw=ask(stream=True))
             await made.records()
-            kept = everything(made)
+            kept = all_of(made)
             await upstream.aclose()
 
     assert answer.status >= 400
@@ -99,7 +95,7 @@ async def test_secrets_in_what_is_said_are_not_recorded_and_are_handed_on() -> N
         _, first = await made.said(raw=ask(more=more))
         _, second = await made.said(raw=ask(more=more, stream=True))
         await made.records()
-        kept = everything(made)
+        kept = all_of(made)
 
     assert secret in text_of("chat", first)
     assert secret in text_of("chat", second)
@@ -112,7 +108,7 @@ async def test_known_secrets_of_any_shape_are_not_recorded() -> None:
     async with house({FIRST: whole(text=f"it is {PLAIN}")}, payloads=payloads) as made:
         await made.said(user="ann", session="s", feature="f")
         await made.records()
-        kept = everything(made)
+        kept = all_of(made)
 
     assert PLAIN not in kept
     assert "it is" in kept
@@ -134,7 +130,7 @@ async def test_whatever_a_model_writes_stays_data(
     async with house({FIRST: say}, models=[rule(provider=provider)]) as made:
         answer, body = await made.said(dialect, ask(dialect, stream=streams))
         record = await made.record()
-        made_of = everything(made)
+        made_of = all_of(made)
 
     assert text_of(dialect, body) == ODD
     assert b'\n\ndata: {"hacked' not in body
@@ -201,7 +197,7 @@ async def test_the_callers_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> N
                 )
             )
             await made.records()
-            kept = everything(made)
+            kept = all_of(made)
             seen = [str(each) for provider in made.providers.values() for each in provider.asked]
             known = server.app.metrics.text().decode() + repr(server.app) + repr(made.shared)
 

@@ -9,6 +9,7 @@ import pytest
 from airworthy.gateway import records
 from airworthy.gateway.records import FAILING_S_MAX
 from airworthy.store import Database, Fence, StoreError, Tx
+from tests.database import Before
 from tests.gateway.door.kit import (
     FIRST,
     House,
@@ -26,29 +27,27 @@ from tests.gateway.door.kit import (
 T = TypeVar("T")
 
 
-class Broken:
+class Broken(Before):
     """A connection that fails as told: not at all, before the write, or after it was done."""
 
-    dialect = "sqlite"
-
     def __init__(self, database: Database) -> None:
-        self.database = database
+        super().__init__(database)
         self.fails: Callable[[], BaseException] | None = None
         self.done_all_the_same = False
         self.reads_fail = False
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         await asyncio.sleep(0)
         if self.fails is not None:
             if self.done_all_the_same:
-                await self.database.write(op, fence=fence)
+                await super().write(op, fence=fence, beside=beside)
             raise self.fails()
-        return await self.database.write(op, fence=fence)
+        return await super().write(op, fence=fence, beside=beside)
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         if self.reads_fail:
             raise down()
-        return await self.database.read(query)
+        return await super().read(query)
 
     def write_now(self, op: Callable[[Tx], T]) -> T:
         raise AssertionError

@@ -25,6 +25,7 @@ from airworthy.gateway.guard.tables import MIGRATIONS as TABLES
 from airworthy.gateway.wire.dialect import DIALECTS
 from airworthy.store import Database, migrate
 from airworthy.store.tables import MIGRATIONS as STORE
+from tests.database import Before, memory
 from tests.gateway.guard.kit import (
     DELETE,
     LOOK,
@@ -245,7 +246,7 @@ class Ticking:
         return self.at_us
 
 
-class Counted(Database):
+class Counted(Before):
     reads = 0
 
     async def read(self, query: Any) -> Any:
@@ -254,7 +255,7 @@ class Counted(Database):
 
 
 def store() -> Counted:
-    database = Counted()
+    database = Counted(memory())
     migrate(database, [*STORE, *TABLES])
     return database
 

@@ -11,39 +11,27 @@ from airworthy.core.clock import US_PER_S
 from airworthy.gateway import keys
 from airworthy.gateway.keys import KeyFilter, KeyRing, NewKey
 from airworthy.store import Database, Fence, StoreError, Tx
+from tests.database import Before
 from tests.gateway.keys.kit import made, seeded, store
 from tests.virtual import LoopClock
 
 T = TypeVar("T")
 
 
-class Failing:
+class Failing(Before):
     """A store whose reads or writes fail while they are told to."""
 
-    dialect = "sqlite"
-
-    def __init__(self, inner: Database) -> None:
-        self._inner = inner
-        self.reads_fail = self.writes_fail = False
+    reads_fail = writes_fail = False
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         if self.reads_fail:
             raise StoreError("The disk is gone.")
-        return await self._inner.read(query)
+        return await super().read(query)
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         if self.writes_fail:
             raise StoreError("The disk is gone.")
-        return await self._inner.write(op, fence=fence)
-
-    def read_now(self, query: Callable[[Tx], T]) -> T:
-        return self._inner.read_now(query)
-
-    def write_now(self, op: Callable[[Tx], T]) -> T:
-        return self._inner.write_now(op)
-
-    def close(self) -> None:
-        self._inner.close()
+        return await super().write(op, fence=fence, beside=beside)
 
 
 class Counting(Failing):

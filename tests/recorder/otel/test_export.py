@@ -332,7 +332,7 @@ async def test_the_doctor_says_what_was_sent_what_was_lost_and_what_waits() -> N
     )
 
     def said() -> list[str]:
-        (check,) = [each for each in stored.checks(Path("none.db"), made.app, []) if each.subject == "export"]
+        (check,) = [each for each in stored.checks(made.app, []) if each.subject == "export"]
         return [f"{found.level}: {found.text}" for found in check.look()]
 
     assert said() == []

@@ -9,9 +9,10 @@ from airworthy.core.clock import US_PER_S
 from airworthy.recorder.tables import MIGRATIONS
 from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.span import Score, Span, SpanKind
+from airworthy.recorder.traces.words import INDEXES
 from airworthy.recorder.traces.write import Written, write
 from airworthy.store import Database, Tx, migrate
-from tests.database import memory
+from tests.database import lasting, memory
 
 NOON_US = 1_764_072_000 * US_PER_S
 TRACE = "a" * 32
@@ -19,7 +20,8 @@ TRACE = "a" * 32
 
 @cache
 def _shared() -> Database:
-    return another()
+    with lasting():
+        return another()
 
 
 def store() -> Database:
@@ -40,7 +42,11 @@ def emptied(database: Database) -> None:
             "traces", "facets", "spans", "chunks", "scores", "intake", "series", "rollups", "rollup_bins", "docs",
         ):  # fmt: skip
             tx.execute(f"DELETE FROM {table}")
-        tx.execute("INSERT INTO texts (texts) VALUES ('delete-all')")
+        tx.execute(
+            "DELETE FROM texts"
+            if tx.dialect == "postgresql"
+            else "INSERT INTO texts (texts) VALUES ('delete-all')"
+        )
 
     database.write_now(empty)
 
@@ -118,18 +124,24 @@ def sums(database: Database, width_s: int = 300) -> Counter[tuple[str, ...]]:
     return Counter({key: count for key, count in totals.items() if count})
 
 
-def words(database: Database, query: str) -> list[str]:
+def entries(database: Database, word: str) -> list[int]:
+    """The numbers of the entries in the index that a word is found in."""
+
+    def look(tx: Tx) -> list[int]:
+        index = INDEXES[tx.dialect]
+        asked = (index.word.format(word),)
+        return [
+            row[0] for row in tx.rows(f"SELECT {index.id} FROM texts WHERE {index.holds} ORDER BY 1", asked)
+        ]
+
+    return database.read_now(look)
+
+
+def words(database: Database, word: str) -> list[str]:
     """The traces that a word is found in, the newest first."""
-    return [
-        ref
-        for (ref,) in database.read_now(
-            lambda tx: tx.rows(
-                "SELECT ref FROM texts JOIN docs ON docs.id = texts.rowid WHERE texts MATCH ?"
-                " ORDER BY docs.at_us DESC, docs.id DESC",
-                (query,),
-            )
-        )
-    ]
+    found = set(entries(database, word))
+    rows = database.read_now(lambda tx: tx.rows("SELECT id, ref FROM docs ORDER BY at_us DESC, id DESC"))
+    return [ref for id_, ref in rows if id_ in found]
 
 
 def counts(database: Database, table: str) -> int:

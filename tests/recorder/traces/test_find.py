@@ -14,6 +14,7 @@ from airworthy.recorder.traces.hints import hints
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Value, Words, asked
 from airworthy.recorder.traces.search import BOUNDS, Bounds, search
 from airworthy.store import Database
+from tests.database import lasting
 from tests.recorder.traces.kit import emptied, store
 from tests.recorder.traces.stored import Made, add, expected, population, row, stored
 
@@ -41,7 +42,8 @@ _WORDS = ["refund", "refunds", "teapot", "order late", "the", "x1", "nobody", "T
 @functools.cache
 def _all() -> tuple[list[Made], Database]:
     made = population(11, TRACES)
-    return made, stored(made)
+    with lasting():
+        return made, stored(made)
 
 
 def _labels() -> st.SearchStrategy[Labels]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder.traces.span import Span, SpanKind
 from airworthy.store import Database
+from tests.database import lasting
 from tests.recorder.traces import kit
 from tests.recorder.traces.kit import NOON_US
 
@@ -60,7 +61,8 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Span], list[list[Span]]]:
 
 @pytest.fixture(scope="module")
 def stores() -> tuple[Database, Database]:
-    return kit.another(), kit.another()
+    with lasting():
+        return kit.another(), kit.another()
 
 
 @pytest.mark.slow

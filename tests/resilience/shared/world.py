@@ -27,10 +27,10 @@ class Flaky(Memory):
         self.delay_s: Callable[[], float] = lambda: 0.0
         migrate(self, MIGRATIONS)
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         await self._answer()
         self.writes += 1
-        result = await super().write(op, fence=fence)
+        result = await super().write(op, fence=fence, beside=beside)
         await asyncio.sleep(self.delay_s())
         return result
 

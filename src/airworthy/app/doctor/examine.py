@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airworthy.app.build import App, assembled, load_agents, opened
+from airworthy.app.build import App, NoDatabase, assembled, load_agents, opened
 from airworthy.app.config import Config, load_config
 from airworthy.app.doctor import outside, settings, stored
 from airworthy.app.doctor.finding import LEVELS, Check, Finding, broken, ok, skipped
@@ -47,14 +47,14 @@ async def examined(folder: Path, database: str | None = None, *, seconds: float 
     found += settings_
     config, code, loading = agents
     found += loading
-    async with _application(config, code, found, first_s) as (app, path):
+    async with _application(config, code, found, first_s) as (app, kept):
         policies = settings.served(folder, code)
         checks = [
             *settings.of_agents(app, config, code, policies),
-            *outside.checks(app, code, policies, kept=path is not None),
+            *outside.checks(app, code, policies, kept=kept),
         ]
-        if path is not None:
-            checks += stored.checks(path, app, code)
+        if kept:
+            checks += stored.checks(app, code)
         found += await _all(checks, until_s)
     found.sort(key=lambda finding: LEVELS.index(finding.level))
     return Report(tuple(found[:FINDINGS_MAX]))
@@ -126,35 +126,37 @@ async def _loaded(
 @contextlib.asynccontextmanager
 async def _application(
     config: Config | None, agents: Sequence[Agent], found: list[Finding], seconds: float
-) -> AsyncIterator[tuple[App, Path | None]]:
-    """With the database there is, and its path; one in memory where there is none, so that looking makes nothing."""
-    path = config.database_path if config is not None else None
-    if config is not None and path is not None and path.exists():
-        manager = opened(config, agents)
+) -> AsyncIterator[tuple[App, bool]]:
+    """With the database, and True; with one in memory where there is none, so that looking makes nothing."""
+    if config is not None:
+        manager = opened(config, agents, must_exist=True)
         try:
             app = await bounded_in_thread(manager.__enter__, seconds, name="doctor: database")
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with the file, the rest can be looked at
-            mend = (
-                error.mend
-                if isinstance(error, AirworthyError)
-                else "See who has it open, and whether it is whole."
+        except NoDatabase:
+            found.append(
+                skipped("database", f"There is none yet at {config.where}; the first task makes it.")
             )
-            text = error.message if isinstance(error, AirworthyError) else _crash(error)
-            found.append(broken("database", f"{path}: {text}", mend))
+        except TimedOut:
+            text = f"{config.where} could not be opened within {seconds:.0f} s."
+            found.append(broken("database", text, "See who has it locked, or keeps it from being reached."))
+        except AirworthyError as error:
+            text = error.message if config.where in error.message else f"{config.where}: {error.message}"
+            found.append(broken("database", text, error.mend))
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with it, the rest can be looked at
+            mend = "See who has it open, and whether it is whole."
+            found.append(broken("database", f"{config.where}: {_crash(error)}", mend))
         else:
             try:
-                yield app, path
+                yield app, True
             finally:
                 with contextlib.suppress(TimedOut):  # What hangs in there ends with the process.
                     await bounded_in_thread(
                         lambda: manager.__exit__(None, None, None), CLOSE_S_MAX, name="doctor"
                     )
             return
-    elif path is not None:
-        found.append(skipped("database", f"There is none yet at {path}; the first task makes it."))
     memory = MemoryDatabase()
     try:
-        yield assembled(memory, agents), None
+        yield assembled(memory, agents), False
     finally:
         memory.close()
 

@@ -1,8 +1,9 @@
 """All pages, put on the application that also serves the API."""
 
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from airworthy.console.web import (
     account,
@@ -23,6 +24,9 @@ from airworthy.console.web import (
     traces,
 )  # fmt: skip
 
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
 PAGES: Final = (
     assets,
     login,
@@ -42,9 +46,16 @@ PAGES: Final = (
 )
 
 
+@cache
+def routes() -> "tuple[BaseRoute, ...]":
+    """The same ones for each application of a process."""
+    router = APIRouter()
+    for page in PAGES:
+        router.include_router(page.router)
+    return tuple(router.routes)
+
+
 def install(api: FastAPI) -> None:
-    """After the API's own routes and its handlers of errors."""
-    for router in (page.router for page in PAGES):
-        api.include_router(router)
+    """After the API's own handlers of errors."""
     errors.install(api)
     login.install(api)

@@ -63,3 +63,11 @@ class Minute:
             self.total -= self._slots[place]
             self._slots[place] = 0
         self._newest = second
+
+    def wait_us(self, now_us: int, amount: int, bound: int) -> int:
+        """How long until `amount` more fits; whole minutes for what is more than the bound."""
+        minutes, rest = divmod(max(0, amount - 1), bound)
+        rest += 1
+        over = self.at(now_us) + rest - bound
+        wait_us = self.free_us(now_us, over) - now_us if over > 0 else 0
+        return wait_us + minutes * 60 * US_PER_S

@@ -5,57 +5,20 @@ Nothing here polls: one timer, set for the next turn or the next deadline. For o
 
 import asyncio
 import heapq
-from dataclasses import dataclass
-from typing import ClassVar
 
 from airworthy.core.clock import US_PER_S, Clock
-from airworthy.core.errors import ConfigError
 from airworthy.gateway.pacing.learnt import Learnt
 from airworthy.gateway.pacing.limits import Limits
 from airworthy.gateway.pacing.line import Line, Waiter
 from airworthy.gateway.pacing.minute import Minute
+from airworthy.gateway.pacing.terms import PaceFull, PaceView, Pacing
 from airworthy.gateway.pacing.throttle import Cut, Throttle, cut_after
-from airworthy.resilience.refused import Refused
+from airworthy.resilience.shared import Allowance, Rates
 
 TOO_MANY = 429
 HOLD_S_MAX = 600.0  # A longer one is asked about again after this: it may be an error, or have been lifted.
 REFUSALS_MIN, REFUSALS_SHARE = 2, 0.05  # Of a minute's answers.
 RATE_UNKNOWN = 2.0  # Calls a second at which an unknown server is tried again, halved, after a hold.
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """What is known from the start; each minute bound holds until the provider's answers tell one of their own."""
-
-    requests_per_min: int | None = None
-    tokens_per_min: int | None = None
-    queue_max: int = 1000
-
-    def __post_init__(self) -> None:
-        for name in ("requests_per_min", "tokens_per_min", "queue_max"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(
-                    f"A pacing's {name} of {value} lets nothing through.", mend="Set it to 1 or more."
-                )
-
-
-class PaceFull(Refused):
-    """The call's turn would come after its deadline, or too many calls wait already. It was not made."""
-
-    code: ClassVar[str] = "pace_full"
-
-
-@dataclass(frozen=True, slots=True)
-class PaceView:
-    """What a pacer knows, for people. None: not known, so not bounded by it."""
-
-    waiting: int
-    under_way: int
-    held_s: float
-    requests_per_min: float | None
-    tokens_per_min: float | None
-    throttled_per_min: float | None
 
 
 class Pacer:
@@ -78,8 +41,24 @@ class Pacer:
         self._cut_us = 0
         self._under_way = 0
         self._tokens_under_way = 0
+        self._rates: Rates | None = None
+        self._lent_requests: Allowance | None = None
+        self._lent_tokens: Allowance | None = None
         self._declared = policy.requests_per_min is not None or policy.tokens_per_min is not None
         self._free = not self._declared  # Nothing is known, nothing is held, nobody waits.
+
+    def share(self, rates: Rates) -> None:
+        """From now on other processes' calls count in what is declared, and a hold is theirs, too."""
+        self._rates = rates
+        rates.on_hold(self.name, lambda until_us: self.hold_until(until_us, told=True))
+        if self.policy.requests_per_min is not None:
+            self._lent_requests = rates.allowance(
+                f"model:{self.name}:calls", self.policy.requests_per_min, 60
+            )
+            self._lent_requests.on_more = self._serve
+        if self.policy.tokens_per_min is not None:
+            self._lent_tokens = rates.allowance(f"model:{self.name}:tokens", self.policy.tokens_per_min, 60)
+            self._lent_tokens.on_more = self._serve
 
     @property
     def waiting(self) -> int:
@@ -160,17 +139,19 @@ class Pacer:
         if self._line.count:
             self._serve()
 
-    def hold_until(self, until_us: int) -> None:
+    def hold_until(self, until_us: int, *, told: bool = False) -> None:
         """Nobody sends before; then one after the other, in order. A hold in force is never shortened.
 
         No hold is longer than `HOLD_S_MAX`. Those whose deadline comes sooner are refused now: somebody else may
-        still answer them.
+        still answer them. `told`: by another process, so the others know.
         """
         now_us = self._clock.now_us()
         until_us = min(until_us, now_us + round(HOLD_S_MAX * US_PER_S))
         if until_us <= max(now_us, self._hold_us):
             return
         self._hold_us = until_us
+        if self._rates is not None and not told:
+            self._rates.hold(self.name, until_us)
         self._free = False
         if self._throttle.rate(now_us) is not None:
             self._throttle.later(until_us)
@@ -194,6 +175,7 @@ class Pacer:
         elif self.policy.tokens_per_min is not None:
             self._sent_tokens.at(self._clock.now_us())
             self._sent_tokens.correct(sent_us, used - taken)
+            _spend(self._lent_tokens, used - taken)
         if self._line.count:
             self._serve()
 
@@ -215,8 +197,8 @@ class Pacer:
         if self._requests.limit:
             if not self._requests.has(now_us, 1.0):
                 return False
-        elif (
-            self.policy.requests_per_min is not None and self._sent.at(now_us) >= self.policy.requests_per_min
+        elif self.policy.requests_per_min is not None and (
+            self._sent.at(now_us) >= self.policy.requests_per_min or not _has(self._lent_requests, 1)
         ):
             return False
         if self._tokens.limit:
@@ -224,7 +206,9 @@ class Pacer:
                 return False
         elif self.policy.tokens_per_min is not None:
             bound = self.policy.tokens_per_min
-            if self._sent_tokens.at(now_us) + min(tokens, bound) > bound:
+            if self._sent_tokens.at(now_us) + min(tokens, bound) > bound or not _has(
+                self._lent_tokens, tokens
+            ):
                 return False
         return self._throttle.cut is None or self._throttle.wait_us(now_us) == 0
 
@@ -234,14 +218,16 @@ class Pacer:
         if self._requests.limit:
             wait_us = max(wait_us, self._requests.wait_us(now_us, calls))
         elif self.policy.requests_per_min is not None:
-            wait_us = max(wait_us, _minute_us(self._sent, now_us, calls, self.policy.requests_per_min))
+            wait_us = max(wait_us, self._sent.wait_us(now_us, calls, self.policy.requests_per_min))
+            wait_us = max(wait_us, _lent_us(self._lent_requests, now_us))
         if self._tokens.limit:
             amount = min(tokens, self._tokens.limit) if calls == 1 else tokens
             wait_us = max(wait_us, self._tokens.wait_us(now_us, amount))
         elif self.policy.tokens_per_min is not None:
             bound = self.policy.tokens_per_min
             amount = min(tokens, bound) if calls == 1 else tokens
-            wait_us = max(wait_us, _minute_us(self._sent_tokens, now_us, amount, bound))
+            wait_us = max(wait_us, self._sent_tokens.wait_us(now_us, amount, bound))
+            wait_us = max(wait_us, _lent_us(self._lent_tokens, now_us))
         if self._throttle.cut is not None:
             wait_us = max(wait_us, self._throttle.wait_us(now_us, calls))
         return wait_us
@@ -258,10 +244,12 @@ class Pacer:
             self._requests.left -= 1.0
         elif self.policy.requests_per_min is not None:
             self._sent.add(now_us, 1)
+            _spend(self._lent_requests, 1)
         if self._tokens.limit:
             self._tokens.left -= tokens
         elif self.policy.tokens_per_min is not None:
             self._sent_tokens.add(now_us, tokens)
+            _spend(self._lent_tokens, tokens)
         if self._throttle.cut is not None:
             self._throttle.spend()
 
@@ -371,10 +359,12 @@ class Pacer:
             self._requests.give_back(1.0)
         elif self.policy.requests_per_min is not None:
             self._sent.correct(now_us, -1)
+            _spend(self._lent_requests, -1)
         if self._tokens.limit:
             self._tokens.give_back(tokens)
         elif self.policy.tokens_per_min is not None:
             self._sent_tokens.correct(now_us, -tokens)
+            _spend(self._lent_tokens, -tokens)
         if self._throttle.cut is not None:
             self._throttle.give_back()
 
@@ -389,10 +379,14 @@ class Pacer:
         )
 
 
-def _minute_us(spent: Minute, now_us: int, amount: int, bound: int) -> int:
-    """How long until `amount` more fits; whole minutes for what is more than the bound."""
-    minutes, rest = divmod(max(0, amount - 1), bound)
-    rest += 1
-    over = spent.at(now_us) + rest - bound
-    wait_us = spent.free_us(now_us, over) - now_us if over > 0 else 0
-    return wait_us + minutes * 60 * US_PER_S
+def _has(lent: Allowance | None, amount: int) -> bool:
+    return lent is None or lent.has(amount)
+
+
+def _spend(lent: Allowance | None, amount: int) -> None:
+    if lent is not None:
+        lent.spend(amount)
+
+
+def _lent_us(lent: Allowance | None, now_us: int) -> int:
+    return 0 if lent is None else lent.wait_us(now_us)

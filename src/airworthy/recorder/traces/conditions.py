@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, assert_never
 
+from airworthy.recorder.traces.days import PLACES, UNIT
 from airworthy.recorder.traces.facets import VALUE_CHARS_MAX
 from airworthy.recorder.traces.query import Amount, Labels, Moment, Query, Value, Words
-from airworthy.recorder.traces.text import PLACES, UNIT
-from airworthy.recorder.traces.words import AT_US_MAX, after, matches, rowids
+from airworthy.recorder.traces.words import AT_US_MAX, INDEXES, Index, after, matches, rowids
 from airworthy.store import Tx
 
 Place = tuple[int, str]
@@ -145,19 +145,25 @@ class Word:
     """Traces with a word. A trace may have several entries in the index of texts."""
 
     match: str
+    index: Index = INDEXES["sqlite"]
 
     @property
     def place(self) -> Named:
         return Named("k.at_us", "k.ref")
 
     def listed(self, span: Span, tests: Iterable[Sql] = ()) -> Sql:
-        first, end = span.rowids
-        within = Sql(
-            "k.id IN (SELECT rowid FROM texts WHERE texts MATCH ? AND rowid >= ? AND rowid < ?)",
-            (self.match, first, end),
-        )
+        entries = self.entries(span)
+        within = Sql(f"k.id IN ({entries.text})", entries.params)
         where = joined([within, span.holds(self.place), *tests])
         return Sql(f"SELECT DISTINCT {self.place.at}, k.ref FROM docs k WHERE {where.text}", where.params)
+
+    def entries(self, span: Span) -> Sql:
+        """Their numbers in the index."""
+        number = self.index.id
+        return Sql(
+            f"SELECT {number} FROM texts WHERE {self.index.holds} AND {number} >= ? AND {number} < ?",
+            (self.match, *span.rowids),
+        )
 
     def test(self, place: Named, span: Span, *, singly: bool) -> Sql:
         entries = (
@@ -166,11 +172,12 @@ class Word:
         )
         if singly:
             return Sql(
-                f"EXISTS ({entries} AND EXISTS (SELECT 1 FROM texts WHERE texts MATCH ? AND rowid = d.id))",
+                f"EXISTS ({entries} AND EXISTS"
+                f" (SELECT 1 FROM texts WHERE {self.index.holds} AND {self.index.id} = d.id))",
                 (self.match,),
             )
-        within = "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid >= ? AND rowid < ?"
-        return Sql(f"EXISTS ({entries} AND d.id IN ({within}))", (self.match, *span.rowids))
+        within = self.entries(span)
+        return Sql(f"EXISTS ({entries} AND d.id IN ({within.text}))", within.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +258,7 @@ def conditions_of(tx: Tx, query: Query, expanded: int) -> Conditions:
             case Moment():
                 found.until_us = min(found.until_us, term.at_us)
             case Words():
-                _words(found, term)
+                _words(found, term, tx.dialect)
             case _:
                 assert_never(term)
     found.never = found.never or found.since_us >= found.until_us
@@ -361,8 +368,8 @@ def _expanded(tx: Tx, key: str, beginning: str, at_most: int) -> tuple[str, ...]
     return None if len(rows) > at_most else tuple(row[0] for row in rows)
 
 
-def _words(found: Conditions, term: Words) -> None:
-    asked = [Word(match) for match in matches(term)]
+def _words(found: Conditions, term: Words, dialect: str) -> None:
+    asked = [Word(match, INDEXES[dialect]) for match in matches(term, dialect)]
     if term.negated:
         # Not all of its words; one word is the common case, and the only one that is a plain list.
         found.without.append(asked[0] if len(asked) == 1 else AllOf(tuple(asked))) if asked else None

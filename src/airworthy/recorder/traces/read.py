@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airworthy.recorder.traces import chunk as chunks
+from airworthy.recorder.traces.days import chunks_of
 from airworthy.recorder.traces.span import Score
 from airworthy.store import Row, Tx
 
@@ -16,6 +17,7 @@ _COLUMNS: Final = (
     "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk,"
     " part"
 )
+_OF_TRACE: Final = "trace = ? AND chunk >= ? AND chunk < ?"
 Place = tuple[int, str]  # start and id of a span
 
 
@@ -59,8 +61,8 @@ def spans_of(
     `trace_id`: in hex. Of a task of ours, those that its own process sent by OTLP.
     """
     limit = min(limit, SPANS_MAX)
-    where = "trace = ?"
-    params: list[Any] = [bytes.fromhex(trace_id)]
+    where = _OF_TRACE
+    params: list[Any] = [bytes.fromhex(trace_id), *chunks_of(tx, trace_id)]
     if after is not None:
         # Two comparisons, since the index is entered by the first one alone.
         where += " AND started_us >= ? AND (started_us > ? OR span > ?)"
@@ -79,12 +81,12 @@ def spans_of(
 def span_of(tx: Tx, trace_id: str, span_id: str) -> SpanRow | None:
     """One with its payload, however large that is."""
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM spans WHERE trace = ? AND span = ?",
-        (bytes.fromhex(trace_id), bytes.fromhex(span_id)),
+        f"SELECT {_COLUMNS} FROM spans WHERE {_OF_TRACE} AND span = ?",
+        (bytes.fromhex(trace_id), *chunks_of(tx, trace_id), bytes.fromhex(span_id)),
     )
     if row is None:
         return None
-    body = tx.row("SELECT body FROM chunks WHERE id = ?", (row[11],))
+    body = tx.row("SELECT body FROM chunks WHERE id = ?", (row[11],)) if row[12] >= 0 else None
     return _span(trace_id, row, None if body is None else chunks.unpack(bytes(body[0]))[row[12]])
 
 
@@ -140,7 +142,10 @@ def intake_counts(tx: Tx, days: int = 7) -> dict[str, Mapping[str, int]]:
 def _total(tx: Tx, trace_id: str) -> int:
     row = tx.row("SELECT steps FROM traces WHERE id = ? AND origin <> 'task'", (trace_id,))
     if row is None:  # A task's row counts its own steps, not what was attached.
-        row = tx.row("SELECT COUNT(*) FROM spans WHERE trace = ?", (bytes.fromhex(trace_id),))
+        row = tx.row(
+            f"SELECT COUNT(*) FROM spans WHERE {_OF_TRACE}",
+            (bytes.fromhex(trace_id), *chunks_of(tx, trace_id)),
+        )
     return 0 if row is None else int(row[0])
 
 
@@ -148,7 +153,8 @@ def _payloads(tx: Tx, rows: Sequence[Row]) -> dict[tuple[int, int], bytes]:
     """By chunk and part. Chunks are read in the order of the spans until they would be too much at once."""
     wanted: dict[int, set[int]] = {}
     for row in rows:
-        wanted.setdefault(row[11], set()).add(row[12])
+        if row[12] >= 0:  # Else its payload was taken out.
+            wanted.setdefault(row[11], set()).add(row[12])
     found: dict[tuple[int, int], bytes] = {}
     size = 0
     for chunk, parts in wanted.items():

@@ -141,11 +141,7 @@ class _Search:
 
     def _length(self, source: Source, span: Span) -> int:
         if isinstance(source, Word):
-            first, end = span.rowids
-            listed = Sql(
-                "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid >= ? AND rowid < ?",
-                (source.match, first, end),
-            )
+            listed = source.entries(span)
         else:
             listed = source.listed(span)
         row = self._tx.row(
@@ -191,6 +187,9 @@ class _Search:
             else:
                 but.append(source)
         first = through.united(span, tests) if isinstance(through, Valued) else through.listed(span, tests)
+        if (also or but) and " UNION " in first.text and self._tx.dialect != "sqlite":
+            # SQLite takes these in the order they are written, and knows no brackets; elsewhere INTERSECT goes first.
+            first = Sql(f"({first.text})", first.params)
         parts = [first, *(source.listed(span) for source in also)]
         text = " INTERSECT ".join(part.text for part in parts)
         left_out = [source.listed(span) for source in but]

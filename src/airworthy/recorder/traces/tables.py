@@ -3,12 +3,13 @@
 `at_us` is where a trace stands in every list: when it began, as first heard, and never later than it was heard of.
 It does not change, so that a page's place stays a place. `facets` holds each value that can be asked for, in that
 order; `texts` is found by rowids that are in that order but for an eighth of a second. Names and labels come from
-outside.
+outside. On PostgreSQL spans, chunks, docs and texts are parted by day, see `days`.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airworthy.recorder.traces import days
 from airworthy.store.migrate import create_all
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def traces(dialect: str) -> Sequence[str]:
 
     metadata = MetaData()
     _traces(metadata)
-    _spans(metadata)
+    _spans(metadata, parted=dialect == "postgresql")
     _rollups(metadata)
-    return [*create_all(metadata, dialect), *_texts(dialect)]
+    return [*create_all(metadata, dialect), *_texts(dialect), *days.first(dialect)]
 
 
 def _traces(metadata: "MetaData") -> None:
@@ -87,7 +88,7 @@ def _traces(metadata: "MetaData") -> None:
     )
 
 
-def _spans(metadata: "MetaData") -> None:
+def _spans(metadata: "MetaData", *, parted: bool) -> None:
     from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text
 
     spans = Table(
@@ -105,15 +106,23 @@ def _spans(metadata: "MetaData") -> None:
         Column("tokens_in", Integer),
         Column("tokens_out", Integer),
         Column("cost_nano", BigInteger),
-        Column("chunk", BigInteger, nullable=False),
-        Column("part", Integer, nullable=False),  # its place in the chunk
+        Column("chunk", BigInteger, primary_key=parted, nullable=False, autoincrement=False),
+        Column("part", Integer, nullable=False),  # its place in the chunk; -1: its payload was taken out
         sqlite_with_rowid=False,
+        postgresql_partition_by="RANGE (chunk)",
     )
     # A trace is read in order of time and a piece at a time, however many spans it has.
     Index("spans_by_start", spans.c.trace, spans.c.started_us)
     # The payloads of the spans of one trace that came together, packed together: they repeat each other.
-    Table("chunks", metadata, Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-          Column("body", LargeBinary, nullable=False))  # fmt: skip
+    Table(
+        "chunks",
+        metadata,
+        Column(
+            "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=not parted
+        ),
+        Column("body", LargeBinary, nullable=False),
+        postgresql_partition_by="RANGE (id)",
+    )
     scores = Table(
         "scores",
         metadata,
@@ -180,13 +189,14 @@ def _texts(dialect: str) -> Sequence[str]:
     # `chunk`: where the words of a trace from elsewhere come from. NULL: a task of ours, whose journal has them.
     docs = (
         "CREATE TABLE docs (id BIGINT NOT NULL PRIMARY KEY, ref VARCHAR NOT NULL, at_us BIGINT NOT NULL, chunk BIGINT)"
+        " PARTITION BY RANGE (id)"
         if dialect == "postgresql"
         else "CREATE TABLE docs (id INTEGER PRIMARY KEY, ref VARCHAR NOT NULL, at_us BIGINT NOT NULL, chunk BIGINT)"
     )
     due = "CREATE TABLE index_due (ref VARCHAR NOT NULL PRIMARY KEY, what VARCHAR NOT NULL)"
     if dialect == "postgresql":
         texts = [
-            "CREATE TABLE texts (id BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)",
+            "CREATE TABLE texts (id BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL) PARTITION BY RANGE (id)",
             "CREATE INDEX texts_by_word ON texts USING GIN (words)",
         ]
     else:

@@ -1,17 +1,21 @@
-"""The index of words: finds traces by what was said in them. The one place where engines differ."""
+"""The index of words: finds traces by what was said in them. The one place where engines differ.
+
+SQLite keeps it as an FTS5 table, PostgreSQL as a row of lexemes for each entry; both are told the same words.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from airworthy.recorder.traces import chunk as chunks
+from airworthy.recorder.traces import days
 from airworthy.recorder.traces.cjk import spread
+from airworthy.recorder.traces.days import PLACES, UNIT, first_of
+from airworthy.recorder.traces.tokens import lexemes
 from airworthy.store import Tx
 
-# An entry's rowid is the unit of time its trace began in, and then its number there; `docs` says the exact time. The
-# index writes each entry of a word as its distance from the one before, in as few bytes as that takes: a unit of an
-# eighth of a second instead of a microsecond saves two bytes of five.
-UNIT: Final = 17  # bits of a time in microseconds
-PLACES: Final = 11
+# An entry's rowid is the unit of time its trace began in, and then its number there; `docs` says the exact time. FTS5
+# writes each entry of a word as its distance from the one before, in as few bytes as that takes: a unit of an eighth
+# of a second instead of a microsecond saves two bytes of five.
 DOCS_MAX: Final = 1 << PLACES  # entries of one unit
 SPAN_CHARS_MAX: Final = 32_768  # What stands further back in a span is not found by its words.
 DOC_CHARS_MAX: Final = 262_144
@@ -61,12 +65,21 @@ def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
         else:
             placed.append(((unit << PLACES) | place, doc))
     placed.sort()
+    days.ensure_docs(tx, (id_ for id_, _ in placed))
     tx.many(
         "INSERT INTO docs (id, ref, at_us, chunk) VALUES (?, ?, ?, ?)",
         [(id_, doc.ref, doc.at_us, doc.chunk) for id_, doc in placed],
     )
-    tx.many("INSERT INTO texts (rowid, words) VALUES (?, ?)", [(id_, doc.words) for id_, doc in placed])
+    enter(tx, [(id_, doc.words) for id_, doc in placed])
     return left_out
+
+
+def enter(tx: Tx, words: Sequence[tuple[int, str]]) -> None:
+    """The words of each entry, by its id in `docs`."""
+    if tx.dialect == "sqlite":
+        tx.many("INSERT INTO texts (rowid, words) VALUES (?, ?)", words)
+    else:
+        tx.many("INSERT INTO texts (id, words) VALUES (?, ?)", [(id_, lexemes(each)) for id_, each in words])
 
 
 def forget(tx: Tx, ref: str, texts: Sequence[str] = (), *, spans: bool = True) -> int:
@@ -80,6 +93,10 @@ def forget(tx: Tx, ref: str, texts: Sequence[str] = (), *, spans: bool = True) -
     first = first_of(0 if row is None else row[0])
     here = (first, first + DOCS_MAX, ref)
     which = "id >= ? AND id < ? AND ref = ?" + ("" if spans else " AND chunk IS NULL")
+    if tx.dialect != "sqlite":
+        tx.execute(f"DELETE FROM texts WHERE id IN (SELECT id FROM docs WHERE {which}) AND id >= ? AND id < ?",
+                   (*here, *here[:2]))  # fmt: skip
+        return tx.execute(f"DELETE FROM docs WHERE {which}", here)
     rows = tx.rows(f"SELECT id, chunk FROM docs WHERE {which} ORDER BY id", here)
     told = iter(texts)
     gone = []
@@ -105,11 +122,6 @@ def own_docs(tx: Tx, ref: str, at_us: int) -> int:
         (first, first + DOCS_MAX, ref),
     )
     return 0 if row is None else int(row[0])
-
-
-def first_of(at_us: int) -> int:
-    """The least rowid of what begins in the same unit of time."""
-    return at_us >> UNIT << PLACES
 
 
 def _free(tx: Tx, unit: int) -> int:

@@ -12,7 +12,8 @@ from typing import Any, Final
 from airworthy.core.clock import US_PER_S
 from airworthy.recorder import rollups
 from airworthy.recorder.rollups import Change
-from airworthy.recorder.traces import text
+from airworthy.recorder.traces import days, text
+from airworthy.recorder.traces.days import ChunkIds
 from airworthy.recorder.traces.facets import forget, note_all
 from airworthy.recorder.traces.fold import COUNTS, ERROR, Series, Trace, fold, heard, recall, valued
 from airworthy.recorder.traces.gather import Batch, Packed, Parcel, packed
@@ -39,6 +40,7 @@ _SPAN: Final = (
     "INSERT INTO spans (trace, span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in,"
     " tokens_out, cost_nano, chunk, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_SPANS: Final = "SELECT span FROM spans WHERE trace = ? AND chunk >= ? AND chunk < ? AND span IN "
 _SCORE: Final = (
     "INSERT INTO scores (trace, span, name, at_us, value, label, explanation) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (trace, span, name, at_us) DO NOTHING"
@@ -84,8 +86,7 @@ class _Writing:
         }
         self._stored = {*self._traces, *self._tasks}  # May have spans in the store already.
         self._seen: dict[str, set[str]] = {}  # The spans of each trace that this writing brings.
-        row = tx.row("SELECT MAX(id) FROM chunks")
-        self._chunk: int = 0 if row is None or row[0] is None else row[0]
+        self._ids = ChunkIds(tx)
         self._changed: dict[str, Trace] = {}
         self._chunks: list[tuple[int, bytes]] = []
         self._spans: list[tuple[Any, ...]] = []
@@ -126,6 +127,7 @@ class _Writing:
 
     def finish(self) -> None:
         tx = self._tx
+        days.ensure(tx, self._ids.days)
         tx.many("INSERT INTO chunks (id, body) VALUES (?, ?)", self._chunks)
         self._spans.sort()
         tx.many(_SPAN, self._spans)
@@ -150,7 +152,8 @@ class _Writing:
         if parcel.trace_id in self._stored:
             trace = bytes.fromhex(parcel.trace_id)
             spans = [bytes.fromhex(span.span_id) for span in parcel.spans]
-            rows = _asked(self._tx, "SELECT span FROM spans WHERE trace = ? AND span IN ", spans, trace)
+            here = days.chunks_of(self._tx, parcel.trace_id)
+            rows = _asked(self._tx, _SPANS, spans, trace, *here)
             known.update(bytes(row[0]).hex() for row in rows)
         self._seen.setdefault(parcel.trace_id, set()).update(span.span_id for span in parcel.spans)
         if not known:
@@ -182,15 +185,15 @@ class _Writing:
 
     def _keep(self, ref: str, at_us: int, pieces: Iterable[Packed]) -> None:
         for piece in pieces:
-            self._chunk += 1
-            self._chunks.append((self._chunk, piece.body))
-            self._docs.append(Doc(ref, at_us, piece.words, self._chunk))
+            chunk = self._ids.next(at_us)
+            self._chunks.append((chunk, piece.body))
+            self._docs.append(Doc(ref, at_us, piece.words, chunk))
             for part, span in enumerate(piece.spans):
                 self._spans.append((
                     bytes.fromhex(span.trace_id), bytes.fromhex(span.span_id),
                     bytes.fromhex(span.parent_id) if span.parent_id else None, span.kind.value, span.name,
                     span.started_us, span.ended_us, span.error_type or None, span.model or None, span.tokens_in,
-                    span.tokens_out, span.cost_nano, self._chunk, part,
+                    span.tokens_out, span.cost_nano, chunk, part,
                 ))  # fmt: skip
 
     def _score(self, scores: Iterable[Score]) -> None:

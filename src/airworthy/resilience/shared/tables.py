@@ -1,4 +1,4 @@
-"""The table of shared breakers: one row for each name, whatever it stands before."""
+"""The tables of what processes share: breakers, calls lent of a rate, holds."""
 
 from collections.abc import Sequence
 
@@ -25,4 +25,29 @@ def _first(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
-MIGRATIONS = (Migration("breakers", 1, "breakers", _first),)
+def _paces(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, MetaData, String, Table
+
+    metadata = MetaData()
+    Table(
+        "paces",
+        metadata,
+        Column("name", String, primary_key=True),
+        Column("slot", BigInteger, primary_key=True, autoincrement=False),
+        Column("used", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "pace_holds",
+        metadata,
+        Column("name", String, primary_key=True),
+        Column("until_us", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return create_all(metadata, dialect)
+
+
+MIGRATIONS = (
+    Migration("breakers", 1, "breakers", _first),
+    Migration("breakers", 2, "calls lent of shared rates, and holds", _paces),
+)

@@ -178,7 +178,7 @@ def user_waiting(tx: Tx, agent: str, user_id: str) -> int:
 def users(tx: Tx, agent: str) -> int:
     """How many wait, as far as it matters to somebody who is told when to come back."""
     row = tx.row(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM lanes WHERE agent = ? AND held = 0 LIMIT ?) AS some",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM lanes WHERE agent = ? AND held = 0 LIMIT ?) AS few",
         (agent, USERS_COUNTED_MAX),
     )
     return max(1, 0 if row is None else int(row[0]))

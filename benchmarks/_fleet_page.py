@@ -1,0 +1,109 @@
+"""The fleet's figures as tables of a page in docs/, between two marks, so that no figure is copied by hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks._fleet_arrivals import Bursts
+from benchmarks._fleet_check import Checked
+from benchmarks._fleet_costs import Costs
+from benchmarks._fleet_plan import Plan
+from benchmarks._fleet_points import Machine
+
+BEGIN, END = "<!-- figures: simulate_fleet: {} -->", "<!-- end of figures -->"
+
+
+def rewritten(page: Path, tables: Mapping[str, str]) -> None:
+    """Raises: ValueError when the page has no place for one of them."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        mark = BEGIN.format(name)
+        if mark not in text:
+            raise ValueError(f"{page} has no line {mark}")
+        head, _, rest = text.partition(mark)
+        _, end, tail = rest.partition(END)
+        text = f"{head}{mark}\n\n{table}\n\n{end}{tail}"
+    page.write_text(text, encoding="utf-8")
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _rounded(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{round(value, digits):,.{max(0, digits)}f}"
+
+
+def answers(plans: Sequence[Plan]) -> str:
+    heads = (
+        "agents", "arrivals", "tasks/s, mean and peak", "tasks at once", "workers", "databases",
+        "cores of each", "turn used", "step p99 ms", "connections", "GB/day",
+    )  # fmt: skip
+    return _table(
+        heads,
+        [
+            (
+                f"{plan.demand.agents:,}", plan.pattern, f"{plan.demand.rate:.2f}, {plan.peak_rate:.1f}",
+                _rounded(plan.active_most), _rounded(plan.workers), str(plan.databases),
+                _rounded(plan.database_cores, 1), f"{plan.lock_used:.0%}", _rounded(plan.step_p99_ms),
+                _rounded(plan.connections), _rounded(plan.gb_per_day, 2),
+            )
+            for plan in sorted(plans, key=lambda plan: plan.demand.agents)
+            # What one agent needs does not depend on when its tasks come.
+            if plan.demand.agents > 1 or plan is plans[0]
+        ],
+    )  # fmt: skip
+
+
+def predictions(found: Sequence[Checked]) -> str:
+    return _table(
+        ("point", "measured tasks/s", "model", "error", ""),
+        [
+            (
+                each.point.title(), _rounded(each.measured, 1), _rounded(each.model, 1),
+                f"{100 * each.error:+.0f} %", "foreseen" if each.foreseen else "calibrated on it",
+            )
+            for each in found
+        ],
+    )  # fmt: skip
+
+
+def prices(costs: Costs, machine: Machine) -> str:
+    """What a task, a step and a batch cost, in ms."""
+    parts = {
+        "a worker's Python, outside of transactions": costs.loop,
+        "a worker's Python, in its turn": costs.writer,
+        f"{machine.database}, CPU": costs.database,
+        "the way between them": costs.wire,
+    }
+    rows = [
+        (name, *(f"{1000 * each:.2f}" for each in (cost.task_s, cost.step_s, cost.batch_s)))
+        for name, cost in parts.items()
+    ]
+    commit = ("the disk, at each commit", "", "", f"{1000 * costs.commit_s:.2f}")
+    return _table(("ms of", "each task", "each step", "each batch"), [*rows, commit])
+
+
+def crowds(known: Mapping[str, Sequence[Bursts]]) -> str:
+    windows = sorted({each.window_s for rows in known.values() for each in rows})
+    cells = {name: {each.window_s: each.peak for each in rows} for name, rows in known.items()}
+    return _table(
+        ("recording", *(f"{window:g} s" for window in windows)),
+        [(name, *(_rounded(row.get(window), 1) for window in windows)) for name, row in cells.items()],
+    )
+
+
+def resources(one_carries: Mapping[str, float]) -> str:
+    said = {
+        "worker_by_places": "one worker, by its places",
+        "worker_by_python": "one worker, by its Python",
+        "database_core": "one core of the database",
+        "database_by_lock": "one database, by the turn of its writers",
+    }
+    return _table(
+        ("tasks of 8 steps", "per second", "per day"),
+        [
+            (said[name], _rounded(one_carries[name], 1), _rounded(one_carries[name] * 86_400, -3))
+            for name in said
+        ],
+    )

@@ -1,0 +1,286 @@
+"""The fleet's model finds the costs it was given, foresees what it has not seen, and says when it does not."""
+
+import json
+import random
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from benchmarks._fleet_arrivals import (
+    Recording,
+    as_many_apart,
+    as_one_crowd,
+    bursts,
+    busiest,
+    by_chance,
+    recordings,
+)
+from benchmarks._fleet_check import calibration_points, checked, costs_of
+from benchmarks._fleet_costs import Cost, Costs, TooFew, calibrated, non_negative
+from benchmarks._fleet_inside import House, Work, simulated
+from benchmarks._fleet_plan import Demand, Pattern, carried, per_task_and_step, planned
+from benchmarks._fleet_points import Machine, Measured, Point, Unreadable, Waiting, parsed, read, written
+
+from benchmarks import _fleet_page, simulate_fleet
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "explanation" / "capacity.md"
+
+TRUE = Costs(
+    loop=Cost(0.0004, 0.0002, 0.0002),
+    writer=Cost(0.0008, 0.0001, 0.0004),
+    database=Cost(0.0010, 0.0001, 0.0004),
+    wire=Cost(0.0, 0.0, 0.0002),
+    commit_s=0.001,
+    commit_tail=1.0,
+    writes_per_task=1.0,
+    beside=False,
+)
+CORES = 2
+SHAPES = ((1, 1, 2), (1, 1, 8), (1, 20, 2), (1, 20, 8), (1, 20, 16), (2, 20, 8), (4, 20, 8))
+
+
+def point(workers: int, concurrency: int, steps: int, tasks: int = 300, costs: Costs = TRUE) -> Point:
+    """What would be measured of a fleet with these costs."""
+    seen = simulated(costs, House(workers, concurrency, CORES), Work(steps, tasks))
+    batches = round(seen.batches_per_task * tasks)
+    each = seen.batches_per_task
+    return Point(
+        workers=workers, concurrency=concurrency, steps=steps, model_ms=0.0, tasks=tasks,
+        seconds=tasks / seen.tasks_per_s, worker_cpu_s=tasks * costs.worker_cpu_s(steps, each),
+        database_cpu_s=tasks * costs.database.of(steps, each), others_cpu_s=0.0, batches=batches,
+        writes=tasks * (steps + 1), writer_cpu_s=tasks * costs.writer.of(steps, each),
+        exclusive_s=tasks * costs.serial_s(steps, each), lock_wait_s=0.0, beside_batches=0, beside_s=0.0,
+        step_p50_ms=seen.step_p50_s * 1000, step_p99_ms=seen.step_p99_s * 1000, connections=5 * workers,
+        wal_bytes=tasks * (4000 + 500 * steps), stored_bytes=tasks * (2000 + 300 * steps),
+        syncs=batches, sync_s=batches * costs.commit_s,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    points = tuple(point(*shape) for shape in SHAPES)
+    active = Waiting("active", 100, 64.0, None, None, None)
+    return Measured(Machine(CORES, "cpu", "ext4", "PostgreSQL", "3.11"), points, (), (active,), 60.0)
+
+
+def test_points_come_back_as_they_were_written(measured: Measured, tmp_path: Path) -> None:
+    written(measured, tmp_path / "scale.json")
+
+    assert read(tmp_path / "scale.json") == measured
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda given: given.pop("machine"), "machine"),
+        (lambda given: given["points"][2].pop("batches"), r"points\[2\] lacks batches"),
+        (lambda given: given["points"][1].update(speed=3), r"points\[1\] has unknown speed"),
+        (lambda given: given["points"][0].update(tasks="many"), r"points\[0\]\.tasks is 'many', wanted: int"),
+        (lambda given: given["points"][0].update(seconds=True), r"points\[0\]\.seconds is True"),
+        (lambda given: given.update(points=4), "points is not a list"),
+        (lambda given: given.update(form=99), "form is 99"),
+    ],
+)
+def test_a_file_that_is_something_else_is_refused_by_its_place(
+    measured: Measured, change: object, named: str
+) -> None:
+    given = json.loads(json.dumps(asdict(measured)))
+    change(given)  # type: ignore[operator]
+
+    with pytest.raises(Unreadable, match=named):
+        parsed(given)
+
+
+def test_a_figure_that_could_not_be_taken_may_be_null(measured: Measured) -> None:
+    given = json.loads(json.dumps(asdict(measured)))
+    given["points"][0]["wal_bytes"] = None
+
+    assert parsed(given).points[0].wal_bytes is None
+
+
+def test_no_cost_is_negative_and_one_that_is_not_there_is_nothing() -> None:
+    rows = [(1.0, 2.0, 1.0), (1.0, 8.0, 1.0), (1.0, 2.0, 0.1), (1.0, 8.0, 0.2)]
+
+    assert non_negative(rows, [7.0, 19.0, 7.0, 19.0]) == pytest.approx([3.0, 2.0, 0.0], abs=1e-6)
+    assert min(non_negative(rows, [1.0, 9.0, 0.5, 2.0])) >= 0
+    assert non_negative(rows, [0.0, 0.0, 0.0, 0.0]) == [0.0, 0.0, 0.0]
+
+
+def test_calibration_finds_the_costs_behind_the_points(measured: Measured) -> None:
+    found = costs_of(measured)
+
+    for steps, batches in ((4, 5.0), (30, 1.0)):
+        assert found.worker_cpu_s(steps, batches) == pytest.approx(
+            TRUE.worker_cpu_s(steps, batches), rel=0.02
+        )
+        assert found.serial_s(steps, batches) == pytest.approx(TRUE.serial_s(steps, batches), rel=0.05)
+    assert found.commit_s == pytest.approx(0.001)
+    assert not found.beside
+
+
+def test_calibration_takes_no_point_that_it_has_to_foresee(measured: Measured) -> None:
+    used = calibration_points(measured.points)
+
+    assert {(each.workers, each.steps) for each in used} == {(1, 2), (1, 8)}
+    with pytest.raises(TooFew, match="two numbers of steps"):
+        calibrated([each for each in used if each.steps == 2], CORES)
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_a_fleet_like_the_model_is_foreseen(measured: Measured) -> None:
+    found = checked(measured, costs_of(measured))
+
+    assert [each.foreseen for each in found] == [False] * 4 + [True] * 3
+    assert [abs(each.error) < 0.1 for each in found] == [True] * 7
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_of_several_rounds_the_one_least_disturbed_counts(measured: Measured) -> None:
+    noisy = [replace(each, round=2, seconds=3 * each.seconds, others_cpu_s=2.0) for each in measured.points]
+
+    found = checked(replace(measured, points=(*noisy, *measured.points)), costs_of(measured))
+
+    assert len(found) == len(measured.points)
+    assert {each.point.round for each in found} == {1}
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_the_committed_points_are_foreseen_and_the_page_says_how_well() -> None:
+    """When others are measured: `python -m benchmarks.simulate_fleet --page docs/explanation/capacity.md`."""
+    committed = read()
+
+    found = checked(committed, costs_of(committed))
+
+    assert {each.point.title(): each.error for each in found if each.foreseen and not each.holds} == {}
+    assert _fleet_page.predictions(found) in PAGE.read_text(encoding="utf-8")
+
+
+def test_tables_go_where_the_page_has_marks_for_them_and_nothing_else_changes(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    mark = _fleet_page.BEGIN.format("one")
+    page.write_text(f"before\n\n{mark}\n\nold\n\n{_fleet_page.END}\n\nafter\n")
+
+    _fleet_page.rewritten(page, {"one": "new"})
+
+    assert page.read_text() == f"before\n\n{mark}\n\nnew\n\n{_fleet_page.END}\n\nafter\n"
+    with pytest.raises(ValueError, match="two"):
+        _fleet_page.rewritten(page, {"two": "new"})
+
+
+def run(monkeypatch: pytest.MonkeyPatch, points: Path, data: Path) -> int:
+    monkeypatch.setattr("sys.argv", ["simulate_fleet", "--points", str(points), "--data", str(data)])
+    monkeypatch.setattr(simulate_fleet, "AGENTS", (1, 20))
+    with pytest.raises(SystemExit) as left:
+        simulate_fleet.main()
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    found: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_it_ends_well_when_it_foresees_and_plans_by_chance_without_recordings(
+    measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(measured, tmp_path / "scale.json")
+
+    code = run(monkeypatch, tmp_path / "scale.json", tmp_path)
+
+    found = last_line(capsys)
+    assert code == 0
+    assert [each["pattern"] for each in found["plans"]] == ["by chance"] * 2  # type: ignore[attr-defined]
+    assert any("no recorded arrivals" in note for note in found["notes"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_it_fails_when_a_point_is_further_off_than_a_quarter(
+    measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = measured.points[-1]
+    written(
+        replace(measured, points=(*measured.points[:-1], replace(last, seconds=last.seconds * 1.5))),
+        tmp_path / "scale.json",
+    )
+
+    assert run(monkeypatch, tmp_path / "scale.json", tmp_path) == 1
+    assert last_line(capsys)["worst_error_pct"] > 25  # type: ignore[operator]
+
+
+def test_without_points_its_figures_are_null(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, tmp_path / "none.json", tmp_path) == 1
+    assert last_line(capsys)["worst_error_pct"] is None
+
+
+def burst() -> Recording:
+    """A hundred at once in every tenth minute of an hour."""
+    times = tuple(600.0 * n + 0.01 * k for n in range(6) for k in range(100))
+    return Recording("burst", times, (1.0,), 0.01)
+
+
+def test_a_crowd_of_the_recorded_size_is_the_recording() -> None:
+    assert as_one_crowd(random.Random(1), burst(), burst().rate) == list(burst().times_s)
+
+
+@pytest.mark.parametrize("factor", [0.1, 7.0])
+def test_a_crowd_has_the_rate_that_is_asked_for_and_the_recordings_peaks(factor: float) -> None:
+    asked = burst().rate * factor
+    times = as_one_crowd(random.Random(1), burst(), asked)
+
+    assert len(times) / burst().seconds == pytest.approx(asked, rel=0.15)
+    assert bursts(times, burst().seconds, 60).peak == pytest.approx(8.5, rel=0.3)
+
+
+def test_agents_apart_are_smoother_than_a_crowd() -> None:
+    asked = 20 * burst().rate
+    crowd = as_one_crowd(random.Random(1), burst(), asked)
+    apart = as_many_apart(random.Random(1), burst(), asked, 1000)
+
+    assert bursts(apart, burst().seconds, 60).peak < bursts(crowd, burst().seconds, 60).peak / 2
+
+
+def test_chance_has_a_dispersion_of_one() -> None:
+    times = by_chance(random.Random(1), 10.0, 3600.0)
+
+    assert bursts(times, 3600.0, 10.0).dispersion == pytest.approx(1.0, abs=0.2)
+    assert busiest([0.0, 5.0, 5.1, 5.2, 9.0], 1.0) == (5.0, 3)
+
+
+def test_a_folder_without_recordings_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="azure"):
+        recordings(tmp_path)
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_more_agents_never_need_less_and_more_places_need_fewer_workers(measured: Measured) -> None:
+    costs = costs_of(measured)
+    few, many = (
+        planned(measured, costs, Demand(agents, concurrency=20), Pattern("by chance")) for agents in (10, 200)
+    )
+    wide = planned(measured, costs, Demand(200, concurrency=80), Pattern("by chance"))
+
+    assert few.workers == 2
+    assert few.workers < wide.workers < many.workers
+    assert many.bound_by == "places"
+    assert max(many.wait_p99_s, many.wait_p99_with_death_s) <= 1.0
+    assert many.gb_per_day == pytest.approx(200_000 * (2000 + 8 * 300) / 1e9)
+
+
+def test_a_database_that_is_asked_too_much_is_shared_out(measured: Measured) -> None:
+    """Each task has the lock for a fifth of a second, and two come in each."""
+    costs = replace(TRUE, database=Cost(task_s=0.2))
+
+    plan = planned(measured, costs, Demand(1, tasks_per_day=10 * 86_400, steps=1), Pattern("by chance"))
+
+    assert carried(costs, Demand(1, steps=1))["database_by_lock"] == pytest.approx(2.5, rel=0.01)
+    assert plan.databases >= 4
+    assert plan.lock_used <= 0.55
+
+
+def test_bytes_are_told_apart_by_task_and_step(measured: Measured) -> None:
+    assert per_task_and_step(measured, lambda each: each.stored_bytes) == pytest.approx((2000.0, 300.0))
+    assert per_task_and_step(measured, lambda each: None) == (None, None)
