@@ -47,6 +47,7 @@ class Listener:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._ended, self._end = -1, -1
+        self._came: list[str] = []  # Beside the answer to a statement of ours.
 
     def add(self, topics: Iterable[str], heard: Callable[[str], None]) -> Ear:
         ear = Ear(self, topics, heard)
@@ -81,6 +82,8 @@ class Listener:
             try:
                 self._connection.connect_once()
                 raw = self._connection.open()
+                self._came.clear()
+                raw.add_notify_handler(lambda each: self._came.append(each.payload))
                 if self._echo(raw):
                     tries = 0
                     self._listen(raw)
@@ -126,10 +129,10 @@ class Listener:
             found = self._drained(raw)
         return found
 
-    @staticmethod
-    def _drained(raw: "psycopg.Connection[tuple[object, ...]]") -> list[str]:
+    def _drained(self, raw: "psycopg.Connection[tuple[object, ...]]") -> list[str]:
         raw.pgconn.consume_input()
-        found = []
+        found = self._came.copy()
+        self._came.clear()
         while (each := raw.pgconn.notifies()) is not None:
             found.append(each.extra.decode())
         return found
