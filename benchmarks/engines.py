@@ -232,12 +232,12 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.server:
         found = measured(Server(asked.server, asked.postmaster), asked.far, asked.rounds)
-        print(json.dumps({**found, "machine": machine()}))
+        print(json.dumps({**found, "machine": machine(Path())}))
         return
     with pg_server.running({**pg_server.DURABLE, "shared_buffers": "512MB"}) as server:
         postmaster = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
         found = measured(Server(server.url, postmaster), asked.far, asked.rounds)
-    found["machine"] = machine()
+    found["machine"] = machine(Path())
     print(json.dumps(found))
 
 
