@@ -12,7 +12,7 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +26,7 @@ from airworthy.core.clock import Clock
 from airworthy.store import (
     Database,
     Fence,
+    Hearing,
     MemoryDatabase,
     Migration,
     PostgresDatabase,
@@ -315,6 +316,9 @@ class Rehearsal:
     def clock(self, own: Clock) -> Clock:
         return own
 
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> None:
+        return None
+
     async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         return self._write(op, fence)
 
@@ -382,6 +386,9 @@ class Before:
 
     def clock(self, own: Clock) -> Clock:
         return self.inner.clock(own)
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> Hearing | None:
+        return self.inner.listen(topics, heard)
 
     async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
         return await self.inner.write(op, fence=fence, beside=beside)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # All writers of one database take turns at this lock, whichever machine they are on; `beside` shares it.
 TURN: Final = 0x61697277
+CHANNEL: Final = "airworthy"  # Of all that is told; the topic is what is said on it.
 IDLE_IN_TURN_MS: Final = (
     2_000  # A writer that is frozen in its turn loses it, so that it freezes nobody else.
 )
@@ -156,6 +157,9 @@ class Connection:
             except imported().Error as error:
                 raise self._told(error) from error
 
+    def notify(self, topic: str) -> None:
+        """Only what is written is worth telling."""
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._run(sql, params).fetchall()
 
@@ -245,10 +249,12 @@ class WriteConnection(Connection):
         self._began_us = 0
         self._marks = False
         self._epochs: dict[str, int | None] = {}
+        self._topics: dict[str, None] = {}
 
     def begin(self, fences: Sequence[str] = ()) -> None:
         self.open()
         self._queued.clear()
+        self._topics.clear()
         self._tally.clear()
         if not self._marks:
             self._marks = self._may_mark()
@@ -329,7 +335,12 @@ class WriteConnection(Connection):
         else:
             self._epochs = {}
 
+    def notify(self, topic: str) -> None:
+        self._topics[topic] = None
+
     def commit(self) -> None:
+        for topic in self._topics:
+            super().put("SELECT pg_notify(?, ?)", (CHANNEL, topic))
         if self._marks:
             self._batch += 1
             super().put(MARK, (self._writer, self._batch, self._began_us))
