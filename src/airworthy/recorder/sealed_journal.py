@@ -98,7 +98,7 @@ class SealedJournal(Journal):
         """The steps that answer a call, in their order."""
         return sorted(self._by_key.values(), key=lambda step: step.seq)
 
-    async def _write(self, op: Any) -> NoReturn:  # noqa: ARG002
+    async def _write(self, op: Any, *, beside: bool = False) -> NoReturn:  # noqa: ARG002
         raise Sealed
 
     def ride(self, slot: Slot, state: StepState, result: bytes) -> NoReturn:  # noqa: ARG002
