@@ -12,9 +12,7 @@ import pytest
 from tests import database, reaching
 from tests.virtual import run_virtual
 
-GARBAGE_AT = (
-    5_000  # Objects made since the last look, before the youngest are looked through: seven times the usual.
-)
+GARBAGE_AT = 5_000  # New objects before the youngest are looked through: seven times as many as usual.
 
 
 def _in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

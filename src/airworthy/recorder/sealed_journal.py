@@ -40,6 +40,9 @@ class SealedDatabase:
     def clock(self, own: Clock) -> Clock:
         return own
 
+    def listen(self, topics: Any, heard: Any) -> NoReturn:  # noqa: ARG002
+        raise Sealed
+
     async def write(self, op: Any, *, fence: Fence | None = None, beside: bool = False) -> NoReturn:  # noqa: ARG002
         raise Sealed
 
