@@ -125,8 +125,8 @@ def takeovers(log: list[Note], owner: str, from_s: float) -> Iterator[Takeover]:
     """Of each task that `owner` held at `from_s`: when another held it. What was on its way to be ended is left out."""
     held: dict[str, bool] = {}
     for note in log:
-        if note.what != "claim":
-            continue
+        if note.what != "claim" or not note.name.startswith("tsk_"):
+            continue  # Chores are claimed too, and taken up when their hour comes.
         if note.at_s <= from_s:
             held[note.name] = note.holder == owner
         elif held.get(note.name) and note.holder != owner:

@@ -21,7 +21,8 @@ from airworthy.store import (
     StoreError,
     Tx,
     _pg,
-    _pg_said,
+    _pg_wait,
+    _pg_wire,
     lease,
     migrate,
 )
@@ -55,13 +56,20 @@ class Once:
         return self.fate if self.seen <= self.times else Fate.PASS
 
 
-@pytest.fixture
-def url() -> str:
+@pytest.fixture(scope="module")
+def made() -> str:
     url = fresh()
     database = PostgresDatabase(url)
     migrate(database, (*STORE, NOTES))
     database.close()
     return url
+
+
+@pytest.fixture
+def url(made: str) -> str:
+    with psycopg.connect(made, autocommit=True) as raw:
+        raw.execute("TRUNCATE notes, claims, commits")
+    return made
 
 
 @pytest.fixture
@@ -237,6 +245,22 @@ def test_sessions_ended_by_the_server_are_opened_again(url: str, database: Postg
     admin.close()
 
 
+def test_a_network_that_swallows_everything_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, wire: Wire, database: PostgresDatabase
+) -> None:
+    """Its ends stay connected, so no kernel would ever tell. Patched: the bound is made short, nothing else."""
+    monkeypatch.setattr(_pg_wait, "SILENCE_S_MAX", 0.2)
+    database.write_now(put(1))
+    wire.hold()
+    before = wire.outgoing()
+    threading.Timer(0.4, wire.go).start()
+
+    database.write_now(put(2))
+
+    assert ids(database) == [1, 2]
+    assert not set(wire.outgoing()) & set(before)
+
+
 def test_an_outage_longer_than_the_bound_is_told_and_then_at_once(wire: Wire) -> None:
     database = PostgresDatabase(wire.url, outage_s=0.3)
     wire.refuse()
@@ -301,18 +325,18 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 ) -> None:
     """Patched to look in the middle: a turn taken by half a message would be held without counting as idle."""
     other = PostgresDatabase(url)
-    real, seen = _pg_said.said, []
+    real, seen = _pg_wire.Wire._sent, []
 
-    def looking(sql: str, params: Sequence[Any]) -> str:
+    def looking(wire: Any, sql: str, params: Sequence[Any], new: Any) -> int:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
             seen.append(
                 other.read_now(lambda tx: tx.rows("SELECT 1 FROM pg_locks WHERE objid = ?", (_pg.TURN,)))
             )
-        return real(sql, params)
+        return real(wire, sql, params, new)
 
     database = PostgresDatabase(url)
     database.write_now(put(1))
-    monkeypatch.setattr(_pg, "said", looking)
+    monkeypatch.setattr(_pg_wire.Wire, "_sent", looking)
     database.write_now(put(2))
 
     assert seen == [[]]
