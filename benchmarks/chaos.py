@@ -83,7 +83,7 @@ class Chaos:
         while time.monotonic() < ends_s or began < self.plan.least:
             time.sleep(chance.uniform(*self.plan.gap_s))
             if not bag:
-                bag = [kind for kind in self.plan.kinds if kind != "clock"]
+                bag = [kind for kind in self.plan.kinds if kind != "clock"] or ["nothing"]
                 chance.shuffle(bag)
             began += self._one(bag.pop(), chance)
         for thread in self._threads:
@@ -95,6 +95,8 @@ class Chaos:
             if self.server is not None:
                 self._outage(kind, chance.uniform(0.2, 4.0))
             return self.server is not None
+        if kind == "nothing":
+            return True
         places = [place for place in self.places if kind != "unplug" or place.spec.space]
         if not places:
             return False
