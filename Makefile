@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test test-postgres lint bench docs clean
 
 help:
 	@echo "make demo    the support agent on a small shop: 200 inquiries, kill -9 in the middle, one report"
 	@echo "make test    every test"
+	@echo "make test-postgres   those that reach a database once more, on a PostgreSQL that comes from a wheel"
 	@echo "make lint    ruff, mypy, import rules"
 	@echo "make docs    regenerate the reference pages from the code"
 	@echo "make bench NAME=durable   one benchmark, one JSON line at the end"
@@ -26,6 +27,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(TEST_ARGS)
+
+test-postgres: $(STAMP)
+	AIRWORTHY_TEST_ENGINE=postgresql $(BIN)/python -m pytest --databases-only $(TEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ from itertools import combinations
 
 from benchmarks._fleet_points import Point
 
+ALONE_SHARE_MIN = 0.05  # A claim is never free.
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -24,7 +26,7 @@ class Cost:
 class Costs:
     """`loop`: CPU of a worker outside of transactions. `writer`: its CPU within. `database`: CPU of the server.
     `wire`: the rest of the time that a transaction takes, its commit left out: no CPU of ours, but the lock is held.
-    `commit_s`: the wait for the disk at each commit. `writes_per_task`: beside one for each step.
+    `commit_s`: the wait for the disk at each commit.
     """
 
     loop: Cost
@@ -33,8 +35,9 @@ class Costs:
     wire: Cost
     commit_s: float  # Mean.
     commit_tail: float  # 99th percentile over median.
-    writes_per_task: float
     beside: bool  # Steps are written under a shared lock.
+    ends_beside: bool = False  # So are ends; claims never are.
+    alone_share: float = 1.0  # Of what a task costs, its steps left out: what it costs under the lock alone.
 
     def worker_cpu_s(self, steps: float, batches: float) -> float:
         return self.loop.of(steps, batches) + self.writer.of(steps, batches)
@@ -43,7 +46,13 @@ class Costs:
         """Time of one task in which nobody else can have the lock."""
         alone = 0.0 if self.beside else steps
         parts = (self.writer, self.database, self.wire)
-        return sum(each.of(alone, batches) for each in parts) + batches * self.commit_s
+        return (
+            sum(
+                self.alone_share * each.task_s + alone * each.step_s + batches * each.batch_s
+                for each in parts
+            )
+            + batches * self.commit_s
+        )
 
 
 class TooFew(Exception):
@@ -54,23 +63,39 @@ def calibrated(points: Sequence[Point], cores: int) -> Costs:
     """From points of one worker with at least two numbers of steps and two of tasks at once. Raises: TooFew."""
     if len({each.steps for each in points}) < 2 or len({each.concurrency for each in points}) < 2:
         raise TooFew("calibration needs one worker with two numbers of steps and two of tasks at once")
-    tasks = sum(each.tasks for each in points)
+    beside = any(each.beside_batches for each in points)
+    ends_beside = beside and all(_beside_per_task(each) > 0.5 for each in points)
+    # With one worker nobody else is in the way: its wait for the lock is the journey to ask for it.
+    entry_s = min(each.lock_wait_s / each.batches for each in points)
     syncs = [each.sync_each_s() or 0.0 for each in points]
     return Costs(
         loop=_cost(points, lambda each: each.worker_cpu_s - each.writer_cpu_s),
         writer=_cost(points, lambda each: each.writer_cpu_s),
         database=_cost(points, lambda each: each.database_cpu_s),
-        wire=_cost(points, lambda each: _wire_s(each, cores)),
+        wire=_cost(points, lambda each: _wire_s(each, cores, entry_s)),
         commit_s=sum(syncs) / len(syncs),
         commit_tail=max((_tail(each) for each in points), default=1.0),
-        writes_per_task=sum(each.writes - each.steps * each.tasks for each in points) / tasks,
-        beside=any(each.beside_batches for each in points),
+        beside=beside,
+        ends_beside=ends_beside,
+        alone_share=_alone_share(points) if ends_beside else 1.0,
     )
 
 
-def _wire_s(point: Point, cores: int) -> float:
-    """Time under the lock in which nothing of ours computed and nothing waited for the disk."""
-    held = point.exclusive_s + point.beside_s
+def _beside_per_task(point: Point) -> float:
+    """Writes of a task under a shared lock, beside those of its steps."""
+    steps = point.tasks * point.steps
+    return ((point.beside_writes or steps) - steps) / point.tasks
+
+
+def _alone_share(points: Sequence[Point]) -> float:
+    alone = _cost(points, lambda each: each.exclusive_s).task_s
+    shared = _cost(points, lambda each: each.beside_s).task_s
+    return max(ALONE_SHARE_MIN, alone / (alone + shared)) if alone + shared > 0 else 1.0
+
+
+def _wire_s(point: Point, cores: int, entry_s: float) -> float:
+    """Time of transactions in which nothing of ours computed and nothing waited for the disk."""
+    held = point.exclusive_s + point.beside_s + point.batches * entry_s
     computed = (point.writer_cpu_s + min(point.database_cpu_s, held)) * point.slower(cores)
     return max(0.0, held - computed - point.batches * (point.sync_each_s() or 0.0))
 

@@ -11,12 +11,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks._fleet_costs import Costs
 from benchmarks._fleet_points import slowed
 
 BATCH_MAX = 512
 EVENTS_MAX = 20_000_000
+STAGGER_S = 0.05
 Z99 = 2.326  # Of the normal law.
 
 Then = Callable[[], None]
@@ -171,7 +173,11 @@ class _Lock:
 
 @dataclass(slots=True)
 class _Write:
-    of_step: bool
+    """`task`: which part of a task's own cost it is; `step`: 1 for a step."""
+
+    task: float
+    step: int
+    beside: bool
     done: Then
 
 
@@ -200,8 +206,7 @@ class _Writer:
 
     def _work(self, batch: Sequence[_Write]) -> None:
         fleet, costs = self._fleet, self._fleet.costs
-        steps = sum(each.of_step for each in batch)
-        tasks = (len(batch) - steps) / costs.writes_per_task if costs.writes_per_task else 0.0
+        steps, tasks = sum(each.step for each in batch), sum(each.task for each in batch)
 
         def of(cost_task: float, cost_step: float, cost_batch: float) -> float:
             return tasks * cost_task + steps * cost_step + cost_batch
@@ -243,30 +248,39 @@ class _Worker:
 
     def _flush(self) -> None:
         writes, self._gathered = self._gathered, []
-        self._alone.submit([each for each in writes if not each.of_step])
-        self._beside.submit([each for each in writes if each.of_step])
+        self._alone.submit([each for each in writes if not each.beside])
+        self._beside.submit([each for each in writes if each.beside])
 
 
 class _Task:
-    """Its claim, then its steps, then its end, each a write; the worker computes before each."""
+    """Its claim, its steps, its end, each a write; the worker computes before each.
+
+    Where claims and ends are written alike, they are one write at the end: a worker claims many tasks at once.
+    """
 
     def __init__(self, worker: _Worker, work: Work) -> None:
         self._worker, self._work = worker, work
-        self._left, self._turns = work.steps, _turns(worker.fleet.costs.writes_per_task)
+        self._costs = worker.fleet.costs
+        self._left = work.steps
         self._asked = 0.0
-        self._compute = worker.fleet.costs.loop.task_s / max(1, self._turns)
-        self._opening = self._turns - 1  # Claim and whatever comes before the first step; the end comes last.
 
     def begin(self) -> None:
-        if self._opening > 0:
-            self._opening -= 1
-            self._worker.python.run(self._compute, lambda: self._worker.write(_Write(False, self.begin)))
+        costs = self._costs
+        if costs.ends_beside:
+            claim = _Write(costs.alone_share, 0, beside=False, done=self._step)
+            self._compute(costs.alone_share * costs.loop.task_s, claim)
         else:
             self._step()
 
+    def _compute(self, seconds: float, write: _Write) -> None:
+        self._worker.python.run(seconds, lambda: self._worker.write(write))
+
     def _step(self) -> None:
         if not self._left:
-            self._worker.python.run(self._compute, lambda: self._worker.write(_Write(False, self._end)))
+            costs = self._costs
+            share = 1 - costs.alone_share if costs.ends_beside else 1.0
+            end = _Write(share, 0, beside=costs.ends_beside, done=self._end)
+            self._compute(share * costs.loop.task_s, end)
         elif self._work.model_s:
             self._worker.fleet.clock.after(self._work.model_s, self._record)
         else:
@@ -274,8 +288,8 @@ class _Task:
 
     def _record(self) -> None:
         self._asked = self._worker.fleet.clock.now
-        step_s = self._worker.fleet.costs.loop.step_s
-        self._worker.python.run(step_s, lambda: self._worker.write(_Write(True, self._recorded)))
+        write = _Write(0.0, 1, beside=self._costs.beside, done=self._recorded)
+        self._compute(self._costs.loop.step_s, write)
 
     def _recorded(self) -> None:
         fleet = self._worker.fleet
@@ -285,11 +299,6 @@ class _Task:
 
     def _end(self) -> None:
         self._worker.fleet.ended(self._worker)
-
-
-def _turns(writes_per_task: float) -> int:
-    """Writes of a task beside its steps, as whole ones: at least its end."""
-    return max(1, round(writes_per_task))
 
 
 class _Fleet:
@@ -324,12 +333,22 @@ class _Fleet:
         times = self._job.arrivals_s
         if times is None:
             self._queue.extend([0.0] * self._job.tasks)
-            self._hand_out()
+            # Tasks that began in one moment would stay in step for ever, and no worker does that to them.
+            for worker in self._workers:
+                places, worker.free = worker.free, 0
+                for _ in range(places):
+                    self.clock.after(
+                        self._random.uniform(0, STAGGER_S + self._job.model_s), partial(self._open, worker)
+                    )
         else:
             for at in times[: self._job.tasks]:
                 self.clock.after(at, self._arrive)
         self.clock.run()
         return self._seen()
+
+    def _open(self, worker: _Worker) -> None:
+        worker.free += 1
+        self._hand_out()
 
     def _arrive(self) -> None:
         self._queue.append(self.clock.now)

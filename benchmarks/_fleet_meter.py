@@ -29,6 +29,7 @@ class Writers:
     exclusive_s: float = 0.0
     lock_wait_s: float = 0.0
     beside_batches: int = 0
+    beside_writes: int = 0
     beside_s: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun: dict[int, float] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class Writers:
 
     def clear(self) -> None:
         with self._lock:
-            self.batches = self.writes = self.beside_batches = 0
+            self.batches = self.writes = self.beside_batches = self.beside_writes = 0
             self.cpu_s = self.exclusive_s = self.lock_wait_s = self.beside_s = 0.0
 
     def said(self) -> dict[str, float]:
@@ -60,7 +61,7 @@ class Writers:
             return {
                 "batches": self.batches, "writes": self.writes, "writer_cpu_s": self.cpu_s,
                 "exclusive_s": self.exclusive_s, "lock_wait_s": self.lock_wait_s,
-                "beside_batches": self.beside_batches, "beside_s": self.beside_s,
+                "beside_batches": self.beside_batches, "beside_writes": self.beside_writes, "beside_s": self.beside_s,
             }  # fmt: skip
 
     def _add(self, connection: Any, writes: int, began: float, now: float, cpu_s: float) -> None:
@@ -73,6 +74,7 @@ class Writers:
             self.lock_wait_s += has_lock - began
             if shared:
                 self.beside_batches += 1
+                self.beside_writes += writes
                 self.beside_s += now - has_lock
             else:
                 self.exclusive_s += now - has_lock

@@ -57,11 +57,12 @@ def answers(plans: Sequence[Plan]) -> str:
 
 def predictions(found: Sequence[Checked]) -> str:
     return _table(
-        ("point", "measured tasks/s", "model", "error", ""),
+        ("point", "measured tasks/s", "model", "error", "writes in a batch", "model", ""),
         [
             (
                 each.point.title(), _rounded(each.measured, 1), _rounded(each.model, 1),
-                f"{100 * each.error:+.0f} %", "foreseen" if each.foreseen else "calibrated on it",
+                f"{100 * each.error:+.0f} %", _rounded(each.point.writes / each.point.batches, 1),
+                _rounded(each.seen.writes_per_batch, 1), "foreseen" if each.foreseen else "calibrated on it",
             )
             for each in found
         ],

@@ -69,6 +69,7 @@ class Point:
     commit_p99_ms: float | None = None
     syncs: int | None = None  # Waits for the disk that the server counted, and how long they took together.
     sync_s: float | None = None
+    beside_writes: int | None = None  # Of `writes`: those in `beside_batches`; null: the steps alone.
     round: int = 1
 
     @property

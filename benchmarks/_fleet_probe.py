@@ -213,6 +213,7 @@ def measured(server: Server, order: Order, round_: int, nice: int = 0) -> tuple[
         exclusive_s=round(sum(each["exclusive_s"] for each in found), 4),
         lock_wait_s=round(sum(each["lock_wait_s"] for each in found), 4),
         beside_batches=int(sum(each["beside_batches"] for each in found)),
+        beside_writes=int(sum(each["beside_writes"] for each in found)),
         beside_s=round(sum(each["beside_s"] for each in found), 4),
         step_p50_ms=_mean([each["step_p50_ms"] for each in found]),
         step_p99_ms=_mean([each["step_p99_ms"] for each in found]),

@@ -99,7 +99,7 @@ def main() -> None:
     waiting = [*found.waiting, *([] if found.active is None else [found.active])]
     whole = Measured(
         where, tuple(found.points), tuple(found.growth), tuple(waiting), found.worker_mb,
-        *(found.idle or (None, None)), tuple(found.notes),
+        *found.idle, tuple(found.notes),
     )  # fmt: skip
     if not said.quick:
         written(whole, said.out)

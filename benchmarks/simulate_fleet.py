@@ -145,8 +145,9 @@ def _in_us(costs: Costs) -> dict[str, Any]:
         }
     return shown | {
         "commit_us": round(costs.commit_s * 1e6, 1),
-        "writes_per_task": round(costs.writes_per_task, 2),
         "beside": costs.beside,
+        "ends_beside": costs.ends_beside,
+        "alone_share": round(costs.alone_share, 3),
     }
 
 

@@ -4,16 +4,15 @@ import functools
 import gc
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import database
+from tests import database, reaching
 from tests.virtual import run_virtual
 
-GARBAGE_AT = (
-    5_000  # Objects made since the last look, before the youngest are looked through: seven times the usual.
-)
+GARBAGE_AT = 5_000  # New objects before the youngest are looked through: seven times as many as usual.
 
 
 def _in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -36,6 +35,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     _in_virtual_time(test)(**{name: pyfuncitem.funcargs[name] for name in names})
     return True
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--databases-only", action="store_true", help="Leave out files of tests that reach no database."
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--databases-only") or collection_path.suffix != ".py":
+        return None
+    return None if reaching.reaches(collection_path) else True
 
 
 def pytest_collection_finish() -> None:

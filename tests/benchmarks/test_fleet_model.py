@@ -32,7 +32,6 @@ TRUE = Costs(
     wire=Cost(0.0, 0.0, 0.0002),
     commit_s=0.001,
     commit_tail=1.0,
-    writes_per_task=1.0,
     beside=False,
 )
 CORES = 2
@@ -116,6 +115,35 @@ def test_calibration_finds_the_costs_behind_the_points(measured: Measured) -> No
         assert found.serial_s(steps, batches) == pytest.approx(TRUE.serial_s(steps, batches), rel=0.05)
     assert found.commit_s == pytest.approx(0.001)
     assert not found.beside
+
+
+@pytest.mark.slow  # Fleets are simulated, event by event.
+def test_ends_that_pass_beside_one_another_are_noticed_and_leave_the_lock_to_claims() -> None:
+    """A quarter of a task's own cost is its claim."""
+    true = replace(TRUE, beside=True, ends_beside=True, alone_share=0.25)
+    taken = []
+    for workers, concurrency, steps in SHAPES[:4]:
+        seen = point(workers, concurrency, steps, costs=true)
+        held_s = seen.tasks * replace(true, beside=False, alone_share=1.0).serial_s(
+            steps, seen.batches / seen.tasks
+        )
+        alone_s = seen.tasks * true.serial_s(steps, 0.0)
+        beside = seen.tasks * (steps + 1)
+        taken.append(
+            replace(
+                seen, exclusive_s=alone_s, beside_s=held_s - alone_s, beside_batches=1, beside_writes=beside
+            )
+        )
+
+    found = calibrated(taken, CORES)
+
+    assert (found.beside, found.ends_beside) == (True, True)
+    assert found.alone_share == pytest.approx(0.25, abs=0.15)
+    assert found.serial_s(50, 0.0) < costs_without_ends_beside(found).serial_s(50, 0.0) / 2
+
+
+def costs_without_ends_beside(costs: Costs) -> Costs:
+    return replace(costs, ends_beside=False, alone_share=1.0)
 
 
 def test_calibration_takes_no_point_that_it_has_to_foresee(measured: Measured) -> None:

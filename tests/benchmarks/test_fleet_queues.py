@@ -30,7 +30,7 @@ def costs(
     *, loop: Cost = NOTHING, writer: Cost = NOTHING, database: Cost = NOTHING, wire: Cost = NOTHING,
     commit_s: float = 0.0, beside: bool = False,
 ) -> Costs:  # fmt: skip
-    return Costs(loop, writer, database, wire, commit_s, 1.0, 1.0, beside)
+    return Costs(loop, writer, database, wire, commit_s, 1.0, beside)
 
 
 def chance(rate: float, count: int) -> list[float]:
@@ -182,7 +182,7 @@ def test_only_steps_that_share_the_lock_pass_beside_one_another(beside: bool, ex
 
 
 def test_the_same_seed_gives_the_same_run_and_another_another() -> None:
-    given = Costs(Cost(step_s=0.001), NOTHING, NOTHING, NOTHING, 0.001, 10.0, 2.0, False)
+    given = Costs(Cost(step_s=0.001), NOTHING, NOTHING, NOTHING, 0.001, 10.0, False)
 
     once, again, other = (simulated(given, House(2, 5, 2.0), Work(4, 100), seed) for seed in (1, 1, 2))
 

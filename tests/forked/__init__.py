@@ -54,7 +54,7 @@ def forking() -> Iterator[Forked]:
             server.stdin.close()
             server.wait(END_S_MAX)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import marshal
 import os
 import pkgutil
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -195,6 +196,8 @@ def main() -> None:
         program = Server(listener).serve()
     if program is not None:
         become(program)
+    else:
+        shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)  # Of tests that were killed, too.
 
 
 if __name__ == "__main__":

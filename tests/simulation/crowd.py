@@ -16,7 +16,7 @@ from airworthy.runtime import Agent, QueueFull, Run, Submission
 from airworthy.runtime.admission import queue
 from airworthy.store import Database, Fence, Tx
 from airworthy.store.lease import Owner
-from tests.database import migrated
+from tests.database import Before, migrated
 from tests.simulation.mortal import LIFE, Life, MortalDatabase, Plan, note_births
 from tests.virtual import LoopClock, VirtualLoop, run_virtual
 
@@ -25,22 +25,17 @@ REST_S_MAX = 7200.0
 LOOK_S = 0.5
 
 
-class Watched:
+class Watched(Before):
     """The database itself, with an eye on it after every write: what is under way, and what began."""
 
-    dialect = "sqlite"
-
     def __init__(self, inner: Database, look: Callable[[Tx], None]) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._look = look
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None) -> T:
-        result = await self._inner.write(op, fence=fence)
-        self._inner.read_now(self._look)
+    async def write(self, op: Callable[[Tx], T], *, fence: Fence | None = None, beside: bool = False) -> T:
+        result = await super().write(op, fence=fence, beside=beside)
+        self.inner.read_now(self._look)
         return result
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
 
 @dataclass

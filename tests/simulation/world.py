@@ -337,7 +337,7 @@ class World:
         now_us = self.clock.now_us()
         self.database.write_now(
             lambda tx: EmbeddedEngine().schedule(
-                tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us
+                tx, task.id, agent=task.agent, priority=task.priority, due_us=now_us, now_us=now_us
             )
         )
 

@@ -21,8 +21,8 @@ from airworthy.store import (
     StoreError,
     Tx,
     _pg,
-    _pg_said,
     _pg_wait,
+    _pg_wire,
     lease,
     migrate,
 )
@@ -325,18 +325,18 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 ) -> None:
     """Patched to look in the middle: a turn taken by half a message would be held without counting as idle."""
     other = PostgresDatabase(url)
-    real, seen = _pg_said.said, []
+    real, seen = _pg_wire.Wire._sent, []
 
-    def looking(sql: str, params: Sequence[Any]) -> str:
+    def looking(wire: Any, sql: str, params: Sequence[Any], new: Any) -> int:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
             seen.append(
                 other.read_now(lambda tx: tx.rows("SELECT 1 FROM pg_locks WHERE objid = ?", (_pg.TURN,)))
             )
-        return real(sql, params)
+        return real(wire, sql, params, new)
 
     database = PostgresDatabase(url)
     database.write_now(put(1))
-    monkeypatch.setattr(_pg, "said", looking)
+    monkeypatch.setattr(_pg_wire.Wire, "_sent", looking)
     database.write_now(put(2))
 
     assert seen == [[]]

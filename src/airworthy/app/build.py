@@ -28,6 +28,7 @@ from airworthy.recorder.tables import MIGRATIONS as RECORDER
 from airworthy.review import People
 from airworthy.review.tables import MIGRATIONS as REVIEW
 from airworthy.runtime import Operations
+from airworthy.runtime.engines import EngineName, engine_of
 from airworthy.runtime.reviews import Reviews
 from airworthy.runtime.tables import MIGRATIONS as RUNTIME
 from airworthy.store import (
@@ -67,6 +68,7 @@ class App:
     operations: Operations
     reviews: Reviews
     flights: Flights = field(default_factory=Flights)
+    engine: EngineName = EngineName.EMBEDDED
     folder: Path | None = None  # where people.toml may be
     head_file: Path | None = None  # how far its audit log was seen to be whole
 
@@ -103,6 +105,7 @@ def opened(
         people, unread = _people(config.folder)
         known = (*keys, *database.secrets) if isinstance(database, PostgresDatabase) else keys
         made = assembled(database, agents, policies=policies, people=people, keys=known)
+        made = woken_by(made, EngineName(config.engine))
         made.reviews.unread = unread
         app = replace(made, folder=config.folder, head_file=head_file(config))
         try:
@@ -155,6 +158,16 @@ def assembled(
     known = {agent.name: agent for agent in agents}
     reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
     return App(database, clock, ids, payloads, operations, reviews)
+
+
+def woken_by(app: App, name: EngineName) -> App:
+    """The same, where that engine wakes the tasks. Raises: ConfigError when it cannot."""
+    if name is app.engine:
+        return app
+    engine = engine_of(app.database, name)
+    engine.prepare(app.database)
+    operations = Operations(app.database, app.clock, app.ids, app.payloads, engine)
+    return replace(app, engine=name, operations=operations, reviews=app.reviews.with_engine(engine))
 
 
 def _unwritten(policies: Sequence[Policy]) -> tuple[str, ...]:
@@ -216,7 +229,8 @@ def worker(
         # Late: chores know half of the house, and most commands start no worker.
         from airworthy.app.chores import chores_of
 
-        made.chores = chores_of(app, agents)
+        made.engine = engine_of(app.database, app.engine)
+    made.chores = chores_of(app, agents)
     return made
 
 

@@ -1,5 +1,6 @@
 """Which chores the workers of this project do, beside its tasks."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from airworthy.app.health import health_chores
 from airworthy.app.notify import notify_chores
 from airworthy.app.privacy import privacy_chores
 from airworthy.app.witness import Witness
+from airworthy.recorder.traces import days
 from airworthy.runtime.chores import Chore
 from airworthy.runtime.describing import describe
 
@@ -22,6 +24,7 @@ HAND_OVER_EVERY_S = 2.0
 # A task can be found by its words, and its sentence read in a list, so long after its end.
 DESCRIBE_EVERY_S = 1.0
 WITNESS_EVERY_S = 10.0
+DAYS_EVERY_S = 3_600.0
 
 
 def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
@@ -37,12 +40,22 @@ def chores_of(app: "App", agents: "Sequence[Agent]") -> list[Chore]:
             if app.head_file is not None
             else []
         ),
+        *([] if app.database.dialect == "sqlite" else [Chore("days", DAYS_EVERY_S, _days(app))]),
         *health_chores(app, agents),
         *notify_chores(app, agents),
         *event_chores(app),
         *export_chores(app),
         *privacy_chores(app),
     ]
+
+
+def _days(app: "App") -> Callable[[int], Awaitable[None]]:
+    """Parts of the tables of spans, made before their day begins."""
+
+    async def run(now_us: int) -> None:
+        await asyncio.to_thread(days.ahead, app.database, now_us)
+
+    return run
 
 
 def _handing_over(app: "App", agents: "Sequence[Agent]") -> Callable[[int], Awaitable[None]]:

@@ -17,6 +17,7 @@ DATABASE_VARIABLE = "AIRWORTHY_DATABASE"
 DATABASE_FILE_VARIABLE = "AIRWORTHY_DATABASE_FILE"  # As containers are handed secrets.
 ADDRESS_BYTES_MAX = 4_096
 SECRET_CHARS_MIN = 8
+ENGINES = ("embedded", "procrastinate")
 # As long as most tasks take. Whatever stops the process must wait for it: see deploy/.
 DRAIN_S = 60.0
 DRAIN_S_MAX = 86_400
@@ -29,7 +30,7 @@ class Config:
     `database`: a path, from `folder` on, or the address of a PostgreSQL, which may hold a password.
 
     `concurrency`: tasks under way at once in one worker process. `drain_s`: how long they may go on once it is told to
-    stop; what is not over by then goes on from its record elsewhere.
+    stop; what is not over by then goes on from its record elsewhere. `engine`: what wakes the tasks.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Config:
     agents: tuple[str, ...] = ()
     concurrency: int = 16
     drain_s: float = DRAIN_S
+    engine: str = ENGINES[0]
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= 10_000:
@@ -46,6 +48,12 @@ class Config:
         if not 0 <= self.drain_s <= DRAIN_S_MAX:
             raise ConfigError(
                 f"drain_s is {self.drain_s:g}.", mend=f"Set it between 0 and {DRAIN_S_MAX} in {CONFIG_FILE}."
+            )
+        if self.engine not in ENGINES:
+            near = difflib.get_close_matches(self.engine, ENGINES, n=1)
+            raise ConfigError(
+                f"engine is {self.engine!r}.",
+                mend=f"Did you mean {near[0]!r}?" if near else f"Set it to one of: {', '.join(ENGINES)}.",
             )
         if self.database_url is not None:
             check_address(self.database_url)
@@ -190,7 +198,7 @@ def _read(path: Path) -> dict[str, object]:
         raise ConfigError(
             f"{path} cannot be read: {error}.", mend="Mend the file, or move it away."
         ) from error
-    kinds = {"database": str, "agents": list, "concurrency": int, "drain_s": float}
+    kinds = {"database": str, "agents": list, "concurrency": int, "engine": str, "drain_s": float}
     known = [field.name for field in fields(Config) if field.name in kinds]
     values: dict[str, object] = {}
     for key, value in raw.items():

@@ -21,6 +21,7 @@ from airworthy.policy import NotReadyToGoLive, Policy, ToolFact, golive_gaps, lo
 from airworthy.resilience.egress import INTERNET_ONLY, Egress, async_transport
 from airworthy.runtime.attached import Attached, Opening
 from airworthy.runtime.doorman import Doorman, Duty
+from airworthy.runtime.engines import engine_of
 from airworthy.runtime.sessions import Park
 from airworthy.store import StoreError
 from airworthy.tools import Toolbox
@@ -114,7 +115,8 @@ class Proxy:
         self._dial = _dial(app, policy, behind, tell)
         self.own = OwnClient(self._dial, self.shelf, __version__, tell)
         duty = Duty(this_process(app.clock, "mcp", "mcp-proxy"), behind.name.server, self.own)
-        self.doorman = Doorman(app.database, app.clock, app.ids, app.payloads, self.box, duty)
+        engine = engine_of(app.database, app.engine)
+        self.doorman = Doorman(app.database, app.clock, app.ids, app.payloads, self.box, duty, engine)
         self.doorman.presence.readable = readable(app)
 
     def session(self, general: Channel) -> Proxied:

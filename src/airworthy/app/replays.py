@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from airworthy.app.build import App
 from airworthy.runtime import Agent
+from airworthy.runtime.engines import engine_of
 from airworthy.runtime.forking import Forks
 from airworthy.runtime.replaying import Replays
 
@@ -13,4 +14,6 @@ def replays_of(app: App, agents: Sequence[Agent]) -> Replays:
 
 
 def forks_of(app: App, agents: Sequence[Agent]) -> Forks:
-    return Forks(app.database, app.clock, app.ids, app.payloads, {agent.name: agent for agent in agents})
+    engine = engine_of(app.database, app.engine)
+    known = {agent.name: agent for agent in agents}
+    return Forks(app.database, app.clock, app.ids, app.payloads, known, engine)

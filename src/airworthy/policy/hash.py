@@ -1,5 +1,6 @@
 """The fingerprint of what a policy means, whatever way it was written."""
 
+from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -58,7 +59,12 @@ def policy_hash(policy: Policy) -> str:
 
 
 def _leave_out(meaning: dict[str, Any], section: Section) -> None:
-    kind = type(section)
-    for key in _LATER[kind]:
-        if getattr(section, key) == kind.model_fields[key].get_default(call_default_factory=True):
+    for key, default in _defaults(type(section)).items():
+        if getattr(section, key) == default:
             del meaning[key]
+
+
+@cache
+def _defaults(kind: type[Section]) -> dict[str, Any]:
+    """Of the keys that came later; to make them takes longer than to compare them."""
+    return {key: kind.model_fields[key].get_default(call_default_factory=True) for key in _LATER[kind]}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+from airworthy.recorder.traces.days import EVERYWHERE
 from airworthy.store import Tx
 
 
@@ -34,13 +35,14 @@ _WRITTEN: Final = {
     "sqlite": {"{empty}": "x''", "{nowhere}": "0"},
     "postgresql": {"{empty}": "''::bytea", "{nowhere}": "chunk"},
 }
-_MARK: Final = re.compile(r"\?(task|trace|user|like|before|first|end)\b")
+_HERE: Final = "({0} < ?moved OR ({0} >= ?first AND {0} < ?end))"
+_MARK: Final = re.compile(r"\?(task|trace|user|like|before|moved|first|end)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
     """A table. Conditions may say `?task` (an id of ours), `?trace` (16 bytes), `?user`, `?like` (the user for LIKE
-    with ESCAPE '!'), `?before` (a time), and `?first` and `?end` (between which the chunks of the trace lie).
+    with ESCAPE '!'), `?before` (a time), and `?moved`, `?first` and `?end` (where its chunks lie, see `days`).
 
     `of_task`, `of_trace`, `of_user`: which rows belong to one. `words`: what is done to those rows when what was said
     is to go: some columns changed, or the rows deleted. `names`: what is done besides when a person is to go.
@@ -73,7 +75,7 @@ class Whose:
     trace: bytes = b""
     user: str = ""
     before_us: int = 0
-    chunks: tuple[int, int] = (0, 1 << 62)
+    chunks: tuple[int, int, int] = EVERYWHERE
 
     def value(self, mark: str) -> Any:
         match mark:
@@ -85,10 +87,8 @@ class Whose:
                 return self.user
             case "before":
                 return self.before_us
-            case "first":
-                return self.chunks[0]
-            case "end":
-                return self.chunks[1]
+            case "moved" | "first" | "end":
+                return self.chunks[("moved", "first", "end").index(mark)]
             case _:
                 return re.sub(r"([!%_])", r"!\1", self.user)
 
@@ -230,8 +230,8 @@ RECORDER: Final = (
         "chunks",
         Kept.PAYLOADS,
         "What spans of other programs said, packed.",
-        of_trace="id IN (SELECT chunk FROM spans WHERE trace = ?trace AND chunk >= ?first AND chunk < ?end)"
-        " AND id >= ?first AND id < ?end",
+        of_trace=f"id IN (SELECT chunk FROM spans WHERE trace = ?trace AND {_HERE.format('chunk')})"
+        f" AND {_HERE.format('id')}",
         words=DELETE,
         told=("id", "body"),
     ),
@@ -239,7 +239,7 @@ RECORDER: Final = (
         "spans",
         Kept.TRACES,
         "Spans of other programs: kind, name, times, usage.",
-        of_trace="trace = ?trace AND chunk >= ?first AND chunk < ?end",
+        of_trace=f"trace = ?trace AND {_HERE.format('chunk')}",
         words={"chunk": "{nowhere}", "part": "-1"},
         names={"name": "kind"},  # the row stays, so that the same span sent again is known
         told=("span", "parent", "kind", "name", "started_us", "ended_us", "model"),

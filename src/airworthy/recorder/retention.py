@@ -22,7 +22,8 @@ from airworthy.recorder.holdings import (
     trace_bytes,
     waits,
 )
-from airworthy.recorder.traces.days import chunks_of, chunks_on
+from airworthy.recorder.retention_days import drop_days
+from airworthy.recorder.traces.days import OF_CHUNKS, OF_SPANS, chunks_of, chunks_on
 from airworthy.store import Database, Row, Tx
 
 US_PER_DAY: Final = 86_400 * US_PER_S
@@ -49,6 +50,13 @@ class Keep:
         """What is older than this goes; None: nothing does."""
         days = self.agents.get(agent, {}).get(kind, self.days.get(kind))
         return None if days is None else now_us - round(days * US_PER_DAY)
+
+    def earliest_us(self, kind: Kept, now_us: int) -> int | None:
+        """The earliest of all agents' bounds: what is older goes, whoever's it is. None: somebody's stays for good."""
+        if kind not in self.days:
+            return None
+        found = [days[kind] for days in (self.days, *self.agents.values()) if kind in days]
+        return now_us - round(max(found) * US_PER_DAY)
 
     def latest_us(self, kind: Kept, now_us: int) -> int | None:
         """The latest of all agents' bounds: nothing younger goes, whoever's it is."""
@@ -99,6 +107,11 @@ class Retention:
             latest_us = self._keep.latest_us(kind, now_us)
             if latest_us is None:
                 continue
+            earliest_us = self._keep.earliest_us(kind, now_us)
+            if earliest_us is not None and not dry:
+                removed.rows.update(
+                    drop_days(self._database, self._holdings, kind, earliest_us, sealed=self._keep.sealed)
+                )
             for source in ("tasks", "traces"):
                 self._sweep((kind, source), latest_us, now_us, removed, (refs_max, dry, anew))
         self._by_age(now_us, removed, dry=dry)
@@ -248,7 +261,7 @@ def pieces(tx: Tx, ref: str, trace_id: str) -> int:
     """Steps and spans of it."""
     row = tx.row(
         "SELECT (SELECT COUNT(*) FROM steps WHERE task_id = ?)"
-        " + (SELECT COUNT(*) FROM spans WHERE trace = ? AND chunk >= ? AND chunk < ?)",
+        f" + (SELECT COUNT(*) FROM spans WHERE trace = ? AND {OF_SPANS})",
         (ref, trace_bytes(trace_id), *chunks_of(tx, trace_id)),
     )
     return 0 if row is None else int(row[0])
@@ -260,8 +273,9 @@ def _holds(tx: Tx, kind: Kept, ref: Ref) -> bool:
         return True
     trace = trace_bytes(ref.trace_id)
     row = tx.row("SELECT 1 FROM payloads WHERE task_id = ? LIMIT 1", (ref.id,)) or tx.row(
-        "SELECT 1 FROM spans WHERE trace = ? AND chunk > 0 AND chunk >= ? AND chunk < ? AND part >= 0 LIMIT 1",
-        (trace, *chunks_on(tx.dialect, ref.at_us)),
+        f"SELECT 1 FROM spans WHERE trace = ? AND {OF_SPANS} AND chunk > 0 AND part >= 0"
+        f" AND EXISTS (SELECT 1 FROM chunks WHERE id = spans.chunk AND {OF_CHUNKS}) LIMIT 1",
+        (trace, *chunks_on(tx.dialect, ref.at_us), *chunks_on(tx.dialect, ref.at_us)),
     )
     return row is not None
 

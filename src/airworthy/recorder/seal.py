@@ -19,7 +19,7 @@ from airworthy.recorder.payload import Payloads
 from airworthy.recorder.retention import Ref, is_sealed, pieces
 from airworthy.recorder.sealed_files import Part
 from airworthy.recorder.traces import chunk as chunks
-from airworthy.recorder.traces.days import chunks_of
+from airworthy.recorder.traces.days import OF_SPANS, chunks_of
 from airworthy.store import Database, Row, Tx
 
 US_PER_DAY: Final = 86_400 * US_PER_S
@@ -304,7 +304,7 @@ def start_us(day: str) -> int:
     return round(at.timestamp()) * US_PER_S
 
 
-_HERE: Final = "trace = ? AND chunk >= ? AND chunk < ?"
+_HERE: Final = f"trace = ? AND {OF_SPANS}"
 _FOREIGN: Final = (
     "SELECT id, at_us, agent, COALESCE(ended_us, at_us) FROM traces WHERE (at_us > ? OR (at_us = ? AND id > ?))"
     " AND at_us < ? AND origin <> 'task' ORDER BY at_us, id LIMIT ?"

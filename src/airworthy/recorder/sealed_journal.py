@@ -40,6 +40,9 @@ class SealedDatabase:
     def clock(self, own: Clock) -> Clock:
         return own
 
+    def listen(self, topics: Any, heard: Any) -> NoReturn:  # noqa: ARG002
+        raise Sealed
+
     async def write(self, op: Any, *, fence: Fence | None = None, beside: bool = False) -> NoReturn:  # noqa: ARG002
         raise Sealed
 
@@ -98,7 +101,7 @@ class SealedJournal(Journal):
         """The steps that answer a call, in their order."""
         return sorted(self._by_key.values(), key=lambda step: step.seq)
 
-    async def _write(self, op: Any) -> NoReturn:  # noqa: ARG002
+    async def _write(self, op: Any, *, beside: bool = False) -> NoReturn:  # noqa: ARG002
         raise Sealed
 
     def ride(self, slot: Slot, state: StepState, result: bytes) -> NoReturn:  # noqa: ARG002

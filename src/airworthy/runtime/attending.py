@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from airworthy.core.clock import Clock
 from airworthy.runtime.chores import Chore, Chores
 from airworthy.runtime.presence import Presence
-from airworthy.runtime.sweeping import Swept
 from airworthy.store import Database, StoreError, StoreNewer
 from airworthy.store.lease import HEARTBEAT_S, Owner
 
@@ -53,5 +52,5 @@ def _nothing() -> None:
     """It holds only chores, and asks before each whose it is."""
 
 
-async def _swept(_: Swept) -> None:
+async def _swept(_: int) -> None:
     return

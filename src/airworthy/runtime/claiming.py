@@ -89,5 +89,5 @@ def _admitted(tx: Tx, lifecycle: Lifecycle, agent: str, hands: Hands, now_us: in
     if next_us is None:
         lifecycle.engine.forget(tx, queue.wake_id(agent))
     else:
-        lifecycle.wake_queue(tx, agent, next_us)
+        lifecycle.wake_queue(tx, agent, next_us, now_us)
     return Taken(claimed, next_us)

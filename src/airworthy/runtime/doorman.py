@@ -12,11 +12,12 @@ from airworthy.policy import Policy
 from airworthy.recorder import Payloads
 from airworthy.runtime import attached, switches
 from airworthy.runtime.attached import Attached, Held, Opening
-from airworthy.runtime.engine import POLL_S, EmbeddedEngine
+from airworthy.runtime.bell import ORDERS, WATCH_S, Bell
+from airworthy.runtime.engine import Engine
+from airworthy.runtime.engines import engine_of
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.presence import Presence
 from airworthy.runtime.sending import Sending, may_send
-from airworthy.runtime.sweeping import Swept
 from airworthy.store import Database, StoreError, Tx
 from airworthy.store.lease import Owner
 from airworthy.tools import EffectRow, Toolbox
@@ -53,7 +54,14 @@ class Doorman:
     """One per process. `run` must run beside the sessions; `leave` ends them all."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, payloads: Payloads, box: Toolbox, duty: Duty
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        payloads: Payloads,
+        box: Toolbox,
+        duty: Duty,
+        engine: Engine | None = None,
     ) -> None:
         self.broken: StoreError | None = None
         self.on_broken: Callable[[], None] = lambda: None
@@ -65,8 +73,9 @@ class Doorman:
         self._policy: Policy = box.policy
         self._owner = duty.owner
         self._outbox = duty.outbox
-        self._lifecycle = Lifecycle(EmbeddedEngine(), payloads)
+        self._lifecycle = Lifecycle(engine or engine_of(database), payloads)
         self._sessions: dict[str, Attached] = {}
+        self._orders = Bell()
         self.presence = Presence(database, clock, duty.owner, self._lifecycle)
         self._dispatcher = Dispatcher(
             database, clock, {self._policy.agent: box}, duty.owner.id, payloads.redactor, may_send, server=duty.server
@@ -103,12 +112,15 @@ class Doorman:
 
     async def run(self) -> None:
         """Until cancelled, or until the store fails: then `broken` says how, and every session is over."""
+        self._orders.listen(self._database, [ORDERS])
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.presence.keep(self._frozen, self._after_sweep))
                 group.create_task(self._watch())
         except* StoreError as errors:
             self._broke(errors.exceptions[0])
+        finally:
+            self._orders.close()
 
     def _broke(self, error: BaseException) -> None:
         self.broken = error if isinstance(error, StoreError) else StoreError(str(error))
@@ -143,7 +155,7 @@ class Doorman:
             session.over = "This process was frozen for longer than its lease, so the session was ended."
         self._sessions.clear()
 
-    async def _after_sweep(self, _: Swept) -> None:
+    async def _after_sweep(self, _: int) -> None:
         self._sending.begin(await self._dispatcher.orphans())
 
     async def _watch(self) -> None:
@@ -161,7 +173,7 @@ class Doorman:
                     await session.cancel()
             self._sending.begin(due)
             await self._box.shapes.sync(self._database)
-            await asyncio.sleep(POLL_S)
+            await self._orders.wait(WATCH_S)
 
     def _read_orders(self, tx: Tx) -> tuple[dict[str, str], str]:
         off = switches.paused(tx, self._policy.agent)

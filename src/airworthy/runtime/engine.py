@@ -5,107 +5,160 @@ write by a worker that lost its claim) is fenced in the store, so a wake-up too 
 begin, and whose turn it is, is decided there too: an agent's queue is woken like a task, under a name of its own.
 """
 
-import asyncio
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from airworthy.store import Tx
+from airworthy.core.clock import US_PER_S
+from airworthy.runtime.bell import AT_ONCE, IDLE_S, Bell, Turn
+from airworthy.store import Database, Tx
 
-POLL_S = 0.2  # How soon work queued by another process is noticed.
+_TOPIC: Final = "wakes "
+_IDLE_US: Final = round(IDLE_S * US_PER_S)
 
 
 class Engine(Protocol):
-    def schedule(self, tx: Tx, task_id: str, *, agent: str, priority: int, due_us: int) -> None:
+    def prepare(self, database: Database) -> None:
+        """Makes what the engine needs in the database, beyond the tables of every airworthy. Twice is once."""
+        ...
+
+    def schedule(self, tx: Tx, task_id: str, *, agent: str, priority: int, due_us: int, now_us: int) -> None:
         """In the transaction that makes the task ready; a task has one wake-up, the latest wins."""
         ...
 
     def forget(self, tx: Tx, task_id: str) -> None: ...
 
-    def take(self, tx: Tx, agents: Iterable[str], now_us: int, count: int) -> list[str]:
+    def take(self, tx: Tx, agents: Sequence[str], now_us: int, count: int) -> list[str]:
         """Due task ids, the highest priority first, removed from the queue."""
         ...
 
-    def due(self, tx: Tx, agents: Iterable[str], now_us: int) -> bool: ...
+    def next_us(self, tx: Tx, agents: Sequence[str]) -> int | None:
+        """When the first of these agents' tasks is to be woken; None: none is, now or later."""
+        ...
 
-    def pending(self, tx: Tx, agents: Iterable[str]) -> bool:
-        """Whether any task of these agents is to be woken, now or later."""
+    def unknown(self, name: str) -> str:
+        """SQL that is true where the engine is not to wake what the SQL expression `name` names.
+
+        For the sweeper. An engine that keeps its wake-ups elsewhere keeps a shadow of them in the store.
+        """
+        ...
+
+    def listen(self, database: Database, agents: Iterable[str]) -> None:
+        """From now on, `wait` ends when somebody else schedules a task of these agents, if the store can tell."""
+        ...
+
+    def close(self) -> None:
+        """Listens no longer."""
         ...
 
     def nudge(self) -> None:
         """Something was scheduled in this process; do not wait for the poll."""
         ...
 
-    async def wait(self, s_max: float = POLL_S) -> None:
+    async def wait(self, s_max: float = IDLE_S, turn: Turn = AT_ONCE) -> None:
         """Until something may have become due, at most so long."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What is to be woken of an agent at one priority; `first_us`: when the first of it is due."""
+
+    agent: str
+    priority: int
+    first_us: int
+
+
 class EmbeddedEngine:
-    """The default. Several processes on one host may share the database; each polls it a few times a second."""
+    """The default. Several processes may share the database; each hears of the others, or polls."""
 
     def __init__(self) -> None:
-        self._nudged = asyncio.Event()
+        self._bell = Bell()
 
-    def schedule(self, tx: Tx, task_id: str, *, agent: str, priority: int, due_us: int) -> None:
-        tx.execute(
+    def prepare(self, database: Database) -> None: ...
+
+    def schedule(self, tx: Tx, task_id: str, *, agent: str, priority: int, due_us: int, now_us: int) -> None:
+        tx.put(
             "INSERT INTO wakes (task_id, agent, priority, due_us) VALUES (?, ?, ?, ?) ON CONFLICT (task_id)"
             " DO UPDATE SET agent = excluded.agent, priority = excluded.priority, due_us = excluded.due_us",
             (task_id, agent, priority, due_us),
         )
+        self._tell(tx, agent, due_us, now_us)
 
     def forget(self, tx: Tx, task_id: str) -> None:
-        tx.execute("DELETE FROM wakes WHERE task_id = ?", (task_id,))
+        tx.put("DELETE FROM wakes WHERE task_id = ?", (task_id,))
 
-    def take(self, tx: Tx, agents: Iterable[str], now_us: int, count: int) -> list[str]:
+    def take(self, tx: Tx, agents: Sequence[str], now_us: int, count: int) -> list[str]:
         taken: list[str] = []
-        for priority, agent in self._lanes(tx, agents):
+        for lane in self._lanes(tx, agents):
             if len(taken) >= count:
                 break
-            rows = tx.rows(
-                "SELECT task_id FROM wakes WHERE agent = ? AND priority = ? AND due_us <= ?"
-                " ORDER BY due_us, task_id LIMIT ?",
-                (agent, priority, now_us, count - len(taken)),
-            )
-            taken += [row[0] for row in rows]
-        for task_id in taken:
-            tx.execute("DELETE FROM wakes WHERE task_id = ?", (task_id,))
+            if lane.first_us <= now_us:
+                taken += self._taken(tx, lane, now_us, count - len(taken))
         return taken
 
-    def due(self, tx: Tx, agents: Iterable[str], now_us: int) -> bool:
-        return any(
-            tx.row(
-                "SELECT 1 FROM wakes WHERE agent = ? AND priority = ? AND due_us <= ? LIMIT 1",
-                (agent, priority, now_us),
-            )
-            for priority, agent in self._lanes(tx, agents)
-        )
+    def next_us(self, tx: Tx, agents: Sequence[str]) -> int | None:
+        return min((lane.first_us for lane in self._lanes(tx, agents)), default=None)
 
-    def pending(self, tx: Tx, agents: Iterable[str]) -> bool:
-        return bool(self._lanes(tx, agents))
+    def unknown(self, name: str) -> str:
+        return f"NOT EXISTS (SELECT 1 FROM wakes known WHERE known.task_id = {name})"
+
+    def listen(self, database: Database, agents: Iterable[str]) -> None:
+        self._bell.listen(database, [_TOPIC + agent for agent in agents])
+
+    def close(self) -> None:
+        self._bell.close()
 
     def nudge(self) -> None:
-        self._nudged.set()
+        self._bell.nudge()
 
-    async def wait(self, s_max: float = POLL_S) -> None:
-        try:
-            async with asyncio.timeout(min(s_max, POLL_S)):
-                await self._nudged.wait()
-        except TimeoutError:
-            pass  # The poll: another process may have queued something.
-        self._nudged.clear()
+    async def wait(self, s_max: float = IDLE_S, turn: Turn = AT_ONCE) -> None:
+        await self._bell.wait(s_max, turn)
 
     @staticmethod
-    def _lanes(tx: Tx, agents: Iterable[str]) -> list[tuple[int, str]]:
-        """(priority, agent) pairs with anything queued, the highest priority first.
+    def _tell(tx: Tx, agent: str, due_us: int, now_us: int) -> None:
+        # Whoever waits looks by itself before a later one is due.
+        if due_us < now_us + _IDLE_US:
+            tx.notify(_TOPIC + agent)
 
-        Lane by lane, so that a million tasks waiting for later never stand in the way of one that is due.
+    def _taken(self, tx: Tx, lane: Lane, now_us: int, count: int) -> list[str]:
+        rows = tx.rows(
+            "SELECT task_id FROM wakes WHERE agent = ? AND priority = ? AND due_us <= ?"
+            " ORDER BY due_us, task_id LIMIT ?",
+            (lane.agent, lane.priority, now_us, count),
+        )
+        tx.many("DELETE FROM wakes WHERE task_id = ?", rows)
+        return [row[0] for row in rows]
+
+    @staticmethod
+    def _lanes(tx: Tx, agents: Sequence[str]) -> list[Lane]:
+        """Those of these agents with anything queued, the highest priority first.
+
+        Lane by lane, so that a million tasks waiting for later never stand in the way of one that is due; in one
+        statement, because a server may be a journey away.
         """
-        lanes = []
-        for agent in agents:
-            row = tx.row("SELECT MAX(priority) FROM wakes WHERE agent = ?", (agent,))
-            while row is not None and row[0] is not None:
-                lanes.append((row[0], agent))
-                row = tx.row(
-                    "SELECT MAX(priority) FROM wakes WHERE agent = ? AND priority < ?", (agent, row[0])
-                )
-        return sorted(lanes, key=lambda lane: -lane[0])
+        if not agents:
+            return []
+        rows = tx.rows(_LANES.format(", ".join("(?)" for _ in agents)), list(agents))
+        return sorted((Lane(*row) for row in rows), key=lambda lane: -lane.priority)
+
+
+class PostgresEngine(EmbeddedEngine):
+    """The same on PostgreSQL: one journey for what is taken, and right even beside a writer without a turn."""
+
+    def _taken(self, tx: Tx, lane: Lane, now_us: int, count: int) -> list[str]:
+        rows = tx.rows(
+            "DELETE FROM wakes WHERE task_id = ANY (ARRAY(SELECT task_id FROM wakes WHERE agent = ? AND priority = ?"
+            " AND due_us <= ? ORDER BY due_us, task_id LIMIT ? FOR UPDATE SKIP LOCKED)) RETURNING due_us, task_id",
+            (lane.agent, lane.priority, now_us, count),
+        )
+        return [row[1] for row in sorted(rows)]
+
+
+_LANES: Final = (
+    "WITH RECURSIVE lane (agent, priority) AS (SELECT asked.column1, (SELECT MAX(w.priority) FROM wakes w"
+    " WHERE w.agent = asked.column1) FROM (VALUES {}) AS asked UNION ALL SELECT lane.agent, (SELECT MAX(w.priority)"
+    " FROM wakes w WHERE w.agent = lane.agent AND w.priority < lane.priority) FROM lane"
+    " WHERE lane.priority IS NOT NULL) SELECT lane.agent, lane.priority, (SELECT MIN(w.due_us) FROM wakes w"
+    " WHERE w.agent = lane.agent AND w.priority = lane.priority) FROM lane WHERE lane.priority IS NOT NULL"
+)

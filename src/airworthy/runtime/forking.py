@@ -26,7 +26,8 @@ from airworthy.runtime.admission.door import full
 from airworthy.runtime.admission.drain import QueueFull
 from airworthy.runtime.agent import Agent
 from airworthy.runtime.claimed import words_of
-from airworthy.runtime.engine import EmbeddedEngine
+from airworthy.runtime.engine import Engine
+from airworthy.runtime.engines import engine_of
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import State
 from airworthy.runtime.operations import INPUT_BYTES_HARD_MAX
@@ -66,14 +67,20 @@ class Forks:
     """`agents`: by name, those whose code is here. Synchronous, like `Operations`."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, payloads: Payloads, agents: Mapping[str, Agent]
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        payloads: Payloads,
+        agents: Mapping[str, Agent],
+        engine: Engine | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._payloads = payloads
         self._agents = agents
-        self._lifecycle = Lifecycle(EmbeddedEngine(), payloads)
+        self._lifecycle = Lifecycle(engine or engine_of(database), payloads)
 
     def fork(self, task_id: str, at: int, changes: Changes) -> TaskRow:
         """The new task, on disk. `at`: a step's number.

@@ -52,6 +52,7 @@ RUNTIME: Final = (
     Holding("waiting", Kept.STATE, "Tasks that wait for a beginning.", of_task="task_id = ?task"),
     Holding("under_way", Kept.STATE, "Tasks under way.", of_task="task_id = ?task"),
     Holding("wakes", Kept.STATE, "When tasks go on.", of_task="task_id = ?task"),
+    Holding("sweeps", Kept.STATE, "How far the search for tasks that nobody wakes is."),
     Holding("queues", Kept.STATE, "How much waits for each agent."),
     Holding("switches", Kept.STATE, "What is paused, and by whom."),
     Holding("approvals", Kept.STATE, "Who approved which policy."),

@@ -42,7 +42,7 @@ class Lifecycle:
     def enqueue(self, tx: Tx, task: TaskRow, rule: AdmissionRule | None, now_us: int) -> None:
         """A new task. Under admission it waits for its turn in the store, and the engine wakes the queue as a whole."""
         if rule is None:
-            self.schedule(tx, task, now_us)
+            self.schedule(tx, task, now_us, now_us)
         elif self._line_up(tx, task, now_us):
             queue.note_first_rule(tx, task.agent, rule.model_dump_json())
 
@@ -142,7 +142,7 @@ class Lifecycle:
         changes = {"waiting_for": suspend.waiting_for, "wake_us": wake_us, "active_us": active_us}
         tasks.move(tx, task, event, now_us, failures=0, **changes)
         if wake_us is not None and not paused:
-            self.schedule(tx, task, wake_us)
+            self.schedule(tx, task, wake_us, now_us)
         self._let_go(tx, claimed, now_us)
 
     def retry(
@@ -154,7 +154,7 @@ class Lifecycle:
         waiting_for = self._clean(f"{fact.dependency or 'a dependency'} to recover: {fact.message}")
         changes = {"waiting_for": waiting_for, "wake_us": due_us, "active_us": active_us}
         tasks.move(tx, task, Event.RETRY, now_us, failures=task.failures + 1, **changes)
-        self.schedule(tx, task, due_us)
+        self.schedule(tx, task, due_us, now_us)
         self._let_go(tx, claimed, now_us)
 
     def hold_agent(
@@ -190,7 +190,7 @@ class Lifecycle:
         if task.state is not State.WAITING or task.kind is Kind.SESSION:
             return False
         tasks.move(tx, task, Event.WAKE, now_us, waiting_for="", wake_us=None)
-        self.schedule(tx, task, now_us)
+        self.schedule(tx, task, now_us, now_us)
         return True
 
     def requeue(self, tx: Tx, task: TaskRow, event: Event, now_us: int) -> None:
@@ -215,7 +215,7 @@ class Lifecycle:
             tx, task, event, now_us, closed_us=None, reason_code=None, reason=None, escalated_to="", attempts=0,
             failures=0, active_us=0, cancel_asked=0, pause_asked=0, discarded_us=None, counted_from=steps[-1].seq + 1,
         )  # fmt: skip
-        self.schedule(tx, task, now_us)
+        self.schedule(tx, task, now_us, now_us)
 
     def settle(
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, answer: bytes | None, now_us: int
@@ -242,22 +242,23 @@ class Lifecycle:
         """What others said may hold a secret, in a column as in a payload."""
         return self.payloads.redactor.redact_text(text)
 
-    def schedule(self, tx: Tx, task: TaskRow, due_us: int) -> None:
+    def schedule(self, tx: Tx, task: TaskRow, due_us: int, now_us: int) -> None:
         """The engine advances it, not before then."""
-        self.engine.schedule(tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us)
+        self.engine.schedule(
+            tx, task.id, agent=task.agent, priority=task.priority, due_us=due_us, now_us=now_us
+        )
 
     def _line_up(self, tx: Tx, task: TaskRow, now_us: int) -> bool:
         """True when the queue has to be looked at, which is seen to."""
         new = queue.enter(tx, task)
         if new:
-            self.wake_queue(tx, task.agent, now_us)
+            self.wake_queue(tx, task.agent, now_us, now_us)
         return new
 
-    def wake_queue(self, tx: Tx, agent: str, due_us: int) -> None:
+    def wake_queue(self, tx: Tx, agent: str, due_us: int, now_us: int) -> None:
         """The queue of the agent is looked at not before then."""
-        self.engine.schedule(
-            tx, queue.wake_id(agent), agent=agent, priority=queue.priority(tx, agent), due_us=due_us
-        )
+        name, priority = queue.wake_id(agent), queue.priority(tx, agent)
+        self.engine.schedule(tx, name, agent=agent, priority=priority, due_us=due_us, now_us=now_us)
 
     def _let_go(self, tx: Tx, claimed: Claimed, now_us: int) -> None:
         """Its run is over and the task is not: whatever the run held is free."""
@@ -273,7 +274,7 @@ class Lifecycle:
         if freed is not None:
             queue.release_user(tx, *freed)
         if not queue.empty(tx, task.agent):
-            self.wake_queue(tx, task.agent, now_us)
+            self.wake_queue(tx, task.agent, now_us, now_us)
 
     def close_unclaimed(
         self, tx: Tx, task: TaskRow, outcome: Outcome, reason: Reason, now_us: int, answer: bytes | None = None

@@ -19,7 +19,8 @@ from airworthy.runtime.admission.door import full, priority_of
 from airworthy.runtime.admission.drain import QueueFull
 from airworthy.runtime.admission.view import QueueView, queues
 from airworthy.runtime.deciding import effect_decided
-from airworthy.runtime.engine import EmbeddedEngine
+from airworthy.runtime.engine import Engine
+from airworthy.runtime.engines import engine_of
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.machine import Event, IllegalTransition, State
 from airworthy.runtime.switches import Switch
@@ -73,12 +74,14 @@ class Accepted:
 class Operations:
     """Synchronous, for commands and tests; `submit_in_loop` is for programs with an event loop."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, payloads: Payloads) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, payloads: Payloads, engine: Engine | None = None
+    ) -> None:
         self.database = database
         self.clock = clock
         self._ids = ids
         self._payloads = payloads
-        self._lifecycle = Lifecycle(EmbeddedEngine(), payloads)
+        self._lifecycle = Lifecycle(engine or engine_of(database), payloads)
 
     def submit(self, policy: Policy, submission: Submission) -> Accepted:
         """Returns when the task is on disk. Raises: IdempotencyConflict, InputTooLarge, NotSerialisable, QueueFull."""
@@ -143,7 +146,7 @@ class Operations:
             match task.state:
                 case State.PAUSED:
                     tasks.move(tx, task, Event.RESUME, now_us, waiting_for="", pause_asked=0)
-                    self._lifecycle.schedule(tx, task, now_us)
+                    self._lifecycle.schedule(tx, task, now_us, now_us)
                 case State.RUNNING | State.WAITING if task.pause_asked and (
                     task.state is State.RUNNING or task.kind is Kind.SESSION
                 ):
@@ -224,7 +227,7 @@ class Operations:
             ]
             for task in stopped:
                 tasks.move(tx, task, Event.RESUME, now_us, waiting_for="")
-                self._lifecycle.schedule(tx, task, now_us)
+                self._lifecycle.schedule(tx, task, now_us, now_us)
             return len(stopped)
 
         return self._change(op, Entry("switch.on", scope))

@@ -15,7 +15,8 @@ from airworthy.review.may import Mine, NotAllowed, may_look, role_for
 from airworthy.runtime import expiring, keeping
 from airworthy.runtime.agent import Agent
 from airworthy.runtime.deciding import Deciding, NotFitting, Wish
-from airworthy.runtime.engine import EmbeddedEngine
+from airworthy.runtime.engine import Engine
+from airworthy.runtime.engines import engine_of
 from airworthy.runtime.keeping import Rules
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.looking import Look, look, look_at
@@ -67,6 +68,7 @@ class Reviews:
         people: People,
         agents: Mapping[str, Agent],
         unread: AirworthyError | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -74,23 +76,36 @@ class Reviews:
         self.agents = agents
         self.unread = unread
         self._payloads = payloads
+        self._engine = engine or engine_of(database)
         self.rules = Rules(people, {name: agent.policy for name, agent in agents.items()})
-        self.deciding = Deciding(Lifecycle(EmbeddedEngine(), payloads), agents)
+        self.deciding = Deciding(Lifecycle(self._engine, payloads), agents)
 
     def with_agents(self, agents: Iterable[Agent]) -> "Reviews":
         """The same queue, for a process that has the code of these agents."""
         known = {agent.name: agent for agent in agents}
-        return Reviews(self.database, self.clock, self._payloads, self.people, known, self.unread)
+        return self._with(self.people, known, self.unread)
 
     def with_people(self, people: People) -> "Reviews":
         """The same queue, where others may decide."""
-        return Reviews(self.database, self.clock, self._payloads, people, self.agents)
+        return self._with(people, self.agents)
 
     def with_policy(self, policy: Policy) -> "Reviews":
         """The same queue, for a process that has an agent's policy and not its code: it knows whose the items are."""
-        made = Reviews(self.database, self.clock, self._payloads, self.people, self.agents, self.unread)
+        made = self._with(self.people, self.agents, self.unread)
         made.rules = Rules(self.people, {**self.rules.policies, policy.agent: policy})
         return made
+
+    def with_engine(self, engine: Engine) -> "Reviews":
+        """The same queue, where this engine wakes the tasks that are decided on."""
+        return self._with(self.people, self.agents, self.unread, engine)
+
+    def _with(
+        self, people: People, agents: Mapping[str, Agent], unread: AirworthyError | None = None,
+        engine: Engine | None = None,
+    ) -> "Reviews":  # fmt: skip
+        return Reviews(
+            self.database, self.clock, self._payloads, people, agents, unread, engine or self._engine
+        )
 
     # Looking.
 

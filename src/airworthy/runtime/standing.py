@@ -15,8 +15,8 @@ _IN_LINE: Final = (
     " ORDER BY changed_us LIMIT ?"
 )
 _OVERSLEPT: Final = (
-    "SELECT t.agent, w.due_us FROM wakes w JOIN tasks t ON t.id = w.task_id"
-    " WHERE w.due_us < ? AND t.state = 'waiting' LIMIT ?"
+    "SELECT agent, wake_us AS due_us FROM tasks WHERE state = 'waiting' AND wake_us < ? ORDER BY wake_us"
+    " LIMIT ?"
 )
 
 

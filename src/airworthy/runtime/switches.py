@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from airworthy.runtime.bell import ORDERS
 from airworthy.store import Row, Tx
 
 ALL = "all"
@@ -31,11 +32,13 @@ def set_off(tx: Tx, switch: Switch) -> bool:
         " WHERE switches.manual < excluded.manual",
         (switch.scope, switch.by_whom, switch.reason, switch.at_us, int(switch.manual)),
     )
+    tx.notify(ORDERS)
     return changed == 1
 
 
 def set_on(tx: Tx, scope: str) -> bool:
     """False when it was on already."""
+    tx.notify(ORDERS)
     return tx.execute("DELETE FROM switches WHERE scope = ?", (scope,)) == 1
 
 

@@ -142,6 +142,24 @@ def _releases(dialect: str) -> Sequence[str]:
     return create_all(metadata, dialect)
 
 
+def _sweeps(dialect: str) -> Sequence[str]:
+    from sqlalchemy import BigInteger, Column, MetaData, String, Table
+
+    metadata = MetaData()
+    Table(
+        "sweeps",
+        metadata,
+        Column("name", String, primary_key=True),
+        Column("at_us", BigInteger, nullable=False),
+        Column("after_id", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return (
+        *create_all(metadata, dialect),
+        "CREATE INDEX tasks_to_wake ON tasks (wake_us, id) WHERE state = 'waiting' AND wake_us IS NOT NULL",
+    )
+
+
 MIGRATIONS = (
     Migration("runtime", 1, "tasks, wakes, switches and approvals", _first),
     Migration("runtime", 2, "queues, lanes, waiting, under_way and starts", admission),
@@ -151,4 +169,5 @@ MIGRATIONS = (
     Migration("runtime", 6, "tasks are entered in the index of traces", _to_be_entered),
     Migration("runtime", 7, "tasks that are a fork of another", _forks),
     Migration("runtime", 8, "releases of agents", _releases),
+    Migration("runtime", 9, "how far the sweep for missing wake-ups is", _sweeps),
 )

@@ -11,6 +11,7 @@ from airworthy.core.task import TaskRef
 from airworthy.recorder.touched import touch
 from airworthy.recorder.traces import ours
 from airworthy.recorder.traces.ours import LIVE, Opened
+from airworthy.runtime.bell import ORDERS
 from airworthy.runtime.machine import OPEN, Event, State, after
 from airworthy.store import Tx, ids_alike
 
@@ -142,6 +143,8 @@ def move(tx: Tx, row: TaskRow, event: Event, now_us: int, **sets: Any) -> State:
 def update(tx: Tx, task_id: str, **sets: Any) -> None:
     """Everything but the state."""
     assert "state" not in sets
+    if "cancel_asked" in sets or "pause_asked" in sets:
+        tx.notify(ORDERS)
     columns = ", ".join(f"{name} = ?" for name in sets)
     tx.put(f"UPDATE tasks SET {columns} WHERE id = ?", (*sets.values(), task_id))
 

@@ -11,15 +11,17 @@ from airworthy.core.ids import Ids
 from airworthy.recorder import Payloads
 from airworthy.runtime import switches
 from airworthy.runtime.admission import queue
+from airworthy.runtime.bell import IDLE_S, ORDERS, POLL_S, WATCH_S, Bell
 from airworthy.runtime.chores import Chore, Chores
 from airworthy.runtime.claimed import Claimed
 from airworthy.runtime.claiming import Hands, Taken, take_due
-from airworthy.runtime.engine import POLL_S, EmbeddedEngine, Engine
+from airworthy.runtime.engine import Engine
+from airworthy.runtime.engines import engine_of
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.presence import Presence
 from airworthy.runtime.runner import Desk, Ended, Runner, cancelled, paused
 from airworthy.runtime.sending import Sending, may_send
-from airworthy.runtime.sweeping import Swept, sweep
+from airworthy.runtime.sweeping import mend
 from airworthy.store import Database, StaleFence, StoreError, StoreNewer, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
@@ -73,13 +75,15 @@ class Worker:
         self._ids = ids
         self._payloads = payloads if payloads is not None else Payloads()
         self._desks = {desk.agent.name: desk for desk in desks}
-        self._engine: Engine = EmbeddedEngine()
         policies = [desk.agent.policy for desk in self._desks.values()]
         self._admission = {each.agent: each.admission for each in policies if each.admission is not None}
-        self._lifecycle = Lifecycle(self._engine, self._payloads, self._admission)
+        self._lifecycle = Lifecycle(engine_of(database), self._payloads, self._admission)
         self._attempts_max = {each.agent: each.runtime.attempts_max for each in policies}
         self.presence = Presence(database, clock, owner, self._lifecycle)
         self._next_us: int | None = None
+        self._looked_s = 0.0
+        self._futile = 0  # Looks in a row that found nothing, one soon after the other.
+        self._orders = Bell(self.watch_s)
         self._concurrency = concurrency
         self._owner = owner
         self._held: dict[str, _Held] = {}
@@ -93,12 +97,23 @@ class Worker:
         self.chores: Sequence[Chore] = ()
 
     @property
+    def engine(self) -> Engine:
+        return self._lifecycle.engine
+
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        """Before `run`."""
+        self._lifecycle.engine = engine
+
+    @property
     def running(self) -> int:
         return len(self._held)
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Until `stop` (or until nothing is left to do). Raises: WorkerStopped when the store fails."""
         await self._join()
+        self.engine.listen(self._database, self._desks)
+        self._orders.listen(self._database, [ORDERS])
         beat = asyncio.create_task(self._beat_forever())
         watch = asyncio.create_task(self._watch_forever())
         shapes = asyncio.create_task(self._shapes_forever())
@@ -110,6 +125,8 @@ class Worker:
             for part in (beat, watch, shapes, chores):
                 part.cancel()
             await asyncio.gather(beat, watch, shapes, chores, return_exceptions=True)
+            self.engine.close()
+            self._orders.close()
             await self._leave()
             for desk in self._desks.values():
                 await desk.toolbox.aclose()
@@ -122,7 +139,7 @@ class Worker:
     def stop(self) -> None:
         """Takes nothing new and returns from `run` when what is under way has ended."""
         self._stopping = True
-        self._engine.nudge()
+        self.engine.nudge()
 
     def hand_over(self) -> None:
         """Each run ends before its next call, and its task goes on from its record with whoever takes it first."""
@@ -133,7 +150,7 @@ class Worker:
         """Lets go of everything now, but for acts, whose results are awaited; the tasks go on as after `hand_over`."""
         self._stopping = True
         self._let_go(WorkerStopped("The worker was told to stop at once."))
-        self._engine.nudge()
+        self.engine.nudge()
 
     def _let_go(self, why: Exception) -> None:
         for held in list(self._held.values()):
@@ -162,22 +179,26 @@ class Worker:
             claimed = await self._claim(free) if free > 0 else []
             for each in claimed:
                 self._begin(each)
-            if claimed and len(claimed) == free:
-                continue
+            if claimed:
+                continue  # Others may be due, or be due soon.
             if until_idle and not claimed and not self._held and not await self._anything_left():
                 return
-            await self._engine.wait(self._wait_s())
+            await self._wait()
 
     async def _claim(self, count: int) -> list[Claimed]:
         agents = [name for name in self._desks if name not in self._off]
+        looked_s, self._looked_s = self._looked_s, asyncio.get_running_loop().time()
+        self._futile = self._futile + 1 if self._looked_s - looked_s < POLL_S else 0
         try:
-            if not await self._database.read(lambda tx: self._engine.due(tx, agents, self._clock.now_us())):
+            self._next_us = await self._database.read(lambda tx: self.engine.next_us(tx, agents))
+            if self._next_us is None or self._next_us > self._clock.now_us():
                 return []
             taken = await self._database.write(lambda tx: self._claim_in(tx, count))
         except StoreError as error:
             self._broken = error
             return []
         self._next_us = taken.next_us
+        self._futile = 0 if taken.claimed else self._futile
         return taken.claimed
 
     def _claim_in(self, tx: Tx, count: int) -> Taken:
@@ -186,10 +207,12 @@ class Worker:
         hands = Hands(self._owner.id, count, self._attempts_max)
         return take_due(tx, self._lifecycle, on, hands, now_us)
 
-    def _wait_s(self) -> float:
-        """Until the next task may begin, as far as this worker knows; others may know of an earlier one."""
-        left_s = POLL_S if self._next_us is None else (self._next_us - self._clock.now_us()) / US_PER_S
-        return min(POLL_S, left_s) if left_s > 0 else POLL_S
+    async def _wait(self) -> None:
+        """Until the next task may begin, as far as this worker knows, and others may tell of an earlier one."""
+        turn = self.presence.turn(len(self._held), self._futile)
+        left_s = IDLE_S if self._next_us is None else (self._next_us - self._clock.now_us()) / US_PER_S
+        # What has come due all know of, so its time is waited for in turn too.
+        await self.engine.wait(left_s + turn.after_s if left_s > 0 else POLL_S, turn)
 
     def _begin(self, claimed: Claimed) -> None:
         desk = self._desks[claimed.task.agent]
@@ -209,7 +232,7 @@ class Worker:
             )
         finally:
             self._held.pop(claimed.task.id, None)
-            self._engine.nudge()
+            self.engine.nudge()
         if isinstance(ended.lost, StoreError) and self._broken is None:
             self._broken = ended.lost
         self.on_end(ended)
@@ -219,7 +242,7 @@ class Worker:
 
         def op(tx: Tx) -> None:
             leases.release(tx, claimed.fence)
-            sweep(tx, self._lifecycle, self._clock.now_us())
+            mend(tx, self._lifecycle, self._clock.now_us())
 
         try:
             await self._database.write(op, fence=claimed.fence)
@@ -239,7 +262,7 @@ class Worker:
             due_us = outbox.next_due_us(tx, agents)
             lined_up = any(not queue.empty(tx, agent) for agent in agents if agent in self._admission)
             sends = due_us is not None and due_us <= self._clock.now_us()
-            return lined_up or sends or self._engine.pending(tx, agents)
+            return lined_up or sends or self.engine.next_us(tx, agents) is not None
 
         return self._sending.busy or await self._database.read(query)
 
@@ -252,16 +275,16 @@ class Worker:
     def _frozen(self) -> None:
         self._let_go(StaleFence("The worker was frozen for longer than its lease."))
 
-    async def _after_sweep(self, swept: Swept) -> None:
-        if swept.woken:
-            self._engine.nudge()
+    async def _after_sweep(self, woken: int) -> None:
+        if woken:
+            self.engine.nudge()
         self._sending.begin(await self._dispatcher.orphans())
 
     def _broke(self, error: StoreError) -> None:
         self._broken = error
         if isinstance(error, StoreNewer):
             self._let_go(error)  # Whatever they wrote might be misread.
-        self._engine.nudge()
+        self.engine.nudge()
 
     async def _watch_forever(self) -> None:
         """Switches and requests of people reach this worker within POLL_S, and the outbox is emptied."""
@@ -274,10 +297,10 @@ class Worker:
                 return
             if orders.off != self._off:
                 self._off = orders.off
-                self._engine.nudge()
+                self.engine.nudge()
             self._obey(orders)
             self._sending.begin(due)
-            await asyncio.sleep(self.watch_s)
+            await self._orders.wait(WATCH_S if self._orders.hears else self.watch_s)
 
     async def _shapes_forever(self) -> None:
         while True:

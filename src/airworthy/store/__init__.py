@@ -3,6 +3,7 @@
 from airworthy.store.database import (
     Database,
     Fence,
+    Hearing,
     Row,
     StaleFence,
     StoreBusy,
@@ -22,6 +23,7 @@ from airworthy.store.sqlite import SQLiteDatabase
 __all__ = [
     "Database",
     "Fence",
+    "Hearing",
     "MemoryDatabase",
     "Migration",
     "PostgresDatabase",

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.core.ids import process_nonce
-from airworthy.store import _pg_many, _pg_types
+from airworthy.store import _pg_many
 from airworthy.store._pg_errors import Server, not_installed, translated
-from airworthy.store._pg_said import in_one_piece, said
 from airworthy.store._pg_wait import connection_class
+from airworthy.store._pg_wire import Answer, Wire
 from airworthy.store.database import Row, StoreBusy, StoreError
 from airworthy.store.tally import Tally
 from airworthy.store.writer import ConnectionLost
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # All writers of one database take turns at this lock, whichever machine they are on; `beside` shares it.
 TURN: Final = 0x61697277
+CHANNEL: Final = "airworthy"  # Of all that is told; the topic is what is said on it.
 IDLE_IN_TURN_MS: Final = (
     2_000  # A writer that is frozen in its turn loses it, so that it freezes nobody else.
 )
@@ -46,7 +47,6 @@ MARK: Final = (
     " ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at_us = excluded.at_us"
 )
 MARKS_KEPT_US: Final = 86_400 * 1_000_000
-STATEMENTS_PREPARED: Final = 500
 
 
 class Connection:
@@ -62,6 +62,7 @@ class Connection:
         self._raw: psycopg.Connection[Row] | None = None
         self._down = False
         self._queued: list[tuple[str, Sequence[Any]]] = []
+        self._wire: Wire | None = None
         self._tally = Tally()
 
     # --- a connection ---
@@ -112,8 +113,6 @@ class Connection:
                 tcp_user_timeout=10_000,
             )  # fmt: skip
             assert raw is not None
-            _pg_types.register(raw)
-            raw.prepared_max = STATEMENTS_PREPARED
             raw.execute(f"SET timezone = 'UTC'; SET statement_timeout = '60s'; {self._settings}")
         except driver.Error as error:
             if raw is not None:
@@ -122,6 +121,7 @@ class Connection:
         # A connection that nobody closed is closed with its owner.
         weakref.finalize(self, raw.close)
         self._raw = raw
+        self._wire = Wire(raw.pgconn)
         return raw
 
     def close(self) -> None:
@@ -157,30 +157,25 @@ class Connection:
             except imported().Error as error:
                 raise self._told(error) from error
 
+    def notify(self, topic: str) -> None:
+        """Only what is written is worth telling."""
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return self._run(sql, params).fetchall()
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
         return self._run(sql, params).fetchone()
 
-    def _run(self, sql: str | None, params: Sequence[Any]) -> "psycopg.Cursor[Row]":
+    def _run(self, sql: str | None, params: Sequence[Any]) -> Answer:
         """What was put, and then this, in one journey; the answer is that of the last."""
-        assert self._raw is not None, "begin first"
-        psycopg = imported()
+        assert self._wire is not None, "begin first"
         queued, self._queued = self._queued, []
-        raw = self._raw
         try:
-            if not queued:
-                assert sql is not None
-                return raw.execute(said(sql, params), params or None)
-            with raw.pipeline() as pipeline, in_one_piece(pipeline):
-                for each, values in queued:
-                    raw.execute(said(each, values), values or None)
-                cursor = raw.cursor()
-                if sql is not None:
-                    cursor.execute(said(sql, params), params or None)
-            return cursor
-        except psycopg.Error as error:
+            if queued:
+                return self._wire.together(queued if sql is None else [*queued, (sql, params)])
+            assert sql is not None
+            return self._wire.one(sql, params)
+        except imported().Error as error:
             raise self._told(error) from error
 
     def _told(self, error: "psycopg.Error") -> StoreError:
@@ -254,10 +249,12 @@ class WriteConnection(Connection):
         self._began_us = 0
         self._marks = False
         self._epochs: dict[str, int | None] = {}
+        self._topics: dict[str, None] = {}
 
     def begin(self, fences: Sequence[str] = ()) -> None:
         self.open()
         self._queued.clear()
+        self._topics.clear()
         self._tally.clear()
         if not self._marks:
             self._marks = self._may_mark()
@@ -314,7 +311,7 @@ class WriteConnection(Connection):
         row = self.row("SELECT epoch FROM claims WHERE name = ?", (name,))
         return None if row is None else row[0]
 
-    def _run(self, sql: str | None, params: Sequence[Any]) -> "psycopg.Cursor[Row]":
+    def _run(self, sql: str | None, params: Sequence[Any]) -> Answer:
         self._note(sql or "SELECT", params)
         return super()._run(sql, params)
 
@@ -338,7 +335,12 @@ class WriteConnection(Connection):
         else:
             self._epochs = {}
 
+    def notify(self, topic: str) -> None:
+        self._topics[topic] = None
+
     def commit(self) -> None:
+        for topic in self._topics:
+            super().put("SELECT pg_notify(?, ?)", (CHANNEL, topic))
         if self._marks:
             self._batch += 1
             super().put(MARK, (self._writer, self._batch, self._began_us))

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from airworthy.store._pg_types import NUL_SHOWN
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -26,7 +28,13 @@ def copying(sql: str) -> str | None:
 def copy(raw: "psycopg.Connection[Any]", statement: str, rows: Rows) -> None:
     with raw.cursor().copy(statement) as open_:
         for row in rows:
-            open_.write_row(row)
+            open_.write_row([_plain(each) for each in row])
+
+
+def _plain(value: Any) -> Any:
+    if type(value) is str:
+        return value.replace("\0", NUL_SHOWN) if "\0" in value else value
+    return int(value) if isinstance(value, bool) else value
 
 
 def in_order(sql: str, rows: Rows) -> Iterator[tuple[str, Sequence[Any]]]:

@@ -1,6 +1,6 @@
 """The port to a SQL engine: durable writes in order, reads beside them; knows no domain and no dialect."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -84,6 +84,13 @@ class Tx(Protocol):
         """The same statement for each row, in order."""
         ...
 
+    def notify(self, topic: str) -> None:
+        """When this is stored, everybody who listens to `topic` hears of it once, however often it is said here.
+
+        A hint and no promise: it may be missed, or come without need. Where `listen` answers None, nothing happens.
+        """
+        ...
+
     def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
         """Adds to a row that many writes add to, at the end of the transaction: amounts for one row are summed first.
 
@@ -114,6 +121,17 @@ def ids_alike(tx: Tx, table: str, part: str, chars_min: int, limit: int) -> list
         (len(part), part, limit),
     )
     return [row[0] for row in begins or ends]
+
+
+class Hearing(Protocol):
+    """What `listen` gives."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is told arrives at this moment; while it does not, look by yourself."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Database(Protocol):
@@ -155,6 +173,13 @@ class Database(Protocol):
         ...
 
     def read_now(self, query: Callable[[Tx], T]) -> T: ...
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> Hearing | None:
+        """Calls `heard`, on a thread of its own, with each of these topics that another transaction tells of.
+
+        None: this engine cannot tell, so whoever waits for others has to look again and again.
+        """
+        ...
 
     def close(self) -> None:
         """Waits for the writes under way, then lets go of the files. Twice is once."""

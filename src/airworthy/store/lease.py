@@ -7,6 +7,7 @@ from airworthy.store.database import Fence, Tx
 
 LEASE_S = 10.0
 HEARTBEAT_S = 3.0
+NEIGHBOURS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +123,63 @@ def bury(tx: Tx, here: Owner, now_us: int) -> tuple[str, ...]:
 
     A dead process on this machine is seen at once, without waiting for its lease.
     """
-    dead = []
-    for owner_id, host, pid, born, expires_us in tx.rows(
-        "SELECT id, host, pid, born, expires_us FROM owners"
-    ):
-        gone_here = bool(host) and host == here.host and owner_id != here.id and process_born(pid) != born
-        if (expires_us < now_us and owner_id != here.id) or gone_here:
-            leave(tx, owner_id)
-            dead.append(owner_id)
+    gone = dead(tx, here, now_us)
+    for owner_id in gone:
+        leave(tx, owner_id)
     # Claimed by one who had been buried while it was frozen, and who died before it could join again.
     tx.execute(
         "UPDATE claims SET epoch = epoch + 1, owner = NULL"
         " WHERE owner IS NOT NULL AND owner NOT IN (SELECT id FROM owners)"
     )
-    return tuple(dead)
+    return gone
+
+
+def dead(tx: Tx, here: Owner, now_us: int) -> tuple[str, ...]:
+    """Whom `bury` would end."""
+    rows = tx.rows("SELECT id, host, pid, born, expires_us FROM owners WHERE id <> ?", (here.id,))
+    return tuple(
+        owner_id
+        for owner_id, host, pid, born, expires_us in rows
+        if expires_us < now_us or (host and host == here.host and Neighbour(pid, born).gone())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another owner's process on this machine."""
+
+    pid: int
+    born: str
+
+    def gone(self) -> bool:
+        return process_born(self.pid) != self.born
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Who else holds a lease: how many, how many of them come first in line, and when the first lease ends.
+
+    `neighbours`: those on this machine, as far as they can be looked after one by one.
+    """
+
+    count: int = 0
+    before: int = 0
+    first_expires_us: int | None = None
+    neighbours: tuple[Neighbour, ...] = ()
+
+
+def others(tx: Tx, here: Owner) -> Others:
+    counted = tx.row(
+        "SELECT COUNT(*), COUNT(CASE WHEN id < ? THEN 1 END), MIN(expires_us) FROM owners WHERE id <> ?",
+        (here.id, here.id),
+    )
+    assert counted is not None
+    near = tx.rows(
+        "SELECT pid, born FROM owners WHERE host = ? AND host <> '' AND id <> ? LIMIT ?",
+        (here.host, here.id, NEIGHBOURS_MAX),
+    )
+    count, before, first_expires_us = counted
+    return Others(count, before, first_expires_us, tuple(Neighbour(*row) for row in near))
 
 
 def process_born(pid: int) -> str | None:

@@ -1,7 +1,7 @@
 """The store without a disk or a thread: SQLite in memory, every write in place. For tests; passes the same suite."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from airworthy.core.clock import Clock
@@ -48,6 +48,9 @@ class MemoryDatabase:
                 return query(self._connection)
             finally:
                 self._connection.rollback()
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> None:  # noqa: ARG002
+        return None
 
     def image(self) -> bytes:
         """All that is in it, for others to begin with."""

@@ -2,12 +2,15 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError
 from airworthy.store._pg import TURN, Connection, WriteConnection, imported
 from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server, check_understood
+from airworthy.store._pg_listener import Listener
 from airworthy.store.address import check_address
+from airworthy.store.database import Hearing
 from airworthy.store.grouped import GroupedDatabase, announce
 from airworthy.store.writer import GroupWriter
 
@@ -32,6 +35,7 @@ class PostgresDatabase(GroupedDatabase):
         server = Server(url, outage_s, busy_s)
         self._server = server
         self._time = ServerClock()
+        self._listener = Listener(server)
         first = WriteConnection(server, name="writer", at=self._time.heard)
         self.secrets = first.connect_once()
         super().__init__(
@@ -73,6 +77,13 @@ class PostgresDatabase(GroupedDatabase):
         if not self._time.known:
             self.write_now(lambda _: None)
         return self._time
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> Hearing:
+        return self._listener.add(topics, heard)
+
+    def close(self) -> None:
+        self._listener.close()
+        super().close()
 
 
 class ServerClock:

@@ -1,6 +1,7 @@
 """SQLite in WAL mode: one writer thread with group commit, readers beside it."""
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from airworthy.core.clock import Clock
@@ -38,3 +39,6 @@ class SQLiteDatabase(GroupedDatabase):
 
     def clock(self, own: Clock) -> Clock:
         return own  # Everybody who can open the file looks at the same clock.
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> None:  # noqa: ARG002
+        return None

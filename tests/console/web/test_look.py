@@ -9,6 +9,7 @@ from airworthy.console.web.pages import POLICY
 from tests.console.web import world
 from tests.console.web.html import read
 from tests.console.web.kit import House
+from tests.database import lasting
 
 PATHS = (
     "/",
@@ -25,7 +26,8 @@ PATHS = (
 @pytest.fixture(scope="module")
 def full() -> House:
     """Nothing is changed in it."""
-    house = House()
+    with lasting():
+        house = House()
     world.fill(house.parts.database, house.now_us(), 6, share=0.1)
     house.parts.database.write_now(lambda tx: world.trouble(tx, house.now_us()))
     return house

@@ -9,12 +9,14 @@ from tests.console.web import world
 from tests.console.web.hostile import TEXTS, UNSEEN
 from tests.console.web.html import read
 from tests.console.web.kit import House
+from tests.database import lasting
 
 
 @pytest.fixture(scope="module")
 def full() -> House:
     """Nothing is changed in it."""
-    house = House()
+    with lasting():
+        house = House()
     world.fill(house.parts.database, house.now_us(), 30, share=0.1)
     return house
 

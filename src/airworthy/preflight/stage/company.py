@@ -11,6 +11,7 @@ from airworthy.preflight.stage.part import Now, Part, now
 from airworthy.preflight.stage.purse import CapReached
 from airworthy.recorder import Payloads
 from airworthy.runtime import Desk, Ended, Worker
+from airworthy.runtime.bell import AT_ONCE, Bell, Turn
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.sending import Sending
@@ -30,18 +31,14 @@ class StageEngine(EmbeddedEngine):
 
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__()
+        self._bell = Bell(WAIT_S_MAX)
         self._database = database
         self._clock = clock
 
-    async def wait(self, s_max: float = WAIT_S_MAX) -> None:  # noqa: ARG002
+    async def wait(self, s_max: float = WAIT_S_MAX, turn: Turn = AT_ONCE) -> None:  # noqa: ARG002
         due_us = self._database.read_now(next_wake_us)
         left_s = WAIT_S_MAX if due_us is None else max(0.0, (due_us - self._clock.now_us()) / US_PER_S)
-        try:
-            async with asyncio.timeout(min(left_s, WAIT_S_MAX)):
-                await self._nudged.wait()
-        except TimeoutError:
-            pass
-        self._nudged.clear()
+        await self._bell.wait(left_s)
 
 
 def next_wake_us(tx: Tx) -> int | None:
@@ -63,7 +60,7 @@ class StageWorker(Worker):
         self._cast = cast
         self.lost: list[str] = []  # How runs were lost by a fault of ours.
         self.on_end = self._heard
-        self._engine = self._lifecycle.engine = StageEngine(database, clock)
+        self.engine = StageEngine(database, clock)
         self._sending = Sending(self._carried_out, self._broke)
 
     async def _carried_out(self, row: EffectRow) -> None:
@@ -78,8 +75,8 @@ class StageWorker(Worker):
 
         def due(tx: Tx) -> bool:
             now_us = self._clock.now_us()
-            sends_us = outbox.next_due_us(tx, agents)
-            return self._engine.due(tx, agents, now_us) or (sends_us is not None and sends_us <= now_us)
+            times = (self.engine.next_us(tx, agents), outbox.next_due_us(tx, agents))
+            return any(each is not None and each <= now_us for each in times)
 
         return self._sending.busy or (bool(agents) and self._database.read_now(due))
 
@@ -91,7 +88,7 @@ class StageWorker(Worker):
         return self._lifecycle
 
     def nudge(self) -> None:
-        self._engine.nudge()
+        self.engine.nudge()
 
     def _heard(self, ended: Ended) -> None:
         if ended.lost is not None and not isinstance(ended.lost, CapReached):

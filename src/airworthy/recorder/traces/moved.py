@@ -66,6 +66,7 @@ def ahead(tx: Tx, table: Table, rows: Sequence[Row]) -> None:
     if table.name in ("chunks", "spans"):
         at = table.columns.index(_CHUNK[table.name])
         days.ensure(tx, {days.day_of_chunk(row[at]) for row in rows})
+        days.count_on(tx, [row[at] for row in rows])
     elif table.name == "docs":
         at = table.columns.index("id")
         days.ensure_docs(tx, [row[at] for row in rows])

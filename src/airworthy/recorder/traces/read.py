@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airworthy.recorder.traces import chunk as chunks
-from airworthy.recorder.traces.days import chunks_of
+from airworthy.recorder.traces.days import OF_SPANS, chunks_of
 from airworthy.recorder.traces.span import Score
 from airworthy.store import Row, Tx
 
@@ -17,7 +17,7 @@ _COLUMNS: Final = (
     "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk,"
     " part"
 )
-_OF_TRACE: Final = "trace = ? AND chunk >= ? AND chunk < ?"
+_OF_TRACE: Final = f"trace = ? AND {OF_SPANS}"
 Place = tuple[int, str]  # start and id of a span
 
 
