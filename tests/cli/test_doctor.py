@@ -229,6 +229,7 @@ def test_what_keeps_a_dependency_away_is_named(airworthy: Airworthy, tmp_path: P
     assert "token endpoint cannot be reached" in closed["credential crm"]
 
 
+@pytest.mark.sqlite("a folder is without a file at first")
 def test_a_refresh_token_is_not_used_up_where_the_next_one_could_not_be_kept(
     airworthy: Airworthy, tmp_path: Path, crm: Crm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
