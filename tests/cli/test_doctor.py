@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from airworthy.app.doctor import server
 from airworthy.app.config import load_config
+from airworthy.app.doctor import server
 from airworthy.app.project import existing
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
