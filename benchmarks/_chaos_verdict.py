@@ -33,6 +33,7 @@ class Verdict:
     stale_writes_accepted: int = 0
     words_not_kept: int = 0
     steps_missing: int = 0
+    ended_otherwise: int = 0
     in_doubt: int = 0
     in_review_queue: int = 0
     wrongly_buried: int = 0
@@ -45,7 +46,7 @@ class Verdict:
         """Whether what must hold did; how long things took is judged by who knows how busy the machine was."""
         zeros = (
             self.lost, self.outcomes_twice, self.duplicate_keyed_effects, self.unkeyed_twice,
-            self.stale_writes_accepted, self.words_not_kept, self.steps_missing,
+            self.stale_writes_accepted, self.words_not_kept, self.steps_missing, self.ended_otherwise,
         )  # fmt: skip
         return not any(zeros) and self.in_doubt == self.in_review_queue
 
@@ -109,6 +110,9 @@ def _judge_task(
         step.arguments["label"]: step.result for step in steps if step.kind == "tool" and step.arguments
     }
     answered = task.outcome is not None and task.outcome.value == "answered"
+    if not answered and not doubtful:
+        verdict.ended_otherwise += 1
+        verdict.faults.append(f"{task_id} ended as {task.state} without a doubt: {task.why}")
     if answered and len(stored) + sum(step.name == "now" for step in steps) <= len(calls):
         verdict.steps_missing += 1
         verdict.faults.append(f"{task_id} was answered with {len(stored)} calls on record")

@@ -106,7 +106,7 @@ agent = Agent(
     Policy(
         agent="chaotic",
         purpose="Goes on, whatever breaks.",
-        limits=Limits(seconds=3600.0, steps=1000, tool_calls=1000),
+        limits=Limits(seconds=3600.0, steps=1000, tool_calls=1000, off_track=1000, no_progress=1000),
         runtime=RuntimeRules(attempts_max=50),
         tools={"send": ToolRule(concurrency=64), "post": ToolRule(concurrency=64)},
         checks=ChecksRule(input=(), output=()),
