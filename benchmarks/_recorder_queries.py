@@ -1,12 +1,14 @@
 """A store of so many spans over seven days, written by the way that every span takes, and how long questions take.
 
-Run as `python -m benchmarks._recorder_queries FOLDER SPANS RUNS`; says as its last line what it measured.
+Run as `python -m benchmarks._recorder_queries FOLDER SPANS RUNS`; says as its last line what it measured. With
+`postgresql` in place of a folder it is a server of its own, with its default settings and on its disk.
 """
 
 import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,10 @@ from airworthy.recorder.traces.filter import parse
 from airworthy.recorder.traces.find import find
 from airworthy.recorder.traces.gather import gather
 from airworthy.recorder.traces.write import write
-from airworthy.store import SQLiteDatabase, Tx, migrate
+from airworthy.store import Database, PostgresDatabase, SQLiteDatabase, Tx, migrate
+from airworthy.store.scrub import scrub, size_of
+from airworthy.store.tables import MIGRATIONS as STORE
+from benchmarks import pg_server
 from benchmarks._figures import percentile
 from benchmarks._recorder_spans import (
     FREQUENT_WORD,
@@ -45,24 +50,48 @@ QUESTIONS = {
 
 
 def main() -> None:
-    folder, spans, runs = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    database = SQLiteDatabase(folder / f"queries-{spans}.db", durable=False)
-    migrate(database, MIGRATIONS)
+    where, spans, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    if where == "postgresql":
+        with pg_server.running(pg_server.DURABLE) as server:
+            database = PostgresDatabase(server.url + "postgres")
+            figures = _of(database, lambda: database, spans, runs)
+    else:
+        path = Path(where) / f"queries-{spans}.db"
+        # A process of its own would find the same: what is cached now was written long before, or is asked next.
+        figures = _of(SQLiteDatabase(path, durable=False), lambda: SQLiteDatabase(path), spans, runs)
+    print(json.dumps(figures))
+
+
+def _of(database: Database, again: Callable[[], Database], spans: int, runs: int) -> dict[str, Any]:
+    migrate(database, (*STORE, *MIGRATIONS))
     now_us = time.time_ns() // 1_000
-    began, used = time.perf_counter(), time.process_time()
-    sent = filled(database, spans, now_us)
+    began, used, writing = time.perf_counter(), time.process_time(), Lap()
+    sent = filled(database, spans, now_us, writing)
     built = {
-        "spans": spans, "build_s": round(time.perf_counter() - began, 1),
+        "spans": spans, "build_s": round(time.perf_counter() - began, 1), "write_s": round(writing.s, 1),
+        "written_spans_per_s": round(spans / writing.s),
         "cpu_us_per_span": round((time.process_time() - used) * 1e6 / spans, 1), "sent_bytes_per_span": sent,
     }  # fmt: skip
-    database.close()
-    # A process of its own would find the same: what is cached now was written long before, or is what is asked next.
-    database = SQLiteDatabase(folder / f"queries-{spans}.db")
-    print(json.dumps(built | measured(database, now_us, runs)))
-    database.close()
+    if isinstance(database, SQLiteDatabase):
+        database.close()
+        database = again()
+    else:
+        scrub(database)  # Which also tells the planner what is there, as the server does by itself in time.
+    built["stored_bytes_per_span"] = round(size_of(database) / spans)
+    try:
+        return built | measured(database, now_us, runs)
+    finally:
+        database.close()
 
 
-def filled(database: SQLiteDatabase, spans: int, now_us: int) -> float:
+@dataclass
+class Lap:
+    """Time spent in transactions."""
+
+    s: float = 0.0
+
+
+def filled(database: Database, spans: int, now_us: int, writing: Lap) -> float:
     """Bytes of a span as it was sent."""
     writer = Writer(11)
     reading = Reading(Redactor(), price=price_by(price_list()))
@@ -82,13 +111,15 @@ def filled(database: SQLiteDatabase, spans: int, now_us: int) -> float:
         waiting.append(gather(found.spans, found.scores, received_us))
         if len(waiting) == AT_ONCE:
             batches, waiting = waiting, []
+            began = time.perf_counter()
             database.write_now(lambda tx, batches=batches: write(tx, batches))  # type: ignore[misc]
+            writing.s += time.perf_counter() - began
     if waiting:
         database.write_now(lambda tx: write(tx, waiting))
     return round(size / spans, 1)
 
 
-def measured(database: SQLiteDatabase, now_us: int, runs: int) -> dict[str, Any]:
+def measured(database: Database, now_us: int, runs: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     by_question: dict[str, float] = {}
     for name, texts in QUESTIONS.items():
@@ -105,7 +136,7 @@ def measured(database: SQLiteDatabase, now_us: int, runs: int) -> dict[str, Any]
     return figures | {"by_question_p95_ms": {name: round(value, 2) for name, value in by_question.items()}}
 
 
-def _laps(database: SQLiteDatabase, ask: Callable[[Tx], int], runs: int) -> tuple[list[float], int]:
+def _laps(database: Database, ask: Callable[[Tx], int], runs: int) -> tuple[list[float], int]:
     laps, found = [], 0
     for _ in range(runs):
         began = time.perf_counter()

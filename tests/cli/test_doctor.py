@@ -41,6 +41,9 @@ def found(said: Said, level: str) -> dict[str, str]:
     return told
 
 
+@pytest.mark.sqlite(
+    "a folder is without a file at first; and the tests' server forgets, which the doctor says"
+)
 def test_a_healthy_folder_is_told_so_and_none_is_made(airworthy: Airworthy, folder: Path) -> None:
     said = airworthy("doctor", "--json")
     text = airworthy("doctor")
@@ -52,6 +55,7 @@ def test_a_healthy_folder_is_told_so_and_none_is_made(airworthy: Airworthy, fold
     assert not (folder / "airworthy.db").exists()
 
 
+@pytest.mark.sqlite("the tests' server of PostgreSQL forgets, which the doctor says")
 def test_with_a_database_its_state_is_told(airworthy: Airworthy) -> None:
     airworthy("submit", "--input", "hello")
     said = airworthy("doctor", "--json", "--all")

@@ -240,7 +240,7 @@ def test_of_many_rows_those_that_are_there_stay_as_they_are(database: Database) 
     database.write_now(lambda tx: tx.many(insert, [(7, "first"), (7, "again")]))
     database.write_now(lambda tx: tx.many(insert, [(number % 150, "later") for number in range(200)]))
 
-    stored = database.read_now(lambda tx: dict(tx.rows("SELECT id, words FROM notes")))
+    stored: dict[int, str] = database.read_now(lambda tx: dict(tx.rows("SELECT id, words FROM notes")))
     assert stored == {number: "first" if number == 7 else "later" for number in range(150)}
 
 

@@ -14,7 +14,8 @@ COPIED_MIN: Final = 32  # fewer rows are not worth a journey of their own
 TOGETHER: Final = 64  # rows of one INSERT
 Rows = Sequence[Sequence[Any]]
 _INSERT: Final = re.compile(
-    r"INSERT INTO (\w+ \([\w\", ]+\)) VALUES (\(\?(?:, \?)*\))( ON CONFLICT(?: \([\w, ]+\))? DO NOTHING)?"
+    r"INSERT INTO (\w+ \(([\w\", ]+)\)) VALUES (\(\?(?:, \?)*\))"
+    r"( ON CONFLICT \(([\w\", ]+)\) DO (?:NOTHING|UPDATE SET [^?]+))?"
 )
 
 
@@ -22,7 +23,7 @@ _INSERT: Final = re.compile(
 def copying(sql: str) -> str | None:
     """The COPY that does the same; None where a row may be there already, or more is said than which columns."""
     found = _INSERT.fullmatch(sql)
-    return f"COPY {found[1]} FROM STDIN" if found is not None and not found[3] else None
+    return f"COPY {found[1]} FROM STDIN" if found is not None and not found[4] else None
 
 
 def copy(raw: "psycopg.Connection[Any]", statement: str, rows: Rows) -> None:
@@ -38,13 +39,26 @@ def _plain(value: Any) -> Any:
 
 
 def in_order(sql: str, rows: Rows) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Statements with their parameters. Where a row that is there stays as it is, many rows share one."""
-    found = _INSERT.fullmatch(sql)
+    """Statements with their parameters. Rows that are about different rows of the table share one."""
+    shape = _shape(sql) if len(rows) >= TOGETHER else None
     start = 0
-    if found is not None and found[3]:
-        wide = f"INSERT INTO {found[1]} VALUES {', '.join([found[2]] * TOGETHER)}{found[3]}"
-        while len(rows) - start >= TOGETHER:
-            yield wide, [value for row in rows[start : start + TOGETHER] for value in row]
-            start += TOGETHER
+    while shape is not None and len(rows) - start >= TOGETHER:
+        wide, keys = shape
+        some = rows[start : start + TOGETHER]
+        if len({tuple(row[at] for at in keys) for row in some}) < TOGETHER:
+            break  # One statement touches a row of the table once.
+        yield wide, [value for row in some for value in row]
+        start += TOGETHER
     for row in rows[start:]:
         yield sql, row
+
+
+@lru_cache(maxsize=1024)
+def _shape(sql: str) -> tuple[str, tuple[int, ...]] | None:
+    """The same for TOGETHER rows, and where in a row its key stands."""
+    found = _INSERT.fullmatch(sql)
+    if found is None or not found[4]:
+        return None
+    columns = found[2].split(", ")
+    wide = f"INSERT INTO {found[1]} VALUES {', '.join([found[3]] * TOGETHER)}{found[4]}"
+    return wide, tuple(columns.index(key) for key in found[5].split(", "))

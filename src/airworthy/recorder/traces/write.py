@@ -33,7 +33,7 @@ _KNOWN: Final = f"SELECT id, origin, at_us, {', '.join(_CHANGING)} FROM traces W
 _TASKS: Final = "SELECT trace_id, id, at_us FROM traces WHERE origin = 'task' AND trace_id IN "
 _WRITE: Final = (
     f"INSERT INTO traces (id, origin, trace_id, at_us, retries, {', '.join(_CHANGING)})"
-    f" VALUES (?, ?, ?, ?, 0{', ?' * len(_CHANGING)})"
+    f" VALUES (?, ?, ?, ?, ?{', ?' * len(_CHANGING)})"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHANGING)}"
 )
 _SPAN: Final = (
@@ -241,7 +241,7 @@ def _row(trace: Trace) -> tuple[Any, ...]:
     labels = trace.labels
     counts = dict(zip(COUNTS, trace.counts, strict=True))
     return (
-        trace.id, trace.origin, trace.id, trace.at_us, *(labels.get(label, "") for label in _LABELS),
+        trace.id, trace.origin, trace.id, trace.at_us, 0, *(labels.get(label, "") for label in _LABELS),
         trace.started_us, trace.ended_us, trace.duration_us, labels.get("outcome") or None,
         labels.get(ERROR) or None, *(counts[name] for name in _COUNTED), trace.cost_nano, heard(trace),
     )  # fmt: skip
