@@ -14,7 +14,7 @@ from airworthy.review.items import ItemQuery
 from airworthy.tools import EffectState
 from benchmarks._chaos_audit import Note, stale_writes, takeovers
 from benchmarks._chaos_fleet import Happened
-from benchmarks._chaos_worker import ACTS, STEPS, WORDS, labels
+from benchmarks._chaos_worker import ACTS, WORDS, labels
 
 TAKEN_OVER_S = 12.0  # The lease, and two seconds.
 TAKES_OVER = ("kill", "freeze", "part", "unplug")
@@ -33,6 +33,7 @@ class Verdict:
     stale_writes_accepted: int = 0
     words_not_kept: int = 0
     steps_missing: int = 0
+    ended_otherwise: int = 0
     in_doubt: int = 0
     in_review_queue: int = 0
     wrongly_buried: int = 0
@@ -45,7 +46,7 @@ class Verdict:
         """Whether what must hold did; how long things took is judged by who knows how busy the machine was."""
         zeros = (
             self.lost, self.outcomes_twice, self.duplicate_keyed_effects, self.unkeyed_twice,
-            self.stale_writes_accepted, self.words_not_kept, self.steps_missing,
+            self.stale_writes_accepted, self.words_not_kept, self.steps_missing, self.ended_otherwise,
         )  # fmt: skip
         return not any(zeros) and self.in_doubt == self.in_review_queue
 
@@ -55,18 +56,32 @@ def lines(folder: Path, name: str) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def judged(app: App, ids: Sequence[str], folder: Path, log: list[Note], happened: list[Happened]) -> Verdict:
-    """`ids`: of the tasks, by number."""
-    verdict = Verdict()
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the outside world saw of each call: how often it was really made, and what agents were told of it."""
+
+    acts: dict[str, list[list[str]]]
+    told: dict[str, set[str]]
+
+
+def seen(folder: Path) -> Seen:
     acts: dict[str, list[list[str]]] = defaultdict(list)
     for line in lines(folder, ACTS):
         acts[line[0]].append(line)
     told: dict[str, set[str]] = defaultdict(set)
     for label, answer, _ in lines(folder, WORDS):
         told[label].add(answer)
+    return Seen(acts, told)
+
+
+def judged(
+    app: App, ids: Sequence[str], steps: int, outside: Seen, log: list[Note], happened: list[Happened]
+) -> Verdict:
+    """`ids`: of the tasks, by number."""
+    verdict = Verdict()
     doubtful: set[str] = set()
     for number, task_id in enumerate(ids):
-        doubtful |= _judge_task(verdict, app, number, task_id, acts, told)
+        doubtful |= _judge_task(verdict, app, labels(number, steps), task_id, outside)
     _judge_log(verdict, log, happened)
     queued = app.reviews.listing(ItemQuery(kinds=(Kind.IN_DOUBT,), limit=10 * len(ids)))
     verdict.in_doubt = len(doubtful)
@@ -75,9 +90,8 @@ def judged(app: App, ids: Sequence[str], folder: Path, log: list[Note], happened
 
 
 def _judge_task(
-    verdict: Verdict, app: App, number: int, task_id: str, acts: dict[str, list[list[str]]],
-    told: dict[str, set[str]],
-) -> set[str]:  # fmt: skip
+    verdict: Verdict, app: App, calls: Sequence[tuple[str, str]], task_id: str, outside: Seen
+) -> set[str]:
     """The effects of the task that are in doubt."""
     task = app.operations.task(task_id)
     steps = app.database.read_now(lambda tx: read_steps(tx, task_id))
@@ -96,15 +110,20 @@ def _judge_task(
         step.arguments["label"]: step.result for step in steps if step.kind == "tool" and step.arguments
     }
     answered = task.outcome is not None and task.outcome.value == "answered"
-    if answered and len(stored) + sum(step.name == "now" for step in steps) < STEPS:
+    if not answered and not doubtful:
+        verdict.ended_otherwise += 1
+        verdict.faults.append(f"{task_id} ended as {task.state} without a doubt: {task.why}")
+    if answered and len(stored) + sum(step.name == "now" for step in steps) <= len(calls):
         verdict.steps_missing += 1
         verdict.faults.append(f"{task_id} was answered with {len(stored)} calls on record")
-    for name, label in labels(number):
-        _judge_call(verdict, name, label, acts[label], done=answered)
-        kept = told[label] - {stored.get(label)}
+    for name, label in calls:
+        _judge_call(verdict, name, label, outside.acts[label], done=answered)
+        kept = outside.told[label] - {stored.get(label)}
         if kept:
             verdict.words_not_kept += 1
-            verdict.faults.append(f"{label}: told {sorted(told[label])}, on record {stored.get(label)}")
+            verdict.faults.append(
+                f"{label}: told {sorted(outside.told[label])}, on record {stored.get(label)}"
+            )
     return {row.id for row in doubtful}
 
 

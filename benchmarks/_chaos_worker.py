@@ -29,7 +29,6 @@ from airworthy.store import PostgresDatabase
 from airworthy.store.lease import Owner, process_born
 
 ACTS, WORDS, ENDS = "acts", "words", "ends"
-STEPS = 8
 CLONE_NEWNET = 0x40000000
 
 
@@ -44,6 +43,7 @@ class Spec:
     seed: int
     step_s: float
     concurrency: int
+    steps: int
     shift_s: float = 0.0
     own_clock: bool = False
     space: str = ""  # the network namespace
@@ -52,7 +52,7 @@ class Spec:
         return json.dumps(asdict(self))
 
 
-SPEC = Spec("", "", "", "", 0, 0.0, 1)  # What this process is, once it is one.
+SPEC = Spec("", "", "", "", 0, 0.0, 1, 8)  # What this process is, once it is one.
 
 
 def noted(file: str, *fields: object) -> None:
@@ -106,7 +106,7 @@ agent = Agent(
     Policy(
         agent="chaotic",
         purpose="Goes on, whatever breaks.",
-        limits=Limits(seconds=3600.0),
+        limits=Limits(seconds=3600.0, steps=1000, tool_calls=1000, off_track=1000, no_progress=1000),
         runtime=RuntimeRules(attempts_max=50),
         tools={"send": ToolRule(concurrency=64), "post": ToolRule(concurrency=64)},
         checks=ChecksRule(input=(), output=()),
@@ -119,18 +119,18 @@ def has_post(number: int) -> bool:
     return number % 2 == 0
 
 
-def labels(number: int) -> list[tuple[str, str]]:
-    """Of a task's calls: the tool, and what marks the call."""
+def labels(number: int, steps: int) -> list[tuple[str, str]]:
+    """Of a task's calls of tools: the tool, and what marks the call. One more step asks for the time."""
     tools = ["look", "send", "look", "post" if has_post(number) else "send", "look", "send", "look"]
-    return [(name, f"{number}/{at}-{name}") for at, name in enumerate(tools)]
+    return [(tools[at % len(tools)], f"{number}/{at}-{tools[at % len(tools)]}") for at in range(steps - 1)]
 
 
 @agent.task
 async def handle(run: Run) -> str:
     number = run.input["number"]
     tools = {"look": look, "send": send, "post": post}
-    for at, (name, label) in enumerate(labels(number)):
-        if at == 4:
+    for at, (name, label) in enumerate(labels(number, SPEC.steps)):
+        if at == SPEC.steps // 2:
             await run.now()
         answer = await run.tool(tools[name], label=label)
         noted(WORDS, label, answer, SPEC.owner)

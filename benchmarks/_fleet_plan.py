@@ -42,7 +42,7 @@ class Demand:
     tasks_per_day: float = 1000.0
     steps: int = 8
     model_s: float = 4.0
-    concurrency: int = 200
+    concurrency: int = 500
 
     @property
     def rate(self) -> float:
@@ -122,11 +122,13 @@ def planned(measured: Measured, costs: Costs, demand: Demand, pattern: Pattern, 
     quiet = waits(near, durations, workers, demand.concurrency)
     dying = waits(near, durations, workers, demand.concurrency, Death(0, at - start))
     each_workers = math.ceil(workers / databases)
+    # Workers are counted by places too: each more takes its turn, and shares its batches with fewer tasks.
+    inside = at_rate(costs, demand, each_rate, math.ceil(needed / databases), seed)
     database_s = costs.database.of(demand.steps, inside.batches_per_task)
     return Plan(
         demand=demand, pattern=pattern.name, peak_rate=peak_rate, active_most=quiet.active_most, workers=workers,
         bound_by="places" if by_places >= by_python * databases else "python", databases=databases,
-        python_used=inside.python_used * by_python * databases / needed,
+        python_used=inside.python_used,
         database_cores=(each_rate * database_s + each_workers * (measured.idle_database_cores or 0.0))
         / DATABASE_USED_MAX,
         lock_used=each_rate * costs.serial_s(demand.steps, 0.0) + each_workers * _upkeep(measured, costs),

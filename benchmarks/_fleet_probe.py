@@ -41,17 +41,17 @@ class Order:
 
 # The first four calibrate the model; the others are what it has to foresee.
 ORDERS = (
-    Order(1, 1, 2, 0, 150),
-    Order(1, 1, 8, 0, 100),
-    Order(1, 50, 2, 0, 600),
-    Order(1, 50, 8, 0, 500),
-    Order(1, 50, 16, 0, 400),
-    Order(1, 10, 8, 0, 400),
-    Order(2, 50, 8, 0, 600),
-    Order(4, 50, 8, 0, 800),
-    Order(2, 50, 16, 0, 500),
-    Order(1, 100, 8, 100, 500),
-    Order(4, 1, 8, 0, 200),
+    Order(1, 1, 2, 0, 450),
+    Order(1, 1, 8, 0, 300),
+    Order(1, 50, 2, 0, 2000),
+    Order(1, 50, 8, 0, 1500),
+    Order(1, 50, 16, 0, 1000),
+    Order(1, 10, 8, 0, 1000),
+    Order(2, 50, 8, 0, 2000),
+    Order(4, 50, 8, 0, 2400),
+    Order(2, 50, 16, 0, 1400),
+    Order(1, 100, 8, 100, 1000),
+    Order(4, 1, 8, 0, 600),
 )
 
 

@@ -1,6 +1,6 @@
 """Four workers, one PostgreSQL, and everything that breaks: whether all that is promised still holds at the end.
 
-`python -m benchmarks.chaos [--tasks N] [--steps-s S] [--workers N] [--seconds S] [--seed N] [--kinds a,b] [--short]`
+`python -m benchmarks.chaos [--tasks N] [--steps N] [--workers N] [--seconds S] [--seed N] [--kinds a,b] [--short]`
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks import _chaos_fleet as fleet
 from benchmarks import pg_server
 from benchmarks._chaos_audit import install, named, notes
 from benchmarks._chaos_fleet import Fleet, Happened, Maker, Place
-from benchmarks._chaos_verdict import OUTAGES, Verdict, judged, lines
+from benchmarks._chaos_verdict import OUTAGES, Verdict, judged, lines, seen
 from benchmarks._chaos_worker import ENDS, Spec, agent
 from benchmarks._wire import Wire
 
@@ -46,6 +46,7 @@ class Plan:
     """`step_s`: how long a call takes on average. `gap_s`: between one thing that happens and the next."""
 
     tasks: int = 2000
+    steps: int = 8
     workers: int = 4
     seconds: float = 300.0
     step_s: float = 0.5
@@ -82,7 +83,7 @@ class Chaos:
         while time.monotonic() < ends_s or began < self.plan.least:
             time.sleep(chance.uniform(*self.plan.gap_s))
             if not bag:
-                bag = [kind for kind in self.plan.kinds if kind != "clock"]
+                bag = [kind for kind in self.plan.kinds if kind != "clock"] or ["nothing"]
                 chance.shuffle(bag)
             began += self._one(bag.pop(), chance)
         for thread in self._threads:
@@ -94,6 +95,8 @@ class Chaos:
             if self.server is not None:
                 self._outage(kind, chance.uniform(0.2, 4.0))
             return self.server is not None
+        if kind == "nothing":
+            return True
         places = [place for place in self.places if kind != "unplug" or place.spec.space]
         if not places:
             return False
@@ -193,7 +196,7 @@ def run(
     (folder / "log.json").write_text(
         json.dumps([[asdict(note) for note in log], [asdict(each) for each in chaos.happened]])
     )
-    verdict = judged(app, ids, folder, log, chaos.happened)
+    verdict = judged(app, ids, plan.steps, seen(folder), log, chaos.happened)
     database.close()
     ends = lines(folder, ENDS)
     details = {
@@ -229,7 +232,7 @@ def _place(plan: Plan, url: str, folder: Path, number: int, maker: Maker) -> Ite
         else contextlib.nullcontext(("", ""))
     )
     spec = Spec(
-        url="", folder=str(folder), name=name, owner="", seed=plan.seed, step_s=plan.step_s,
+        url="", folder=str(folder), name=name, owner="", seed=plan.seed, step_s=plan.step_s, steps=plan.steps,
         concurrency=plan.concurrency, shift_s=shift_s, own_clock=plan.own_clock,
     )  # fmt: skip
     with apart as (space, host), Wire(url, host=host or "127.0.0.1") as wire:
@@ -253,6 +256,7 @@ def _asked(words: Sequence[str]) -> tuple[Plan, str | None]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos")
     parser.add_argument("--short", action="store_true", help="120 tasks in half a minute")
     parser.add_argument("--tasks", type=int)
+    parser.add_argument("--steps", type=int, help="of a task")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--seconds", type=float, help="for so long things happen")
     parser.add_argument("--step-s", dest="step_s", type=float, help="how long a call takes on average")
@@ -291,9 +295,9 @@ def main(words: Sequence[str]) -> int:
 
         with psycopg.connect(f"{server.url}postgres", autocommit=True) as raw:
             raw.execute("CREATE DATABASE chaos")
-        seen = Path(keep or folder)
-        seen.mkdir(parents=True, exist_ok=True)
-        verdict, details = run(plan, f"{server.url}chaos", seen, server, tell)
+        kept = Path(keep or folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        verdict, details = run(plan, f"{server.url}chaos", kept, server, tell)
     for fault in verdict.faults:
         print(fault)
     print(json.dumps(figures(verdict, plan, details)))

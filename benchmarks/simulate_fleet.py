@@ -78,7 +78,7 @@ def _said() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the recorded arrivals")
     parser.add_argument("--tasks-per-day", type=float, default=1000.0, help="of each agent")
     parser.add_argument("--steps", type=int, default=8, help="of each task")
-    parser.add_argument("--concurrency", type=int, default=200, help="tasks that a worker holds at once")
+    parser.add_argument("--concurrency", type=int, default=500, help="tasks that a worker holds at once")
     parser.add_argument("--page", type=Path, help="a page whose marked tables are written anew")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,6 +92,9 @@ class Quiet:
 
     def read_now(self, query: Callable[[Tx], T]) -> T:
         raise AssertionError
+
+    def listen(self, topics: Iterable[str], heard: Callable[[str], None]) -> None:
+        return None
 
     def close(self) -> None:
         return

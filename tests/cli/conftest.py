@@ -112,7 +112,7 @@ def make_folder(folder: Path, *, agent: str = AGENT, policy: str = POLICY) -> Pa
 
 @pytest.fixture(autouse=True)
 def _commands_have_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for_commands(tmp_path, monkeypatch)
+    for_commands(tmp_path / "work", monkeypatch)
 
 
 @pytest.fixture
@@ -130,6 +130,8 @@ def airworthy(
     monkeypatch.setenv("AIRWORTHY_USER", "dana")
 
     def call(*arguments: str) -> Said:
+        if "-C" in arguments:  # Another folder, another database.
+            for_commands(Path(arguments[arguments.index("-C") + 1]), monkeypatch)
         capsys.readouterr()
         code = main.execute(arguments)
         out, err = capsys.readouterr()

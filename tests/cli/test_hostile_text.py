@@ -38,9 +38,14 @@ def poisoned(tx: Tx) -> None:
     tx.execute("UPDATE effects SET note = ?, decided_by = ?, recipient = ?, tool = ?", (EVIL,) * 4)
     tx.execute("UPDATE review_items SET to_team = ?, assigned = ?, note = ?", (EVIL,) * 3)
     tx.execute("UPDATE tasks SET session = ?, user_id = ?, waiting_for = ?", (EVIL,) * 3)
-    columns = tx.rows("SELECT name, type FROM pragma_table_info('mcp_tools')")
+    columns = tx.rows(
+        "SELECT name, type FROM pragma_table_info('mcp_tools')"
+        if tx.dialect == "sqlite"
+        else "SELECT column_name, udt_name FROM information_schema.columns WHERE table_name = 'mcp_tools'"
+        " ORDER BY ordinal_position"
+    )
     # Whatever is text there: the rest of the row is of no account for how it is shown.
-    pin = {name: EVIL if type_ in ("VARCHAR", "TEXT") else 1 for name, type_ in columns}
+    pin = {name: EVIL if type_.upper() in ("VARCHAR", "TEXT") else 1 for name, type_ in columns}
     tx.execute(f"INSERT INTO mcp_tools VALUES ({', '.join('?' for _ in pin)})", tuple(pin.values()))
 
 

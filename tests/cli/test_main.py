@@ -165,6 +165,7 @@ def test_a_worker_that_stopped_over_its_store_exits_as_the_store_failed() -> Non
     assert exit_of(WorkerStopped("stopped")) == Exit.USAGE
 
 
+@pytest.mark.sqlite("a file may be missing")
 def test_an_error_is_told_in_words_with_its_mend_and_no_traceback(airworthy: Airworthy) -> None:
     said = airworthy("task", "list")
 
@@ -176,7 +177,7 @@ def test_an_error_is_told_in_words_with_its_mend_and_no_traceback(airworthy: Air
 
 
 def test_debug_shows_the_traceback(airworthy: Airworthy) -> None:
-    assert "Traceback" in airworthy("--debug", "task", "list").err
+    assert "Traceback" in airworthy("--debug", "task", "show", "tsk_none").err
 
 
 def test_an_unexpected_error_is_short_and_says_how_to_see_more(

@@ -52,6 +52,7 @@ def rows(database: Database) -> dict[str, int]:
             "commits",
             "owners",
             "claims",
+            "sweeps",
             "texts",
             "audit",
             "audit_head",

@@ -9,7 +9,6 @@ from airworthy.recorder.holdings import Holding, Whose, bound, change, tables_of
 from airworthy.store import Database, Tx
 from tests.database import lasting, migrated
 
-
 _COLUMNS = {
     "sqlite": "SELECT name FROM pragma_table_info(?)",
     "postgresql": "SELECT column_name FROM information_schema.columns WHERE table_name = ?",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airworthy.app.build import opened, worker
-from airworthy.app.config import Config
+from airworthy.app.config import load_config
 from airworthy.policy import load_policy
 from airworthy.runtime import Agent, TaskQuery
 from airworthy.tools import EffectState
@@ -87,7 +87,7 @@ def test_kill_9_in_the_middle_of_an_act_leaves_it_in_doubt_and_nobody_repeats_it
         ran.append("ran")
         return "done"
 
-    with opened(Config(tmp_path), [agent]) as app:
+    with opened(load_config(tmp_path), [agent]) as app:
         import asyncio
 
         asyncio.run(worker(app, [agent], concurrency=4).run(until_idle=True))

@@ -144,20 +144,20 @@ MUTANTS = (
     mutant(
         "what was started is left so at the end",
         LIFECYCLE,
-        "if outbox.doubt_started(tx, task.id, now_us):",
+        "if outbox.doubt_started(tx, task_id, now_us):",
         "if False:",
     ),
     mutant(
         "its step is left as started",
         LIFECYCLE,
-        "            doubt_started(tx, task.id)\n",
-        "            pass\n",
+        "        doubt_started(tx, task_id)\n",
+        "        pass\n",
     ),
     # What the index of traces says of it.
     mutant(
         "a task opened again stays in the sums",
         OURS,
-        "        _count(tx, task_id, row, times=-1)\n",
+        "        _count(tx, row, found, times=-1)\n",
         "        pass\n",
     ),
     mutant(

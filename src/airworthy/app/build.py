@@ -225,12 +225,12 @@ def worker(
         app.database, desks, app.clock, app.ids, owner=owner, payloads=app.payloads, concurrency=concurrency
     )
     made.presence.readable = readable(app)
+    made.engine = engine_of(app.database, app.engine)
     if chores:
         # Late: chores know half of the house, and most commands start no worker.
         from airworthy.app.chores import chores_of
 
-        made.engine = engine_of(app.database, app.engine)
-    made.chores = chores_of(app, agents)
+        made.chores = chores_of(app, agents)
     return made
 
 

@@ -182,7 +182,7 @@ async def _keep_reviews(app: App, policy: Policy) -> None:
 
 def _dial(app: App, policy: Policy, behind: Behind, tell: Callable[[str], None]) -> Dial:
     if behind.command:
-        return StdioDial(behind.command, _environment(policy), tell)
+        return StdioDial(behind.command, _environment(policy, app.database.dialect), tell)
     return HttpDial(behind.url, lambda: _client(behind), app.clock, tell)
 
 
@@ -201,9 +201,13 @@ def _client(behind: Behind) -> "httpx.AsyncClient":
     )
 
 
-def _environment(policy: Policy) -> dict[str, str]:
-    """The server gets what this process was given, but for what is ours: the keys to models, and our settings."""
+def _environment(policy: Policy, dialect: str) -> dict[str, str]:
+    """The server gets what this process was given, but for what is ours: the keys to models and to the database, and
+    our settings.
+    """
     ours = {rule.key_variable for rule in policy.models}
+    if dialect == "postgresql":
+        ours |= {"PGPASSWORD", "PGPASSFILE"}
     return {
         name: value for name, value in environment().items() if name not in ours and not name.startswith(OURS)
     }

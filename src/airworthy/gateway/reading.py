@@ -100,7 +100,7 @@ def calls(tx: Tx, query: CallQuery) -> list[CallRow]:
         if value
     ]  # fmt: skip
     if query.key:
-        wanted.append(("substr(key_id, 1, ?) = ?", (len(query.key), query.key)))
+        wanted.append(("substr(key_id, 1, CAST(? AS INTEGER)) = ?", (len(query.key), query.key)))
     if query.model:
         wanted.append(("(asked = ? OR model = ? OR answered = ?)", (query.model,) * 3))
     if query.code:

@@ -188,7 +188,7 @@ def before(tx: Tx, agent: str, named: str) -> Stored | None:
         row = tx.row(f"{base} AND verdict = ?{newest}", (*start, Verdict.GO.value))
     else:
         row = tx.row(f"{base} AND id = ?", (*start, named)) or tx.row(
-            f'{base} AND substr("release", 1, ?) = ?{newest}', (*start, len(named), named)
+            f'{base} AND substr("release", 1, CAST(? AS INTEGER)) = ?{newest}', (*start, len(named), named)
         )
     return None if row is None else _stored(row)
 

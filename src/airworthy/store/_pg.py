@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airworthy.core.ids import process_nonce
 from airworthy.store import _pg_many
 from airworthy.store._pg_errors import Server, not_installed, translated
+from airworthy.store._pg_queue import Queue
 from airworthy.store._pg_wait import connection_class
 from airworthy.store._pg_wire import Answer, Wire
 from airworthy.store.database import Row, StoreBusy, StoreError
@@ -61,7 +62,7 @@ class Connection:
         self._settings = settings
         self._raw: psycopg.Connection[Row] | None = None
         self._down = False
-        self._queued: list[tuple[str, Sequence[Any]]] = []
+        self._queued = Queue()
         self._wire: Wire | None = None
         self._tally = Tally()
 
@@ -131,7 +132,7 @@ class Connection:
     # --- statements ---
 
     def put(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self._queued.append((sql, params))
+        self._queued.add(sql, params)
 
     def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
         self._tally.add(sql, key, amounts)
@@ -148,7 +149,8 @@ class Connection:
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         copy = _pg_many.copying(sql) if len(rows) >= _pg_many.COPIED_MIN else None
         if copy is None:
-            self._queued.extend(_pg_many.in_order(sql, rows))
+            for each, values in _pg_many.in_order(sql, rows):
+                self._queued.add(each, values)
         else:
             self.flush()
             assert self._raw is not None, "begin first"
@@ -169,12 +171,11 @@ class Connection:
     def _run(self, sql: str | None, params: Sequence[Any]) -> Answer:
         """What was put, and then this, in one journey; the answer is that of the last."""
         assert self._wire is not None, "begin first"
-        queued, self._queued = self._queued, []
         try:
-            if queued:
-                return self._wire.together(queued if sql is None else [*queued, (sql, params)])
-            assert sql is not None
-            return self._wire.one(sql, params)
+            if sql is not None and (not self._queued or self._queued.lets_pass(sql)):
+                return self._wire.one(sql, params)
+            queued = self._queued.taken()
+            return self._wire.together(queued if sql is None else [*queued, (sql, params)])
         except imported().Error as error:
             raise self._told(error) from error
 
@@ -200,7 +201,7 @@ class Connection:
 
     def rollback(self) -> None:
         self._tally.clear()
-        began = any(sql.startswith("BEGIN") for sql, _ in self._queued)
+        began = any(sql.startswith("BEGIN") for sql, _ in self._queued.statements)
         self._queued.clear()
         if not began and self.in_transaction:
             try:
@@ -216,9 +217,8 @@ class Connection:
 
     def rollback_to(self) -> None:
         self._tally.clear()
-        if ("SAVEPOINT one", ()) in self._queued:
-            # Nothing since has been sent; what was queued before it still has to be.
-            del self._queued[self._queued.index(("SAVEPOINT one", ())) :]
+        # If nothing since has been sent, what was queued before it still has to be.
+        if self._queued.cut(("SAVEPOINT one", ())):
             return
         self._queued.clear()
         self._run("ROLLBACK TO SAVEPOINT one", ())

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.store import _pg_wait
-from airworthy.store._pg_types import bound, loaders_of
+from airworthy.store._pg_queue import told_by_columns
+from airworthy.store._pg_types import Bound, bound, loaders_of
 from airworthy.store.database import Row
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Wire:
         if not params:
             pgconn.send_query_params(sql.encode(), None)
             return Answer(self._only())
-        values = bound(params)
+        values = _bound(sql, params)
         name = self._names.get((sql, values.types))
         if name is None:
             name = self._fresh()
@@ -116,7 +117,7 @@ class Wire:
         if not params:
             self._pgconn.send_query_params(sql.encode(), None)
             return 1
-        values = bound(params)
+        values = _bound(sql, params)
         key = (sql, values.types)
         name = self._names.get(key)
         fresh = name is None
@@ -174,6 +175,12 @@ class Wire:
         """They may not have been prepared, because something before them failed."""
         for each in names:
             self._names.pop(each, None)
+
+
+def _bound(sql: str, params: Sequence[Any]) -> Bound:
+    values = bound(params)
+    # One statement for all rows, whichever of them has a NULL where.
+    return values._replace(types=()) if told_by_columns(sql) else values
 
 
 @lru_cache(maxsize=4096)

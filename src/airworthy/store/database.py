@@ -117,7 +117,7 @@ def ids_alike(tx: Tx, table: str, part: str, chars_min: int, limit: int) -> list
         f"SELECT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", (part, part + "~", limit)
     )
     ends = tx.rows(
-        f"SELECT id FROM {table} WHERE substr(id, length(id) + 1 - ?) = ? ORDER BY id DESC LIMIT ?",
+        f"SELECT id FROM {table} WHERE substr(id, length(id) + 1 - CAST(? AS INTEGER)) = ? ORDER BY id DESC LIMIT ?",
         (len(part), part, limit),
     )
     return [row[0] for row in begins or ends]

@@ -357,25 +357,20 @@ def _number_on(tx: Tx, table: Table) -> None:
 
 
 class Pace:
-    """Rows a second over the last while; begins anew with each phase."""
-
-    WINDOW_S: Final = 10.0
+    """Rows a second since a phase began."""
 
     def __init__(self) -> None:
         self._phase = ""
-        self._seen: list[tuple[float, int]] = []
+        self._began = (0.0, 0)
         self._line_s: float | None = None
 
     def heard(self, phase: str, rows: int) -> float:
         """Rows a second; 0 until there is something to say."""
         now_s = time.monotonic()
         if phase != self._phase:
-            self._phase, self._seen = phase, []
-        self._seen.append((now_s, rows))
-        while self._seen[0][0] < now_s - self.WINDOW_S and len(self._seen) > 2:
-            self._seen.pop(0)
-        (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
-        return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
+            self._phase, self._began = phase, (now_s, rows)
+        began_s, before = self._began
+        return (rows - before) / (now_s - began_s) if now_s > began_s else 0.0
 
     def due(self, every_s: float) -> bool:
         """Whether so long has gone by since it last was."""

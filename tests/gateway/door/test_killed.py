@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from airworthy.app.config import DATABASE_VARIABLE
 from airworthy.gateway.budget import Standing, standing
 from airworthy.gateway.simulator import FaultPlan, Simulator, serving
-from tests.database import DATABASE_VARIABLE, for_commands, opened
+from tests.database import for_commands, opened
 from tests.gateway.server.whole import LARGE, PRICES
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]

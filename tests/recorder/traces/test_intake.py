@@ -12,32 +12,28 @@ from airworthy.recorder.traces.intake import COMMIT_SPANS_MAX, Intake, IntakeBou
 from airworthy.recorder.traces.read import intake_counts
 from airworthy.recorder.traces.write import Written
 from airworthy.store import StoreBusy, StoreFull, Tx
+from tests.database import Before
 from tests.recorder.traces import kit
 from tests.recorder.traces.kit import NOON_US, span, store
 
 T = TypeVar("T")
 
 
-class Gated:
+class Gated(Before):
     """A store whose writes wait until they are let through, or fail."""
 
-    dialect = "sqlite"
-
     def __init__(self) -> None:
-        self.inner = store()
+        super().__init__(store())
         self.open = asyncio.Event()
         self.error: Exception | None = None
         self.commits = 0
 
-    async def write(self, op: Callable[[Tx], T], *, fence: Any = None) -> T:
+    async def write(self, op: Callable[[Tx], T], *, fence: Any = None, beside: bool = False) -> T:
         await self.open.wait()
         if self.error is not None:
             raise self.error
         self.commits += 1
         return self.inner.write_now(op)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 def batch(number: int, spans: int = 1) -> Batch:

@@ -172,7 +172,7 @@ async def test_pins_survive_a_new_release() -> None:
     """A policy that is approved anew says nothing about what a server claims since."""
     async with proxy(ACTS) as house:
         await house.session().ask("tools/list")
-    again = proxy({**ACTS, "write_file": ToolRule(effect="write", timeout_s=3)}, database=house.app.database)  # type: ignore[arg-type]
+    again = proxy({**ACTS, "write_file": ToolRule(effect="write", timeout_s=3)}, database=house.app.database)
     again.server.tools = [READ, CHANGED]
     async with again:
         assert "changed since" in await again.session().said("write_file", path="a")
