@@ -13,7 +13,7 @@ from airworthy.recorder.traces import days
 from airworthy.store.migrate import create_all
 
 if TYPE_CHECKING:
-    from sqlalchemy import MetaData
+    from sqlalchemy import MetaData, Table
 
 
 def traces(dialect: str) -> Sequence[str]:
@@ -65,18 +65,7 @@ def _traces(metadata: "MetaData", *, short: bool) -> None:
         Column("heard", LargeBinary),
         sqlite_with_rowid=False,
     )
-    # Holds all that a row is asked for in a list, so that no row is read for it.
-    asked = (
-        made.c.duration_us,
-        made.c.cost_nano,
-        made.c.steps,
-        made.c.errors,
-        made.c.unpriced,
-        made.c.origin,
-    )
-    # An entry of an index of PostgreSQL has 2,704 bytes at most, so there it holds no text from outside.
-    texts = () if short else (made.c.agent, made.c.outcome)
-    Index("traces_by_time", made.c.at_us, made.c.id, *asked, *texts)
+    _by_time(made, short=short)
     # A trace from elsewhere has its trace id for an id; a task is looked for by it when its own spans come in.
     ours = text("origin = 'task'")
     Index("traces_of_tasks", made.c.trace_id, unique=True, sqlite_where=ours, postgresql_where=ours)
@@ -94,6 +83,23 @@ def _facets(metadata: "MetaData") -> None:
         Column("ref", String, primary_key=True),
         sqlite_with_rowid=False,
     )
+
+
+def _by_time(made: "Table", *, short: bool) -> None:
+    # Holds all that a row is asked for in a list, so that no row is read for it.
+    from sqlalchemy import Index
+
+    asked = (
+        made.c.duration_us,
+        made.c.cost_nano,
+        made.c.steps,
+        made.c.errors,
+        made.c.unpriced,
+        made.c.origin,
+    )
+    # An entry of an index of PostgreSQL has 2,704 bytes at most, so there it holds no text from outside.
+    texts = () if short else (made.c.agent, made.c.outcome)
+    Index("traces_by_time", made.c.at_us, made.c.id, *asked, *texts)
 
 
 def _spans(metadata: "MetaData", *, parted: bool) -> None:
