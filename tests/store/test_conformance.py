@@ -336,6 +336,23 @@ async def test_what_is_answered_is_stored_though_an_operation_kept_its_error_to_
     assert ids(database) == [1, *([2] if done[1] == "stored" else []), 3]
 
 
+def test_an_error_does_not_quote_the_rows_it_is_about(database: Database) -> None:
+    rows = [(number, f"secret {number}") for number in range(40)]
+
+    for op in (
+        lambda tx: tx.execute("INSERT INTO notes (id, words) VALUES (NULL, ?), (1, NULL)", ("secret",)),
+        lambda tx: tx.many("INSERT INTO notes (id, words) VALUES (?, ?)", [*rows, (50, None)]),
+        lambda tx: tx.many(
+            "INSERT INTO notes (words, id) VALUES (?, ?)",
+            [*((words, number) for number, words in rows), ("secret", 3)],
+        ),
+    ):
+        with pytest.raises(StoreError) as refused:
+            database.write_now(op)
+
+        assert "secret" not in str(refused.value)
+
+
 def test_no_number_is_null(database: Database) -> None:
     database.write_now(
         lambda tx: tx.execute("CREATE TABLE shares (id INTEGER PRIMARY KEY, share DOUBLE PRECISION)")
