@@ -163,7 +163,9 @@ def _judge_log(verdict: Verdict, log: list[Note], happened: list[Happened]) -> N
     _sum_up(verdict.takeover_s)
     for each in outages:
         after = (note.at_s for note in log if note.what == "step" and note.at_s > each.to_s)
-        _add(verdict.recovery_s, each.kind, next(after, float("inf")) - each.to_s)
+        first_s = next(after, None)
+        if first_s is not None:  # There was still something to do.
+            _add(verdict.recovery_s, each.kind, first_s - each.to_s)
     _sum_up(verdict.recovery_s)
 
 

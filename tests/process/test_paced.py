@@ -27,8 +27,8 @@ USERS_AT_FIRST, USERS = 3, 7
 LOOKS = "CREATE TABLE looks (run BIGINT, began_us BIGINT, under_way BIGINT, of_user BIGINT)"
 LOOK = (
     "INSERT INTO looks SELECT NEW.run, NEW.run_started_us, COUNT(*),"
-    " SUM(CASE WHEN t.user_id = NEW.user_id THEN 1 ELSE 0 END)"
-    " FROM tasks t JOIN claims c ON c.name = t.id WHERE c.owner IS NOT NULL AND t.state = 'running';"
+    " SUM(CASE WHEN t.user_id = NEW.user_id THEN 1 ELSE 0 END) FROM tasks t"
+    " JOIN claims c ON c.name = t.id WHERE c.owner IS NOT NULL AND t.state = 'running';"
 )
 SPIED = (
     "CREATE TRIGGER spy AFTER UPDATE OF state ON tasks FOR EACH ROW WHEN (NEW.state = 'running')"

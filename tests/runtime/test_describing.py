@@ -13,6 +13,7 @@ from airworthy.runtime import Run, State, describing
 from airworthy.runtime.describing import describe
 from airworthy.store import Tx
 from airworthy.tools import EffectState, Permanent, tool
+from tests.recorder.traces import kit
 from tests.runtime.kit import Bench, bench
 from tests.simulation.index import untrue
 
@@ -42,20 +43,12 @@ async def described(world: Bench) -> None:
 
 
 def found(world: Bench, words: str) -> list[str]:
-    def query(tx: Tx) -> list[str]:
-        return [row[0] for row in tx.rows(
-            "SELECT DISTINCT docs.ref FROM texts JOIN docs ON docs.id = texts.rowid WHERE texts MATCH ?", (words,)
-        )]  # fmt: skip
-
-    return world.app.database.read_now(query)
+    return list(dict.fromkeys(kit.words(world.app.database, words)))
 
 
 def indexed(world: Bench, word: str) -> int:
     """Entries with this word, whether or not anything says whose they are."""
-    rows = world.app.database.read_now(
-        lambda tx: tx.rows("SELECT rowid FROM texts WHERE texts MATCH ?", (word,))
-    )
-    return len(rows)
+    return len(kit.entries(world.app.database, word))
 
 
 def differences(world: Bench, *task_ids: str) -> list[str]:

@@ -1,7 +1,7 @@
 """What every engine owes the runtime: "advance task X, not before T", at least once, in the caller's transaction."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +11,7 @@ from airworthy.runtime.admission.queue import wake_id
 from airworthy.runtime.engine import EmbeddedEngine, Engine, PostgresEngine
 from airworthy.runtime.engine_procrastinate import ProcrastinateEngine
 from airworthy.store import Database, MemoryDatabase, Tx, migrate
-from tests.database import Rehearsal, end_test
+from tests.database import Rehearsal, lasting
 
 ENGINES: dict[str, tuple[Callable[[], Database], Callable[[], Engine]]] = {
     "embedded on sqlite": (MemoryDatabase, EmbeddedEngine),
@@ -47,18 +47,17 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def houses() -> Iterator[dict[str, House]]:
+def houses() -> dict[str, House]:
     """Made once: procrastinate's tables take a fifth of a second."""
-    made: dict[str, House] = {}
-    yield made
-    end_test()
+    return {}
 
 
 @pytest.fixture(params=sorted(ENGINES))
 def house(request: pytest.FixtureRequest, houses: dict[str, House]) -> House:
     open_, engine = ENGINES[request.param]
     if request.param not in houses:
-        database = open_()
+        with lasting():
+            database = open_()
         if isinstance(database, MemoryDatabase):
             migrate(database, MIGRATIONS)
         engine().prepare(database)

@@ -105,7 +105,12 @@ MUTANTS = (
     mutant(
         "claims of the dead without a grave are kept", LEASE, "owner NOT IN (SELECT id FROM owners)", "1 = 0"
     ),
-    mutant("the dead are not buried", LEASE, "if (expires_us < now_us and owner_id != here.id)", "if False"),
+    mutant(
+        "the dead are not buried",
+        LEASE,
+        "if expires_us < now_us or (host and host == here.host and Neighbour(pid, born).gone())",
+        "if False",
+    ),
     # Acting: intent, act, result.
     mutant(
         "no intent before the act",

@@ -240,8 +240,8 @@ def test_of_many_rows_those_that_are_there_stay_as_they_are(database: Database) 
     database.write_now(lambda tx: tx.many(insert, [(7, "first"), (7, "again")]))
     database.write_now(lambda tx: tx.many(insert, [(number % 150, "later") for number in range(200)]))
 
-    stored = database.read_now(lambda tx: tx.rows("SELECT id, words FROM notes"))
-    assert dict(stored) == {number: "first" if number == 7 else "later" for number in range(150)}
+    stored: dict[int, str] = database.read_now(lambda tx: dict(tx.rows("SELECT id, words FROM notes")))
+    assert stored == {number: "first" if number == 7 else "later" for number in range(150)}
 
 
 def test_many_rows_of_which_one_cannot_be_stored_are_none(database: Database) -> None:

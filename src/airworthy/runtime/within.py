@@ -36,7 +36,7 @@ from airworthy.tools import EffectRow, EffectState, Tool, outbox
 AGENTLESS: Final[Mapping[str, frozenset[str]]] = {
     "Operations": frozenset({"hand_over", "hand_over_in_loop"}),
     "Reviews": frozenset({
-        "with_agents", "with_people", "with_policy", "check_command", "keep_up", "keep",
+        "with_agents", "with_people", "with_engine", "with_policy", "check_command", "keep_up", "keep",
         "approve", "edit", "reject", "answer", "reopen", "hold", "settle", "assign",  # All of them by `_decide`.
     }),
     "Afterwards": frozenset({"linked", "tell", "tell_all"}),  # A link is its own word; the others go by `_put`.

@@ -140,20 +140,24 @@ class Wire:
         return next((each for each in found if each.status == FATAL), found[-1])
 
     def _answer(self) -> "PGresult":
-        result = self._next()
-        assert result is not None, "an answer was missing"
-        assert self._next() is None, "an answer too many"
+        result = self._there()
+        if self._next() is not None:
+            raise _lost("gave an answer too many")
         return result
 
     def _synced(self) -> None:
+        self._there()
+
+    def _there(self) -> "PGresult":
         result = self._next()
-        assert result is not None, "the end of a pipeline was missing"
+        if result is None:
+            raise _lost("ended before it had answered")
+        return result
 
     def _next(self) -> "PGresult | None":
         pgconn = self._pgconn
-        while (
-            pgconn.is_busy()
-        ):  # Waited for here: the driver's own wait would hold every thread of this process.
+        # Waited for here: the driver's own wait would hold every thread of this process.
+        while pgconn.is_busy():
             _await(pgconn, select.POLLIN)
             pgconn.consume_input()
         return pgconn.get_result()
@@ -209,14 +213,12 @@ IN_ERROR: Final = 3  # PQTRANS_INERROR
 
 def _checked(result: "PGresult") -> "PGresult":
     if result.status in (FATAL, ABORTED):
-        from psycopg import OperationalError
         from psycopg.errors import error_from_result
         from psycopg.pq import DiagnosticField
 
-        if not result.error_field(
-            DiagnosticField.SQLSTATE
-        ):  # It is libpq that speaks: the connection is gone.
-            raise OperationalError(result.error_message.decode("utf-8", "replace"))
+        # Without a code it is libpq that speaks: the connection is gone.
+        if not result.error_field(DiagnosticField.SQLSTATE):
+            raise _lost(f"was lost: {result.error_message.decode('utf-8', 'replace')}")
         raise error_from_result(result)
     return result
 
@@ -225,6 +227,10 @@ def _await(pgconn: "PGconn", events: int) -> None:
     poll = select.poll()
     poll.register(pgconn.socket, events)
     if not poll.poll(_pg_wait.SILENCE_S_MAX * 1000):
-        from psycopg import OperationalError
+        raise _lost(f"was silent for {_pg_wait.SILENCE_S_MAX:g} s")
 
-        raise OperationalError(f"the server was silent for {_pg_wait.SILENCE_S_MAX:g} s")
+
+def _lost(what: str) -> Exception:
+    from psycopg import OperationalError
+
+    return OperationalError(f"the connection to the server {what}")

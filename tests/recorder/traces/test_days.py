@@ -1,6 +1,7 @@
 """On PostgreSQL a day of spans, payloads and words is a part of its table, made when needed, and dropped whole."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_day_is_made_when_its_first_span_comes_and_what_is_older_than_all_lies
 
     assert here(database) == [FIRST, FIRST + 1]
     for trace in (TRACE, OTHER, THIRD):
-        page = database.read_now(lambda tx, trace=trace: spans_of(tx, trace))
+        page = database.read_now(partial(spans_of, trace_id=trace))
         assert [one.payload is not None for one in page.spans] == [True]
     assert kit.words(database, "alpha") == [OTHER, TRACE, THIRD]
 

@@ -21,6 +21,7 @@ def traces(dialect: str) -> Sequence[str]:
 
     metadata = MetaData()
     _traces(metadata, short=dialect == "postgresql")
+    _facets(metadata)
     _spans(metadata, parted=dialect == "postgresql")
     _rollups(metadata, short=dialect == "postgresql")
     return [*create_all(metadata, dialect), *_texts(dialect), *days.first(dialect)]
@@ -68,6 +69,11 @@ def _traces(metadata: "MetaData", *, short: bool) -> None:
     # A trace from elsewhere has its trace id for an id; a task is looked for by it when its own spans come in.
     ours = text("origin = 'task'")
     Index("traces_of_tasks", made.c.trace_id, unique=True, sqlite_where=ours, postgresql_where=ours)
+
+
+def _facets(metadata: "MetaData") -> None:
+    from sqlalchemy import BigInteger, Column, String, Table
+
     Table(
         "facets",
         metadata,
