@@ -41,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--databases-only", action="store_true", help="Leave out files of tests that reach no database."
     )
+    parser.addoption(
+        "--variants", type=int, default=0, help="Of a test with many parameters, only so many, spread evenly."
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -64,7 +67,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     database.end_session()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    variants = config.getoption("--variants")
+    if variants:
+        items[:] = _thinned(items, variants)
     if not database.ON_POSTGRES:
         return
     for item in items:
@@ -72,6 +78,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if about is not None:
             (why,) = about.args
             item.add_marker(pytest.mark.skip(reason=f"is about the SQLite file: {why}"))
+
+
+def _thinned(items: list[pytest.Item], variants: int) -> list[pytest.Item]:
+    of_test: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        of_test.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept: list[pytest.Item] = []
+    for alike in of_test.values():
+        few = min(variants, len(alike))
+        kept += [alike[place * len(alike) // few] for place in range(few)]
+    return kept
 
 
 @pytest.fixture(autouse=database.ON_POSTGRES)

@@ -142,6 +142,7 @@ def test_a_time_ago_is_counted_from_now(airworthy: Airworthy, ids: list[str]) ->
     assert len(airworthy("call", "list", "--since", "100000 days", "--json").lines) == len(ids)
 
 
+@pytest.mark.sqlite("a folder is without a file at first")
 def test_no_call_is_said_and_a_folder_without_a_database_too(airworthy: Airworthy, folder: Path) -> None:
     missing = airworthy("call", "list")
     fill(opened_at(folder))

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "docs/how-to/add-a-check.md": "tests/checks/test_docs.py",
     "docs/reference/policy.md": "tests/policy/test_policy_reference.py",
 }
+pytestmark = pytest.mark.sqlite("the pages begin with a new folder, whose database is a file in it")
 
 
 def _name(page: Path) -> str:

@@ -154,6 +154,8 @@ class Word:
     def listed(self, span: Span, tests: Iterable[Sql] = ()) -> Sql:
         entries = self.entries(span)
         within = Sql(f"k.id IN ({entries.text})", entries.params)
+        if self.index.parted:  # So that only the days of the span are looked at.
+            within = Sql(f"{within.text} AND k.id >= ? AND k.id < ?", (*within.params, *span.rowids))
         where = joined([within, span.holds(self.place), *tests])
         return Sql(f"SELECT DISTINCT {self.place.at}, k.ref FROM docs k WHERE {where.text}", where.params)
 

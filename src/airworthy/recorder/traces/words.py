@@ -20,17 +20,20 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """`id`: the column of an entry's number. `holds`: whether an entry has the word that is asked for."""
+    """`id`: the column of an entry's number. `holds`: whether an entry has the word that is asked for. `parted`: by
+    that number.
+    """
 
     id: str
     holds: str
     word: str
     beginning: str
+    parted: bool = False
 
 
 INDEXES: Final = {
     "sqlite": Index("rowid", "texts MATCH ?", '"{}"', '"{}"*'),
-    "postgresql": Index("id", "words @@ CAST(? AS tsquery)", "'{}'", "'{}':*"),
+    "postgresql": Index("id", "words @@ CAST(? AS tsquery)", "'{}'", "'{}':*", parted=True),
 }
 
 
