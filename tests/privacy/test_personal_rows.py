@@ -63,6 +63,34 @@ async def test_the_text_index_follows() -> None:
     assert (before, found("example"), found("redacted"), found("house")) == (1, 0, 1, 1)
 
 
+async def test_nothing_is_looked_for_while_everybody_else_waits_to_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To look for names in long texts takes seconds, and one who is idle in his turn for two loses it."""
+    made = bench(handler, mail, look_up)
+    await filled(made, "ada", "marmalade")
+    database, personal = made.app.database, Personal(BUILT_IN)
+    write_now, redact_json = database.write_now, personal.redact_json
+    writing, looked = [False], list[bool]()
+
+    def turn(op: Any) -> Any:
+        writing[0] = True
+        try:
+            return write_now(op)
+        finally:
+            writing[0] = False
+
+    def look(text: bytes) -> Any:
+        looked.append(writing[0])
+        return redact_json(text)
+
+    monkeypatch.setattr(database, "write_now", turn)
+    monkeypatch.setattr(personal, "redact_json", look)
+
+    assert rows(made, personal).round(FAR_US, 100).values
+    assert set(looked) == {False}
+
+
 async def test_a_task_is_cleaned_once() -> None:
     made = bench(handler, mail, look_up)
     await filled(made, "ada", "marmalade")

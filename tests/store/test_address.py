@@ -20,6 +20,7 @@ BROKEN = [
     ("postgresql://u:p/ss@db/name", "a / before its @"),
     ("postgresql://u:p ss@db/name", "a blank"),
     ("postgresql://u:ss%@db/name", "a % that"),
+    ("postgresql://u:ss%00@db/name", "a %00"),
     ("postgresql://db:ss/name", "a port that is no number"),
 ]
 

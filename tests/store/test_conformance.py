@@ -1,6 +1,7 @@
 """What every engine promises, each promise as one test. A new engine joins by one line in ENGINES."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -298,6 +299,72 @@ def test_a_write_inside_a_writes_operation_is_refused_and_the_outer_one_still_wh
     database.write_now(outer)
 
     assert ids(database) == [1, 3]
+
+
+async def test_a_value_that_no_text_can_hold_harms_no_neighbour(database: Database) -> None:
+    """It is known only when what was put is sent, together with what neighbours put."""
+
+    def broken(tx: Tx) -> None:
+        tx.put("INSERT INTO notes (id, words) VALUES (?, ?)", (2, "x"))
+        tx.put("UPDATE notes SET words = ? WHERE id = ?", ("\ud800", 2))
+
+    done = await asyncio.gather(
+        database.write(put(1)), database.write(broken), database.write(put(3)), return_exceptions=True
+    )
+
+    assert [type(each) for each in done] == [int, UnicodeEncodeError, int]
+    assert ids(database) == [1, 3]
+
+
+async def test_what_is_answered_is_stored_though_an_operation_kept_its_error_to_itself(
+    database: Database,
+) -> None:
+    """SQLite goes on after an error and PostgreSQL does not; neither says that what is not there is stored."""
+
+    def hides(tx: Tx) -> str:
+        put(2)(tx)
+        with contextlib.suppress(StoreError):
+            put(2)(tx)
+        return "stored"
+
+    done = await asyncio.gather(
+        database.write(put(1)), database.write(hides), database.write(put(3)), return_exceptions=True
+    )
+
+    assert (done[0], done[2]) == (1, 1)
+    assert isinstance(done[1], StoreError) or done[1] == "stored"
+    assert ids(database) == [1, *([2] if done[1] == "stored" else []), 3]
+
+
+def test_an_error_does_not_quote_the_rows_it_is_about(database: Database) -> None:
+    rows = [(number, f"secret {number}") for number in range(40)]
+
+    for op in (
+        lambda tx: tx.execute("INSERT INTO notes (id, words) VALUES (NULL, ?), (1, NULL)", ("secret",)),
+        lambda tx: tx.many("INSERT INTO notes (id, words) VALUES (?, ?)", [*rows, (50, None)]),
+        lambda tx: tx.many(
+            "INSERT INTO notes (words, id) VALUES (?, ?)",
+            [*((words, number) for number, words in rows), ("secret", 3)],
+        ),
+    ):
+        with pytest.raises(StoreError) as refused:
+            database.write_now(op)
+
+        assert "secret" not in str(refused.value)
+
+
+def test_no_number_is_null(database: Database) -> None:
+    database.write_now(
+        lambda tx: tx.execute("CREATE TABLE shares (id INTEGER PRIMARY KEY, share DOUBLE PRECISION)")
+    )
+    rows = [(number, float("nan") if number % 2 else 0.5) for number in range(40)]
+
+    database.write_now(lambda tx: tx.many("INSERT INTO shares (id, share) VALUES (?, ?)", rows))
+    database.write_now(
+        lambda tx: tx.execute("INSERT INTO shares (id, share) VALUES (?, ?)", (40, float("nan")))
+    )
+
+    assert database.read_now(lambda tx: tx.rows("SELECT COUNT(*) FROM shares WHERE share IS NULL")) == [(21,)]
 
 
 async def test_after_close_writes_and_reads_are_refused_and_close_twice_is_once(opener: Open) -> None:

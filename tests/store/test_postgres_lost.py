@@ -5,7 +5,9 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
@@ -26,6 +28,7 @@ from airworthy.store import (
     lease,
     migrate,
 )
+from airworthy.store._pg_queue import Queue
 from airworthy.store.postgres import ServerClock
 from airworthy.store.tables import MIGRATIONS as STORE
 from tests.database import fresh
@@ -448,5 +451,45 @@ def test_a_server_whose_clock_was_set_back_is_believed_within_minutes(
 
     assert told == sorted(told)
     assert told[9] == 5_010_000_000
+    assert all(after > before for before, after in pairwise(told)), "it never stands still"
     now_s += 100.0
     assert clock.now_us() == 5_130_000_000
+
+
+def test_what_a_role_has_set_otherwise_harms_nothing(url: str) -> None:
+    """A snapshot taken before the turn, bytes in another form, doubles cut short, an answer before it is on disk."""
+    odd = {
+        "default_transaction_isolation": "repeatable read", "bytea_output": "escape", "extra_float_digits": "0",
+        "synchronous_commit": "off", "client_encoding": "LATIN1",
+    }  # fmt: skip
+    options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in odd.items())
+    database = PostgresDatabase(f"{url}?{urlencode({'options': options}, quote_via=quote)}")
+    asked = "SELECT ?::bytea, 0.1::float8 + 0.2::float8, ?::text, " + ", ".join(
+        f"current_setting('{name}')" for name in ("transaction_isolation", "synchronous_commit")
+    )
+
+    try:
+        assert database.write_now(lambda tx: tx.row(asked, (b"\x00a\xff", "\u20ac"))) == (
+            b"\x00a\xff", 0.1 + 0.2, "\u20ac", "read committed", "on",
+        )  # fmt: skip
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize(
+    ("queued", "asked", "passes"),
+    [
+        ("INSERT INTO a (x) VALUES (?)", "SELECT x FROM b", True),
+        ("INSERT INTO a (x) VALUES (?)", "SELECT x FROM b JOIN a ON b.x = a.x", False),
+        ("INSERT INTO a (x) VALUES (?)", "SELECT x FROM b AS c, a", False),
+        ("INSERT INTO a (x) VALUES (?)", "DELETE FROM b USING a WHERE a.x = b.x", False),
+        ("INSERT INTO a (x) VALUES (?)", 'SELECT x FROM "a"', False),
+        ("DELETE FROM b USING a WHERE a.x = b.x", "UPDATE a SET x = ?", False),
+        ("WITH w AS (SELECT 1) INSERT INTO a SELECT * FROM w", "SELECT x FROM b", False),
+    ],
+)
+def test_a_statement_passes_only_what_waits_for_other_tables(queued: str, asked: str, passes: bool) -> None:
+    waiting = Queue()
+    waiting.add(queued, ())
+
+    assert waiting.lets_pass(asked) is passes

@@ -48,6 +48,7 @@ class PersonalRows:
         self._holdings = holdings
         self._rows = tasks
         self._forget, self._index = hooks
+        self._known: dict[Any, tuple[Any, int]] = {}  # Of the task at hand.
 
     def round(self, before_us: int, tasks_max: int) -> Cleaned:
         """Tasks that ended before this time, each once; those that waited the last time are tried again."""
@@ -64,7 +65,14 @@ class PersonalRows:
         return made
 
     def _one(self, ref: str, made: Cleaned) -> None:
+        # First without a transaction: to look for names may take long, and whoever holds the turn holds up everybody.
+        self._known.clear()
+        for holding in self._holdings:
+            for row in self._database.read_now(partial(self._held, holding=holding, whose=Whose(ref))):
+                for value in row[len(holding.key.split(", ")) :]:
+                    self._value(value, packed=bool(holding.packed))
         count = self._database.write_now(partial(self._clean, ref=ref))
+        self._known.clear()
         if count is None:
             made.waiting += 1
         else:
@@ -84,16 +92,18 @@ class PersonalRows:
         tx.execute("DELETE FROM retention_marks WHERE what = ?", (_DUE + ref,))
         return count
 
-    def _table(self, tx: Tx, holding: Holding, whose: Whose) -> int:
-        texts = holding.words if not isinstance(holding.words, str) else {}
-        columns = holding.packed or tuple(column for column in texts if column not in holding.spoilt)
+    def _held(self, tx: Tx, holding: Holding, whose: Whose) -> list[Row]:
+        """Its keys, and then what may have names in it."""
+        columns = _columns(holding)
         if not holding.of_task or not columns:
-            return 0
-        keys = holding.key.split(", ")
-        names = ", ".join((*keys, *columns))
-        sql, values = bound(f"SELECT {names} FROM {holding.table} WHERE {holding.of_task}", whose)
+            return []
+        names = ", ".join((*holding.key.split(", "), *columns))
+        return tx.rows(*bound(f"SELECT {names} FROM {holding.table} WHERE {holding.of_task}", whose))
+
+    def _table(self, tx: Tx, holding: Holding, whose: Whose) -> int:
+        columns, keys = _columns(holding), holding.key.split(", ")
         total = 0
-        for row in tx.rows(sql, values):
+        for row in self._held(tx, holding, whose):
             key, held = row[: len(keys)], row[len(keys) :]
             clean = [self._value(value, packed=bool(holding.packed)) for value in held]
             count = sum(found for _, found in clean)
@@ -110,6 +120,13 @@ class PersonalRows:
         return total
 
     def _value(self, value: Any, *, packed: bool) -> tuple[Any, int]:
+        """Clean, and how much was taken out; looked at once."""
+        found = self._known.get((value, packed))
+        if found is None:
+            found = self._known[value, packed] = self._looked_at(value, packed=packed)
+        return found
+
+    def _looked_at(self, value: Any, *, packed: bool) -> tuple[Any, int]:
         if packed:
             clean, count = self._personal.redact_json(Payloads.unpack(bytes(value)))
             return (self._payloads.pack(clean), count) if count else (value, 0)
@@ -146,3 +163,8 @@ def _mark(tx: Tx, *, what: str, at_us: int, ref: str) -> None:
         " DO UPDATE SET at_us = excluded.at_us, ref = excluded.ref",
         (what, at_us, ref),
     )
+
+
+def _columns(holding: Holding) -> tuple[str, ...]:
+    texts = holding.words if not isinstance(holding.words, str) else {}
+    return holding.packed or tuple(column for column in texts if column not in holding.spoilt)

@@ -13,7 +13,7 @@ from airworthy.review.links import LINK_S_DEFAULT, LINK_S_MAX, Link
 from airworthy.review.results import Result, Tally
 from airworthy.runtime import tasks
 from airworthy.runtime.tasks import TaskRow
-from airworthy.store import Database, Tx
+from airworthy.store import Database, StoreError, Tx
 
 BATCH = 500
 
@@ -127,6 +127,8 @@ class Afterwards:
             for one in batch:
                 try:
                     self._put(tx, one)
+                except StoreError:
+                    raise  # On some engines nothing of the transaction can be stored after it.
                 except AirworthyError as error:  # Of our own making, so nothing of it was written.
                     bad.append(Refused(one.line, str(error)))
             return bad

@@ -11,7 +11,7 @@ from airworthy.store import _pg_many
 from airworthy.store._pg_errors import Server, not_installed, translated
 from airworthy.store._pg_queue import Queue
 from airworthy.store._pg_wait import connection_class
-from airworthy.store._pg_wire import Answer, Wire
+from airworthy.store._pg_wire import IN_ERROR, Answer, Wire, packed_all
 from airworthy.store.database import Row, StoreBusy, StoreError
 from airworthy.store.tally import Tally
 from airworthy.store.writer import ConnectionLost
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 # All writers of one database take turns at this lock, whichever machine they are on; `beside` shares it.
 TURN: Final = 0x61697277
 CHANNEL: Final = "airworthy"  # Of all that is told; the topic is what is said on it.
-IDLE_IN_TURN_MS: Final = (
-    2_000  # A writer that is frozen in its turn loses it, so that it freezes nobody else.
-)
+# A writer that is frozen in its turn loses it, so that it freezes nobody else.
+IDLE_IN_TURN_MS: Final = 2_000
 # A turn is waited for in slices; after each, whoever holds it up is looked for.
 SLICE_S: Final = 2.0
 FROZEN: Final = (
@@ -34,10 +33,18 @@ FROZEN: Final = (
     " AND a.wait_event_type = 'Client' AND a.pid <> pg_backend_pid()"
     " AND clock_timestamp() - GREATEST(a.query_start, a.state_change) > make_interval(secs => ?::float / 1000)"
 )
-CONNECT_S_MAX: Final = 5
-SETTLE_TRIES_MAX: Final = 10
+# What a server, a database, a user or the environment may have set otherwise, and what is read and written rests on.
+OURS: Final = (
+    "SET timezone = 'UTC'; SET client_encoding = 'UTF8'; SET bytea_output = 'hex'; SET extra_float_digits = 1;"
+    " SET standard_conforming_strings = on;"
+    # What is asked behind the lock is as it is then, and not as it was before it.
+    " SET default_transaction_isolation = 'read committed';"
+    # What was acknowledged is stored.
+    " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';"
+)
+CONNECT_S_MAX, SETTLE_TRIES_MAX = 5, 10
 BACKOFF_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
-# The transaction is over, and its connection is as good as before.
+# The transaction is over, its connection as good as before.
 UNDONE: Final = ("40001", "40P01")
 # Beside what a transaction writes: which of its writer's it is, so that a commit nobody answered can be looked up.
 # Not by its xid: a server that crashed gives the same number to another transaction.
@@ -114,7 +121,7 @@ class Connection:
                 tcp_user_timeout=10_000,
             )  # fmt: skip
             assert raw is not None
-            raw.execute(f"SET timezone = 'UTC'; SET statement_timeout = '60s'; {self._settings}")
+            raw.execute(f"{OURS} SET statement_timeout = '60s'; {self._settings}")
         except driver.Error as error:
             if raw is not None:
                 raw.close()
@@ -142,6 +149,9 @@ class Connection:
             self.many(sql, rows)
         if self._queued:
             self._run(None, ())
+        elif self._raw is not None and self._raw.pgconn.transaction_status == IN_ERROR:
+            # An op kept an error to itself: nothing of this transaction can be stored any more.
+            self._run("SELECT 1", ())
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         return self._run(sql, params).rowcount
@@ -174,8 +184,10 @@ class Connection:
         try:
             if sql is not None and (not self._queued or self._queued.lets_pass(sql)):
                 return self._wire.one(sql, params)
-            queued = self._queued.taken()
-            return self._wire.together(queued if sql is None else [*queued, (sql, params)])
+            statements = self._queued.whole() if sql is None else [*self._queued.whole(), (sql, params)]
+            packed = packed_all(statements)  # Where a value cannot travel, what waits still waits.
+            self._queued.clear()
+            return self._wire.together(packed)
         except imported().Error as error:
             raise self._told(error) from error
 

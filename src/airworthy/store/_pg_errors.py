@@ -54,7 +54,9 @@ def check_understood(url: str) -> None:
 
 def translated(error: "psycopg.Error", server: Server, *, connecting: bool = False) -> StoreError:
     state = error.sqlstate or ""
-    text = masked(" ".join(str(error).split()), password_of(server.url))
+    # Not the whole of it: its details and its context quote the rows.
+    said = error.diag.message_primary or str(error)
+    text = masked(" ".join(said.split()), password_of(server.url))
     if connecting:
         return _not_connected(state, text, server)
     if state in GIVEN_UP or state in PLANS_GONE or state[:2] == "08":

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.store._pg_types import NUL_SHOWN
@@ -35,6 +36,8 @@ def copy(raw: "psycopg.Connection[Any]", statement: str, rows: Rows) -> None:
 def _plain(value: Any) -> Any:
     if type(value) is str:
         return value.replace("\0", NUL_SHOWN) if "\0" in value else value
+    if isinstance(value, float) and isnan(value):
+        return None
     return int(value) if isinstance(value, bool) else value
 
 

@@ -17,7 +17,9 @@ SIZES: Final = (64, 32, 16, 8, 4, 2)  # Rows of one INSERT: few, so that few sta
 
 
 MANY: Final = ","
-_LISTED: Final = re.compile(r"\bFROM\s+\w+(?:\s+\w+)?\s*,")
+_LISTED: Final = re.compile(
+    r"\bFROM\s+\w+(?:\s+(?:AS\s+)?\w+)?\s*,|\bUSING\b|\b(?:FROM|JOIN|INTO|UPDATE)\s+\""
+)
 
 
 class Queue:
@@ -33,10 +35,8 @@ class Queue:
     def add(self, sql: str, params: Sequence[Any]) -> None:
         self.statements.append((sql, params))
         if self._tables is not None:
-            if sql.startswith(_CHANGES):
-                self._tables |= tables(sql)
-            else:
-                self._tables = None
+            named = tables(sql) if sql.startswith(_CHANGES) else {MANY}
+            self._tables = None if MANY in named else self._tables | named
 
     def lets_pass(self, sql: str) -> bool:
         """Whether `sql` says the same before and after what waits: no table of one is a table of the other."""
@@ -48,10 +48,9 @@ class Queue:
             and MANY not in named
         )
 
-    def taken(self) -> list[Statement]:
-        """All of it, rows for one table together; nothing is left."""
-        statements, self.statements, self._tables = self.statements, [], set()
-        return together(statements)
+    def whole(self) -> list[Statement]:
+        """All of it, rows for one table together."""
+        return together(self.statements)
 
     def cut(self, mark: Statement) -> bool:
         """Takes back all from `mark` on, if that waits here."""

@@ -3,6 +3,7 @@
 from binascii import unhexlify
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def bound(params: Sequence[Any]) -> Bound:
     return Bound(values, tuple(types), formats)
 
 
-def _other(value: Any) -> tuple[bytes, int, int]:
+def _other(value: Any) -> tuple[bytes | None, int, int]:
     if isinstance(value, bool):
         return (
             (b"1" if value else b"0"),
@@ -73,7 +74,8 @@ def _other(value: Any) -> tuple[bytes, int, int]:
     if isinstance(value, int):
         return b"%d" % int(value), BIG, TEXT
     if isinstance(value, float):
-        return repr(value).encode(), REAL, TEXT
+        # No number is NULL on SQLite; here it would be greater than every number.
+        return None if isnan(value) else repr(float(value)).encode(), REAL, TEXT
     if isinstance(value, bytearray | memoryview):
         return bytes(value), BYTES, BINARY
     if isinstance(value, list | tuple):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STATEMENTS_PREPARED: Final = 500
 Statement = tuple[str, Sequence[Any]]
+Packed = tuple[str, Bound | None]
 
 
 class Answer:
@@ -87,14 +88,14 @@ class Wire:
         result = self._answer()
         return _checked(result)
 
-    def together(self, statements: Sequence[Statement]) -> Answer:
+    def together(self, statements: Sequence[Packed]) -> Answer:
         """The answer of the last. At the first that fails, the rest is not carried out. Raises: psycopg.Error."""
         pgconn = self._pgconn
         pgconn.enter_pipeline_mode()
         pgconn.nonblocking = 1
         new: list[tuple[str, tuple[int, ...]]] = []
         try:
-            sent = [self._sent(sql, params, new) for sql, params in statements]
+            sent = [self._sent(sql, values, new) for sql, values in statements]
             pgconn.pipeline_sync()
             self._leave()
             # A statement that was prepared on the way has an answer more, before its own.
@@ -112,12 +113,11 @@ class Wire:
                 _checked(result)
         return Answer(results[-1])
 
-    def _sent(self, sql: str, params: Sequence[Any], new: list[tuple[str, tuple[int, ...]]]) -> int:
+    def _sent(self, sql: str, values: Bound | None, new: list[tuple[str, tuple[int, ...]]]) -> int:
         """How many answers it will have."""
-        if not params:
+        if values is None:
             self._pgconn.send_query_params(sql.encode(), None)
             return 1
-        values = _bound(sql, params)
         key = (sql, values.types)
         name = self._names.get(key)
         fresh = name is None
@@ -179,6 +179,11 @@ class Wire:
         """They may not have been prepared, because something before them failed."""
         for each in names:
             self._names.pop(each, None)
+
+
+def packed_all(statements: Sequence[Statement]) -> list[Packed]:
+    """All, before any is sent: one that cannot travel must not leave the server waiting for the rest."""
+    return [(sql, _bound(sql, params) if params else None) for sql, params in statements]
 
 
 def _bound(sql: str, params: Sequence[Any]) -> Bound:

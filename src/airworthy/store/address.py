@@ -35,6 +35,8 @@ def check_address(url: str) -> None:
     wrong = ""
     if re.search(r"\s", url):
         wrong = "has a blank in it"
+    elif "%00" in url:  # libpq would say the password with it.
+        wrong = "has a %00 in it"
     elif re.search(r"%(?![0-9A-Fa-f]{2})", url):
         wrong = "has a % that no two hexadecimal digits follow"
     elif "@" in parts.hosts or "@" in parts.path:
