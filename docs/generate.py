@@ -35,7 +35,7 @@ CLI_TOP = """# Commands
 
 {mark}
 
-Every command has `--help`, and takes `-C DIR` for the working folder and `--database FILE` for another database.
+Every command has `--help`, and takes `-C DIR` for the working folder and `--database DATABASE` for another database.
 `airworthy --install-completion` teaches your shell the commands, agents' names and ids.
 
 ## Exit codes

@@ -112,6 +112,7 @@ def _closed() -> int:
         (f"postgresql://u:{PASSWORD}@127.0.0.1:CLOSED/x", 3, "did not answer"),
         (f"postgresql://nobody-here:{PASSWORD}@HERE/postgres", 3, "let nobody in"),
         (f"postgresql://postgres:{PASSWORD}@HERE/no-such-name", 3, "createdb"),
+        ("postgresql://postgres:short@HERE/postgres", 2, "Give its user one of at least 8"),
         (f"postgresql://u:{PASSWORD}/@HERE/x", 2, "a / before its @"),
         (f"postgresql://u:{PASSWORD}@HERE/x?nonsense=1", 2, "nonsense"),
         (f"mysql://u:{PASSWORD}@HERE/x", 2, "A mysql database cannot be used."),

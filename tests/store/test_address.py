@@ -1,8 +1,10 @@
 """An address is checked before it is used, and shown without its password, however it is broken."""
 
+import psycopg
 import pytest
 
 from airworthy.core.errors import ConfigError
+from airworthy.store._pg_errors import Server, translated
 from airworthy.store.address import check_address, password_of, without_password
 
 GOOD = [
@@ -41,3 +43,21 @@ def test_a_broken_address_is_refused_and_nothing_of_its_password_is_told(url: st
     assert why in refused.value.message
     assert "ss" not in refused.value.message.replace("address", "")
     assert "ss" not in without_password(url) or ":ss/" in url
+
+
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        ('root certificate file "/root/.postgresql/root.crt" does not exist', "sslrootcert"),
+        ("server does not support SSL, but SSL was required", "sslmode"),
+        ('FATAL: database "x" does not exist', "createdb"),
+        ("FATAL: sorry, too many clients already", "max_connections"),
+        ("Connection refused", "Look whether it runs"),
+    ],
+)
+def test_what_the_server_says_is_told_with_its_mend(said: str, mend: str) -> None:
+    """No code comes with it, and some words stand in several of its sentences."""
+    error = translated(psycopg.OperationalError(said), Server("postgresql://u:s3cret@db/x"), connecting=True)
+
+    assert mend in (error.mend or "")
+    assert said in error.message

@@ -19,7 +19,7 @@ from airworthy.core.clock import Clock, SystemClock
 from airworthy.core.errors import AirworthyError, ConfigError
 from airworthy.core.ids import Ids, process_nonce
 from airworthy.core.origin import comes_from, origin
-from airworthy.core.redact import Redactor
+from airworthy.core.redact import KNOWN_CHARS_MIN, Redactor
 from airworthy.gateway.tables import MIGRATIONS as GATEWAY
 from airworthy.policy import Floating, Gap, NotReadyToGoLive, Policy, PolicyError, golive_gaps, pin_of
 from airworthy.preflight.tables import MIGRATIONS as PREFLIGHT
@@ -100,10 +100,10 @@ def opened(
         comes_from(replace(origin(), who=person()))
     database = open_database(config)
     try:
+        known = (*keys, *_password(database)) if isinstance(database, PostgresDatabase) else keys
         if must_exist and not is_made(database):
             raise _no_database(config, "There are no tables of airworthy in the database")
         people, unread = _people(config.folder)
-        known = (*keys, *database.secrets) if isinstance(database, PostgresDatabase) else keys
         made = assembled(database, agents, policies=policies, people=people, keys=known)
         made = woken_by(made, EngineName(config.engine))
         made.reviews.unread = unread
@@ -128,6 +128,18 @@ def _no_database(config: Config, what: str) -> NoDatabase:
         f"{what} {config.where} yet.",
         mend="Submit a task first with `airworthy submit`, or name the working folder: -C DIR.",
     )
+
+
+def _password(database: PostgresDatabase) -> tuple[str, ...]:
+    """Of the server, to be taken out of what is recorded. Raises: ConfigError for one that is too short for that."""
+    for value in database.secrets:
+        if len(value) < KNOWN_CHARS_MIN:
+            raise ConfigError(
+                f"The password of {database.where} has {len(value)} characters, too few to be taken out of what is"
+                " recorded.",
+                mend=f"Give its user one of at least {KNOWN_CHARS_MIN}: ALTER ROLE name PASSWORD '...'",
+            )
+    return database.secrets
 
 
 def open_database(config: Config) -> Database:

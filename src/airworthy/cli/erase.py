@@ -147,6 +147,6 @@ def _tell(done: "Erasure", *, as_json: bool, asked: bool) -> None:
         say_scrubbed(done.scrubbed)
     elif done.too_large or not asked:
         show.note(
-            "The file was not rebuilt, so bytes of what was deleted are in it yet: `airworthy retention scrub`.",
+            "The database was not rebuilt, so bytes of what was deleted are in it yet: `airworthy retention scrub`.",
             style="yellow",
         )

@@ -87,7 +87,7 @@ def retry(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Send what failed, or waits for its next attempt, again and at once; a worker does it within seconds.
+    """Send what failed, or waits for its next attempt, again and at once; the monitor does it within seconds.
 
     An event keeps its id, so a receiver that had it after all can drop it. A subscription whose receiver had said that
     it is gone (410) goes on.

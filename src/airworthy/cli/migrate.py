@@ -23,15 +23,15 @@ def migrate(
 ) -> None:
     """Bring the database to this version, or show what is missing.
 
-    Every command that uses the database does so by itself; this one is for doing it at a moment of your choice, under a
-    user who may make tables, before the new version starts anywhere. Steps only add, so older versions go on beside it;
-    one that does more is marked, and is refused while anybody is at work. A new database is made whole.
+    Every command that uses the database does so by itself; this one is for doing it at a moment of your choice, before
+    the new version starts anywhere. Steps only add, so older versions go on beside it; one that does more is marked,
+    and is refused while anybody is at work. A new database is made whole.
 
     \b
     Examples:
       airworthy migrate --check
       airworthy migrate
-      airworthy migrate --json --database postgresql://owner@db.internal/airworthy
+      airworthy migrate --json --database postgresql://airworthy@db.internal/airworthy
     """
     from airworthy.app.config import load_config
     from airworthy.app.migrating import lacking, migrated

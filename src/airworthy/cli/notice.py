@@ -36,8 +36,8 @@ def list_(
 ) -> None:
     """List the messages that notices became, the newest first, and the notices that are in none.
 
-    A notice is in no message while it waits for others to go with it, while its channel fails, while no worker
-    runs, or because its team has no channel.
+    A notice is in no message while it waits for others to go with it, while its channel fails, while no monitor
+    (`airworthy run` and `up` have one) is at work, or because its team has no channel.
 
     \b
     Examples:
@@ -135,7 +135,7 @@ def retry(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Send what failed, or waits for its next attempt, again and at once; a worker does it within seconds.
+    """Send what failed, or waits for its next attempt, again and at once; the monitor does it within seconds.
 
     A message keeps its id, so a receiver that had it after all can drop it.
 

@@ -59,8 +59,8 @@ def run(
 ) -> None:
     """Remove now what is older than recorder.toml says.
 
-    Workers do it by themselves every hour. What is open, waits for a person or is in doubt is never touched, and is
-    counted as waiting.
+    A monitor (`airworthy run` and `up` have one) does it by itself every hour. What is open, waits for a person or is
+    in doubt is never touched, and is counted as waiting.
 
     \b
     Examples:
@@ -99,10 +99,12 @@ def scrub_(
     folder: options.Folder = Path(),
     database: options.Database = None,
 ) -> None:
-    """Take what was deleted out of the database file's bytes, and give its room back.
+    """Take what was deleted out of the database's bytes, and give its room back.
 
-    The file is rebuilt, which takes about a second for each 100 MB and as much free room again. Readers go on; whoever
-    writes waits meanwhile, and gives up after 30 seconds: choose a quiet hour for a large file.
+    A file is rebuilt, which takes about a second for each 100 MB and as much free room again. Readers go on; whoever
+    writes waits meanwhile, and gives up after 30 seconds: choose a quiet hour for a large one. On PostgreSQL one table
+    after another is written anew, and whoever reads or writes that table waits; its log, replicas and backups forget by
+    the server's own rules.
 
     \b
     Examples:
@@ -123,7 +125,7 @@ def scrub_(
 
 def say_scrubbed(done: "Scrubbed") -> None:
     show.say(
-        f"The file was rebuilt: {done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB now."
+        f"The database was rebuilt: {done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB now."
     )
     if done.log_left:
         show.note(

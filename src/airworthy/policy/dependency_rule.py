@@ -39,7 +39,7 @@ class HealthRule(Section):
     )
     every_s: Seconds = Field(
         default=60.0,
-        description="How often it is asked while a worker runs. Broken: nothing; the next check comes as soon.",
+        description="How often it is asked while a monitor runs. Broken: nothing; the next check comes as soon.",
     )
     timeout_s: Seconds = Field(
         default=5.0,

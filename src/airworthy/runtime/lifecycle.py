@@ -374,7 +374,7 @@ def _cancelled(by: str = "", why: str = "") -> Reason:
 
 def _unreadable(error: Exception) -> Reason:
     text = f"What is stored of this task cannot be read: {type(error).__name__}: {told(error)}"
-    mend = "Look at the database file: `PRAGMA integrity_check`, and a backup."
+    mend = "Look at the database, with `airworthy doctor`, and at a backup."
     fact = ErrorFact(
         type="Unreadable", message=text, mend=mend, step="reading its record", dependency="the store"
     )

@@ -163,7 +163,7 @@ class Replays:
         except Exception as error:  # noqa: BLE001  # whatever is damaged in one record
             return cannot(
                 task, f"What is stored of it cannot be read: {type(error).__name__}: {told(error)}",
-                "Look at the database file: `PRAGMA integrity_check`, and a backup.",
+                "Look at the database, with `airworthy doctor`, and at a backup.",
             )  # fmt: skip
         if isinstance(record, str):
             return cannot(task, record, "Nothing brings it back; a replay needs the whole record.")

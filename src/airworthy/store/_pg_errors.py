@@ -76,22 +76,23 @@ def translated(error: "psycopg.Error", server: Server, *, connecting: bool = Fal
     if state in ("25006", "42501"):
         return StoreReadOnly(
             f"The database {server.where} cannot be written: {text}",
-            mend="Connect to the primary, as a user who may write there and make tables.",
+            mend="Connect to the primary, as the user who owns the tables and may make more.",
         )
     return StoreError(f"PostgreSQL refused: {text} (database {server.where}).")
 
 
-# libpq gives no code for what happens before a connection stands, so its words must do.
+# libpq gives no code for what happens before a connection stands, so its words must do; the first that fit count.
 _REFUSALS = (
+    ("certificate", "Mend the certificate there, or sslmode and sslrootcert in the address."),
     ("does not exist", "Make it there (createdb, createuser), or name another in AIRWORTHY_DATABASE."),
     ("no password supplied", "Give the password: in the address, in PGPASSWORD or in ~/.pgpass."),
     ("authentication failed", "Mend user and password: in the address, in PGPASSWORD or in ~/.pgpass."),
     ("no pg_hba.conf entry", "Let this machine, user and database in: pg_hba.conf of the server."),
     ("permission denied", "Let the user connect: GRANT CONNECT ON DATABASE."),
-    ("support SSL", "Switch SSL on there, or leave sslmode=require out of the address."),
-    ("certificate", "Mend the certificate, or sslmode and sslrootcert in the address."),
+    ("support SSL", "Switch SSL on there, or take sslmode out of the address."),
     ("connection is bad: invalid", "Mend the address in AIRWORTHY_DATABASE."),
 )  # fmt: skip
+_ALL_TAKEN = ("too many clients", "too many connections", "remaining connection slots")
 
 
 def _not_connected(state: str, text: str, server: Server) -> StoreError:
@@ -104,6 +105,11 @@ def _not_connected(state: str, text: str, server: Server) -> StoreError:
         return StoreRefused(
             f"PostgreSQL at {server.where} let nobody in: {text}",
             mend="Mend the address, user, password or database name in AIRWORTHY_DATABASE.",
+        )
+    if any(words in text for words in _ALL_TAKEN):
+        return StoreBusy(
+            f"PostgreSQL at {server.where} has no connection left ({text}).",
+            mend="Raise max_connections there, or run fewer processes: airworthy takes up to 7 for each.",
         )
     return StoreBusy(
         f"PostgreSQL at {server.where} did not answer ({text}).",

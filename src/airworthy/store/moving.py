@@ -132,7 +132,7 @@ class Move:
         if taken:
             raise TargetTaken(
                 f"The database {self._target.where} has data already, in {', '.join(taken[:5])}.",
-                mend="Give the address of a new and empty database.",
+                mend="Name another with --to, one that is new and empty.",
             )
         tx.execute(
             f"CREATE TABLE {LEDGER} (name VARCHAR PRIMARY KEY, after TEXT NOT NULL, copied BIGINT NOT NULL)"

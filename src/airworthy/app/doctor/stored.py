@@ -74,9 +74,10 @@ def _workers(app: "App", agents: "Sequence[Agent]") -> Iterator[Finding]:
             "workers", f"{due} tasks are to be worked on and no worker runs.", "Start one: airworthy run"
         )
     elif agents:
-        yield caution(
-            "workers", "No worker runs; nothing is checked or sent meanwhile.", "Start one: airworthy run"
-        )
+        text = "No worker runs"
+        if not app.database.read_now(monitored):
+            text += ", and no monitor: nothing is checked or sent meanwhile"
+        yield caution("workers", f"{text}.", "Start one: airworthy run")
 
 
 def _alerts(app: "App") -> Iterator[Finding]:
