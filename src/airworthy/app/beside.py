@@ -17,4 +17,5 @@ async def beside(*parts: Callable[[], Coroutine[None, None, None]]) -> AsyncIter
                 for task in tasks:
                     task.cancel()
     except BaseExceptionGroup as several:
-        raise several.exceptions[0] from several
+        first = several.exceptions[0]
+        raise first from (first.__cause__ or several)  # Its own cause says what kind of failure it was.
