@@ -51,6 +51,7 @@ def test_without_a_file_everything_is_as_by_default(tmp_path: Path) -> None:
     assert GatewayConfig(tmp_path).listen == "127.0.0.1:8090"
 
 
+@pytest.mark.sqlite("the database it names is a file")
 def test_everything_a_file_may_say_is_taken(tmp_path: Path) -> None:
     (tmp_path / "g.toml").write_text(
         'listen = "[::1]:1"\ndatabase = "x.db"\npolicies = ["a.toml", "b.toml"]\nbody_bytes_max = 2048\n'
