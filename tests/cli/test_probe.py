@@ -149,6 +149,7 @@ def test_who_answered_is_listed_and_marked_where_it_does_not_fit(
     assert said.out.count("does not fit") == 1
 
 
+@pytest.mark.sqlite("a folder is without a file at first")
 def test_nobody_seen_yet_is_said(airworthy: Airworthy) -> None:
     assert airworthy("models", "seen").code == 2
     airworthy("submit", "--input", "hello")
