@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airworthy.gateway import ModelMalformed
@@ -145,5 +145,6 @@ BODIES = st.fixed_dictionaries(
 
 
 @given(BODIES)
+@settings(suppress_health_check=[HealthCheck.too_slow])  # Its first draw builds all that it draws from.
 def test_no_json_shaped_like_a_completion_raises_anything_else(body: Any) -> None:
     _read(orjson.dumps(body))

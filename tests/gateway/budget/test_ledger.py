@@ -269,7 +269,11 @@ async def test_records_are_written_in_the_transaction_that_settles_them_or_both_
     with pytest.raises(StoreFull):
         await books.flush(broken)
     before = row(database, "day")
-    await books.flush(lambda tx: tx.execute("INSERT INTO owners VALUES ('record', '', 1, '', 0, 0)"))
+    await books.flush(
+        lambda tx: tx.execute(
+            "INSERT INTO owners (id, host, pid, born, started_us, expires_us) VALUES ('record', '', 1, '', 0, 0)"
+        )
+    )
 
     assert (before.settled_nano, row(database, "day").settled_nano) == (0, 100)
     assert database.read_now(lambda tx: tx.row("SELECT 1 FROM owners WHERE id = 'record'"))
