@@ -32,7 +32,7 @@ class Bound(NamedTuple):
 
 
 def bound(params: Sequence[Any]) -> Bound:
-    """Raises: TypeError for what no table can hold."""
+    """Raises: TypeError and OverflowError for what no table can hold."""
     values: list[bytes | None] = []
     types: list[int] = []
     formats: list[int] = []
@@ -43,8 +43,10 @@ def bound(params: Sequence[Any]) -> Bound:
             types.append(UNKNOWN)
             formats.append(TEXT)
         elif kind is int:
+            if not -BIG_MAX <= each < BIG_MAX:  # As SQLite's driver says it.
+                raise OverflowError(f"{each} is no whole number of 64 bits")
             values.append(b"%d" % each)
-            types.append(BIG if -BIG_MAX <= each < BIG_MAX else NUMERIC)
+            types.append(BIG)
             formats.append(TEXT)
         elif each is None:
             values.append(None)

@@ -252,7 +252,7 @@ def find(tx: Tx, effect_id: str) -> EffectRow | None:
 
 
 def of_task(tx: Tx, task_id: str) -> list[EffectRow]:
-    found = tx.rows(f"SELECT {_COLUMNS} FROM effects WHERE task_id = ? ORDER BY seq", (task_id,))
+    found = tx.rows(f"SELECT {_COLUMNS} FROM effects WHERE task_id = ? ORDER BY seq, created_us, id", (task_id,))
     return [_effect(row) for row in found]
 
 
@@ -261,7 +261,7 @@ def listing(tx: Tx, states: Sequence[EffectState], limit: int, agents: Sequence[
     marks = ", ".join("?" for _ in states)
     only = f" AND agent IN ({', '.join('?' for _ in agents)})" if agents else ""
     found = tx.rows(
-        f"SELECT {_COLUMNS} FROM effects WHERE state IN ({marks}){only} ORDER BY created_us LIMIT ?",
+        f"SELECT {_COLUMNS} FROM effects WHERE state IN ({marks}){only} ORDER BY created_us, id LIMIT ?",
         (*states, *agents, limit),
     )
     return [_effect(row) for row in found]
