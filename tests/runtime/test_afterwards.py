@@ -155,6 +155,7 @@ def test_the_same_file_twice_changes_nothing() -> None:
     assert len(known.results_of(task)) == 3
 
 
+@pytest.mark.slow  # On PostgreSQL, where each of its many looks is a journey.
 def test_ten_thousand_rows_are_kept_in_batches() -> None:
     _, known, task = parts()
     rows = "task,name,value\n" + f"{task},resolved,1\n" * 10_000

@@ -128,6 +128,7 @@ async def test_the_built_in_loop_tells_the_model_what_it_works_with() -> None:
     assert told == '{"note":"crm (look) did not answer; nothing took its place.","result":null}'
 
 
+@pytest.mark.slow  # On PostgreSQL, where each of its many looks is a journey.
 async def test_in_an_outage_a_critical_task_waits_for_its_end_and_no_attempt_is_spent() -> None:
     answers = Script("Ada")
     k = on(

@@ -547,6 +547,7 @@ async def test_a_secret_that_is_not_on_record_is_no_reason_to_ask_the_world_agai
     )
 
 
+@pytest.mark.slow  # On PostgreSQL, where each of its many looks is a journey.
 def test_on_its_own_loop_a_replay_waits_for_no_clock_but_for_the_agents_computing() -> None:
     outside = Outside()
 

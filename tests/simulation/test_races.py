@@ -308,6 +308,7 @@ def test_a_delayed_change_never_falls_between_anothers_read_and_write() -> None:
         assert world.outside.counters["a"] == 11
 
 
+@pytest.mark.slow  # On PostgreSQL, where each of its many looks is a journey.
 def test_a_worker_that_thaws_claims_nothing_for_the_dead_owner_it_was() -> None:
     """Between the thaw and the first heartbeat it may claim; such a claim must not outlive its coming back."""
     roots = [group("seq", leaf("look", 1, task=task), leaf("send", 2, task=task)) for task in (1, 2)]
@@ -327,6 +328,7 @@ def test_a_worker_that_thaws_claims_nothing_for_the_dead_owner_it_was() -> None:
         assert not broken(world), f"frozen at point {point}"
 
 
+@pytest.mark.slow  # On PostgreSQL, where each of its many looks is a journey.
 def test_a_change_that_a_crash_cut_off_is_not_made_over_what_others_changed_since() -> None:
     """While its task was paused it held nothing. Whether it had happened nobody knows, so a person is asked."""
     slow = group(

@@ -223,6 +223,7 @@ async def test_a_limit_ends_the_session_with_the_policy_s_reason() -> None:
         assert (task.state.value, task.reason_code) == ("escalated", "limit_tool_calls")
 
 
+@pytest.mark.slow  # On PostgreSQL, where each of its many looks is a journey.
 async def test_only_the_time_in_which_a_call_is_under_way_counts_against_the_session() -> None:
     async with proxy(READS, limits=Limits(seconds=100)) as house:
         talk = house.session()
