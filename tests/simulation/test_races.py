@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from airworthy.core.errors import AirworthyError
 from airworthy.core.outcome import ReasonCode
 from airworthy.recorder import StepState
