@@ -252,7 +252,9 @@ def find(tx: Tx, effect_id: str) -> EffectRow | None:
 
 
 def of_task(tx: Tx, task_id: str) -> list[EffectRow]:
-    found = tx.rows(f"SELECT {_COLUMNS} FROM effects WHERE task_id = ? ORDER BY seq, created_us, id", (task_id,))
+    found = tx.rows(
+        f"SELECT {_COLUMNS} FROM effects WHERE task_id = ? ORDER BY seq, created_us, id", (task_id,)
+    )
     return [_effect(row) for row in found]
 
 
