@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -330,7 +330,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
     other = PostgresDatabase(url)
     real, seen = _pg_wire.Wire._sent, []
 
-    def looking(wire: Any, sql: str, params: Sequence[Any], new: Any) -> int:
+    def looking(wire: Any, sql: str, params: Any, new: Any) -> int:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
             seen.append(
                 other.read_now(lambda tx: tx.rows("SELECT 1 FROM pg_locks WHERE objid = ?", (_pg.TURN,)))
