@@ -73,11 +73,14 @@ def bounds(table: str, day: int) -> tuple[int, int]:
     return first_of(day * US_PER_DAY), first_of((day + 1) * US_PER_DAY)
 
 
-def chunks_on(dialect: str, at_us: int) -> Place:
-    """Where chunks of a trace that began then may lie, for OF_SPANS and OF_CHUNKS."""
+def chunks_on(dialect: str, *at_us: int) -> Place:
+    """Where chunks of a trace that began then may lie, for OF_SPANS and OF_CHUNKS; `at_us`: several where a task of
+    ours has its trace id.
+    """
     if dialect == "sqlite":
         return EVERYWHERE
-    return bounds("chunks", FIRST_DAY)[0], *bounds("chunks", max(FIRST_DAY, day_of(at_us)))
+    first, last = (max(FIRST_DAY, day_of(each)) for each in (min(at_us), max(at_us)))
+    return bounds("chunks", FIRST_DAY)[0], bounds("chunks", first)[0], bounds("chunks", last)[1]
 
 
 def chunks_of(tx: Tx, trace_id: str) -> Place:
@@ -90,8 +93,7 @@ def chunks_of(tx: Tx, trace_id: str) -> Place:
     )
     if row is None or row[0] is None:
         return bounds("chunks", FIRST_DAY)[0], 0, 0
-    before, first, _ = chunks_on(tx.dialect, row[0])
-    return before, first, chunks_on(tx.dialect, row[1])[2]
+    return chunks_on(tx.dialect, *row)
 
 
 class ChunkIds:
