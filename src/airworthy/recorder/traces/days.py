@@ -21,8 +21,8 @@ COLUMNS: Final = {"chunks": "id", "spans": "chunk", "docs": "id", "texts": "id"}
 FIRST_DAY: Final = 20_454  # 2026-01-01
 AHEAD_DAYS: Final = 3
 _CHUNK: Final = 46  # bits of a chunk's number, after its day
-# Where the chunks of a trace lie: of spans, and of chunks. The first mark is for what lies in no day's part.
-OF_SPANS: Final = "(chunk < ? OR (chunk >= ? AND chunk < ?))"
+# The spans of a trace, and chunks, each where it lies. The first mark of a place is for what lies in no day's part.
+OF_TRACE: Final = "trace = ? AND (chunk < ? OR (chunk >= ? AND chunk < ?))"
 OF_CHUNKS: Final = "(id < ? OR (id >= ? AND id < ?))"
 EVERYWHERE: Final = (1 << 62, 0, 0)
 Place = tuple[int, int, int]
@@ -74,7 +74,7 @@ def bounds(table: str, day: int) -> tuple[int, int]:
 
 
 def chunks_on(dialect: str, *at_us: int) -> Place:
-    """Where chunks of a trace that began then may lie, for OF_SPANS and OF_CHUNKS; `at_us`: several where a task of
+    """Where chunks of a trace that began then may lie, for OF_TRACE and OF_CHUNKS; `at_us`: several where a task of
     ours has its trace id.
     """
     if dialect == "sqlite":

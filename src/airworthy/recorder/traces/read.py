@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airworthy.recorder.traces import chunk as chunks
-from airworthy.recorder.traces.days import OF_SPANS, chunks_of
+from airworthy.recorder.traces.days import OF_TRACE, chunks_of
 from airworthy.recorder.traces.span import Score
 from airworthy.store import Row, Tx
 
@@ -17,7 +17,6 @@ _COLUMNS: Final = (
     "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk,"
     " part"
 )
-_OF_TRACE: Final = f"trace = ? AND {OF_SPANS}"
 Place = tuple[int, str]  # start and id of a span
 
 
@@ -61,7 +60,7 @@ def spans_of(
     `trace_id`: in hex. Of a task of ours, those that its own process sent by OTLP.
     """
     limit = min(limit, SPANS_MAX)
-    where = _OF_TRACE
+    where = OF_TRACE
     params: list[Any] = [bytes.fromhex(trace_id), *chunks_of(tx, trace_id)]
     if after is not None:
         # Two comparisons, since the index is entered by the first one alone.
@@ -81,7 +80,7 @@ def spans_of(
 def span_of(tx: Tx, trace_id: str, span_id: str) -> SpanRow | None:
     """One with its payload, however large that is."""
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM spans WHERE {_OF_TRACE} AND span = ?",
+        f"SELECT {_COLUMNS} FROM spans WHERE {OF_TRACE} AND span = ?",
         (bytes.fromhex(trace_id), *chunks_of(tx, trace_id), bytes.fromhex(span_id)),
     )
     if row is None:
@@ -143,7 +142,7 @@ def _total(tx: Tx, trace_id: str) -> int:
     row = tx.row("SELECT steps FROM traces WHERE id = ? AND origin <> 'task'", (trace_id,))
     if row is None:  # A task's row counts its own steps, not what was attached.
         row = tx.row(
-            f"SELECT COUNT(*) FROM spans WHERE {_OF_TRACE}",
+            f"SELECT COUNT(*) FROM spans WHERE {OF_TRACE}",
             (bytes.fromhex(trace_id), *chunks_of(tx, trace_id)),
         )
     return 0 if row is None else int(row[0])

@@ -13,7 +13,7 @@ from airworthy.core.clock import US_PER_S
 from airworthy.recorder import rollups
 from airworthy.recorder.rollups import Change
 from airworthy.recorder.traces import days, text
-from airworthy.recorder.traces.days import OF_SPANS, ChunkIds
+from airworthy.recorder.traces.days import OF_TRACE, ChunkIds
 from airworthy.recorder.traces.facets import forget, note_all
 from airworthy.recorder.traces.fold import COUNTS, ERROR, Series, Trace, fold, heard, recall, valued
 from airworthy.recorder.traces.gather import Batch, Packed, Parcel, packed
@@ -40,7 +40,7 @@ _SPAN: Final = (
     "INSERT INTO spans (trace, span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in,"
     " tokens_out, cost_nano, chunk, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_SPANS: Final = f"SELECT span FROM spans WHERE trace = ? AND {OF_SPANS} AND span IN "
+_SPANS: Final = f"SELECT span FROM spans WHERE {OF_TRACE} AND span IN "
 _SCORE: Final = (
     "INSERT INTO scores (trace, span, name, at_us, value, label, explanation) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (trace, span, name, at_us) DO NOTHING"
