@@ -61,7 +61,8 @@ def spans_of(
     """
     limit = min(limit, SPANS_MAX)
     where = OF_TRACE
-    params: list[Any] = [bytes.fromhex(trace_id), *chunks_of(tx, trace_id)]
+    here = (bytes.fromhex(trace_id), *chunks_of(tx, trace_id))
+    params: list[Any] = [*here]
     if after is not None:
         # Two comparisons, since the index is entered by the first one alone.
         where += " AND started_us >= ? AND (started_us > ? OR span > ?)"
@@ -73,7 +74,7 @@ def spans_of(
     rows = rows[:limit]
     bodies = _payloads(tx, rows) if payloads else {}
     spans = [_span(trace_id, row, bodies.get((row[11], row[12]))) for row in rows]
-    total = len(spans) if after is None and not more else _total(tx, trace_id)
+    total = len(spans) if after is None and not more else _total(tx, trace_id, here)
     return SpanPage(spans, total, spans[-1].place if more else None)
 
 
@@ -138,13 +139,11 @@ def intake_counts(tx: Tx, days: int = 7) -> dict[str, Mapping[str, int]]:
     return dict(found)
 
 
-def _total(tx: Tx, trace_id: str) -> int:
+def _total(tx: Tx, trace_id: str, here: Row) -> int:
+    """`here`: the parameters of OF_TRACE."""
     row = tx.row("SELECT steps FROM traces WHERE id = ? AND origin <> 'task'", (trace_id,))
     if row is None:  # A task's row counts its own steps, not what was attached.
-        row = tx.row(
-            f"SELECT COUNT(*) FROM spans WHERE {OF_TRACE}",
-            (bytes.fromhex(trace_id), *chunks_of(tx, trace_id)),
-        )
+        row = tx.row(f"SELECT COUNT(*) FROM spans WHERE {OF_TRACE}", here)
     return 0 if row is None else int(row[0])
 
 
