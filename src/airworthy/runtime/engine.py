@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from airworthy.core.clock import US_PER_S
-from airworthy.runtime.bell import AT_ONCE, IDLE_S, Bell, Turn
+from airworthy.runtime.bell import AT_ONCE, IDLE_S, POLL_S, Bell, Turn
 from airworthy.store import Database, Tx
 
 _TOPIC: Final = "wakes "
@@ -72,8 +72,8 @@ class Lane:
 class EmbeddedEngine:
     """The default. Several processes may share the database; each hears of the others, or polls."""
 
-    def __init__(self) -> None:
-        self._bell = Bell()
+    def __init__(self, poll_s: float = POLL_S) -> None:
+        self._bell = Bell(poll_s)
 
     def prepare(self, database: Database) -> None: ...
 
