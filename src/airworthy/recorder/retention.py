@@ -184,7 +184,7 @@ class Retention:
         self._forget(tx, ref.id)
         if kind is Kept.TRACES:
             return gone(tx, self._holdings, whose)
-        return emptied(tx, self._holdings, whose, self._database.dialect, names=False)
+        return emptied(tx, self._holdings, whose, names=False)
 
     def _by_age(self, now_us: int, removed: Removed, *, dry: bool) -> None:
         for holding in self._holdings:
