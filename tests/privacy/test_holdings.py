@@ -54,7 +54,7 @@ def test_what_is_declared_can_be_asked_of_the_table(database: Database, holding:
             tx.rows(sql, values)
         for how in (holding.words, holding.names):
             if not isinstance(how, str) and how:
-                change(tx, holding, how, "1 = 0", whose, tx.dialect)
+                change(tx, holding, how, "1 = 0", whose)
         if columns:
             tx.rows(f"SELECT {', '.join(sorted(columns))} FROM {holding.table} LIMIT 1")
 

@@ -186,18 +186,16 @@ class Eraser:
 
     def _emptied(self, tx: Tx, whose: Whose) -> Counter[str]:
         self._forget(tx, whose.task)
-        return emptied(tx, self._holdings, whose, self._database.dialect, names=True)
+        return emptied(tx, self._holdings, whose, names=True)
 
     def _of_user(self, user: str, made: Erased, now_us: int) -> None:
         for also in self._also:
             made.rows.update(self._database.write_now(partial(also, user=user, now_us=now_us)))
-        whose, dialect = Whose(user=user), self._database.dialect
+        whose = Whose(user=user)
         for holding in self._holdings:
             for how in (holding.words, holding.names):
                 made.rows[holding.table] += self._database.write_now(
-                    partial(
-                        change, holding=holding, how=how, where=holding.of_user, whose=whose, dialect=dialect
-                    )
+                    partial(change, holding=holding, how=how, where=holding.of_user, whose=whose)
                 )
         made.rows = +made.rows
 

@@ -128,25 +128,25 @@ def execute(tx: Tx, sql: str, whose: Whose) -> int:
     return tx.execute(text, values)
 
 
-def change(tx: Tx, holding: Holding, how: Change | str, where: str, whose: Whose, dialect: str) -> int:
+def change(tx: Tx, holding: Holding, how: Change | str, where: str, whose: Whose) -> int:
     """How many rows it changed."""
     if not how or not where:
         return 0
     if isinstance(how, str):
         return execute(tx, f"DELETE FROM {holding.table} WHERE {where}", whose)
     sets = ", ".join(f"{column} = {value}" for column, value in how.items())
-    for mark, written in _WRITTEN[dialect].items():
+    for mark, written in _WRITTEN[tx.dialect].items():
         sets = sets.replace(mark, written)
     return execute(tx, f"UPDATE {holding.table} SET {sets} WHERE {where}", whose)
 
 
-def emptied(tx: Tx, holdings: Iterable[Holding], whose: Whose, dialect: str, *, names: bool) -> Counter[str]:
+def emptied(tx: Tx, holdings: Iterable[Holding], whose: Whose, *, names: bool) -> Counter[str]:
     """Takes what was said of one task or trace, and with `names` who it was about; rows changed by table."""
     counts: Counter[str] = Counter()
     for holding in holdings:
         for where in (holding.of_task if whose.task else "", holding.of_trace if whose.trace else ""):
             for how in (holding.words, holding.names if names else {}):
-                counts[holding.table] += change(tx, holding, how, where, whose, dialect)
+                counts[holding.table] += change(tx, holding, how, where, whose)
     return +counts
 
 

@@ -23,7 +23,7 @@ from airworthy.recorder.holdings import (
     waits,
 )
 from airworthy.recorder.retention_days import drop_days
-from airworthy.recorder.traces.days import OF_CHUNKS, OF_SPANS, chunks_of, chunks_on
+from airworthy.recorder.traces.days import OF_CHUNKS, OF_TRACE, chunks_of, chunks_on
 from airworthy.store import Database, Row, Tx
 
 US_PER_DAY: Final = 86_400 * US_PER_S
@@ -184,7 +184,7 @@ class Retention:
         self._forget(tx, ref.id)
         if kind is Kept.TRACES:
             return gone(tx, self._holdings, whose)
-        return emptied(tx, self._holdings, whose, self._database.dialect, names=False)
+        return emptied(tx, self._holdings, whose, names=False)
 
     def _by_age(self, now_us: int, removed: Removed, *, dry: bool) -> None:
         for holding in self._holdings:
@@ -261,7 +261,7 @@ def pieces(tx: Tx, ref: str, trace_id: str) -> int:
     """Steps and spans of it."""
     row = tx.row(
         "SELECT (SELECT COUNT(*) FROM steps WHERE task_id = ?)"
-        f" + (SELECT COUNT(*) FROM spans WHERE trace = ? AND {OF_SPANS})",
+        f" + (SELECT COUNT(*) FROM spans WHERE {OF_TRACE})",
         (ref, trace_bytes(trace_id), *chunks_of(tx, trace_id)),
     )
     return 0 if row is None else int(row[0])
@@ -271,11 +271,11 @@ def _holds(tx: Tx, kind: Kept, ref: Ref) -> bool:
     """Whether there is anything left to remove."""
     if kind is Kept.TRACES:
         return True
-    trace = trace_bytes(ref.trace_id)
+    here = chunks_on(tx.dialect, ref.at_us)
     row = tx.row("SELECT 1 FROM payloads WHERE task_id = ? LIMIT 1", (ref.id,)) or tx.row(
-        f"SELECT 1 FROM spans WHERE trace = ? AND {OF_SPANS} AND chunk > 0 AND part >= 0"
+        f"SELECT 1 FROM spans WHERE {OF_TRACE} AND chunk > 0 AND part >= 0"
         f" AND EXISTS (SELECT 1 FROM chunks WHERE id = spans.chunk AND {OF_CHUNKS}) LIMIT 1",
-        (trace, *chunks_on(tx.dialect, ref.at_us), *chunks_on(tx.dialect, ref.at_us)),
+        (trace_bytes(ref.trace_id), *here, *here),
     )
     return row is not None
 

@@ -5,7 +5,7 @@ its days, open, waiting, or not sealed? Then the day stays, and what may go of i
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -35,37 +35,24 @@ def drop_days(
     known = database.read_now(partial(days.known, tables=TABLES[kind]))
     over = [day for day in known if (day + 1) * days.US_PER_DAY <= before_us]
     for day in over[:DAYS_MAX]:
-        if not database.read_now(
-            partial(_may_go, holdings=holdings, day=day, before_us=before_us, sealed=sealed)
-        ):
+        may_go = partial(_may_go, holdings=holdings, day=day, before_us=before_us, sealed=sealed)
+        if not database.read_now(may_go):
             continue
-        op = partial(
-            _drop, kind=kind, holdings=holdings, day=day, before_us=before_us, sealed=sealed, wait_ms=WAIT_MS
-        )
         try:
-            gone.update(database.write_now(op))
+            gone.update(database.write_now(partial(_drop, kind=kind, day=day, may_go=may_go)))
         except StoreBusy:
             break  # Somebody reads for long; the next round comes.
     return +gone
 
 
-def _drop(
-    tx: Tx,
-    *,
-    kind: Kept,
-    holdings: Sequence[Holding],
-    day: int,
-    before_us: int,
-    sealed: bool,
-    wait_ms: int,
-) -> Counter[str]:
+def _drop(tx: Tx, *, kind: Kept, day: int, may_go: Callable[[Tx], bool]) -> Counter[str]:
     gone: Counter[str] = Counter()
     # Again, in turn with all who write: a span that came late, or a task that was opened again, keeps the day.
-    if not _may_go(tx, holdings=holdings, day=day, before_us=before_us, sealed=sealed):
+    if not may_go(tx):
         return gone
     usual = tx.row("SELECT current_setting('lock_timeout')")
     assert usual is not None
-    _bounded(tx, f"{wait_ms}ms")
+    _bounded(tx, f"{WAIT_MS}ms")
     for table in TABLES[kind]:
         if days.part(tx, table, day):
             row = tx.row(f"SELECT COUNT(*) FROM {days.name_of(table, day)}")

@@ -19,7 +19,7 @@ from airworthy.recorder.payload import Payloads
 from airworthy.recorder.retention import Ref, is_sealed, pieces
 from airworthy.recorder.sealed_files import Part
 from airworthy.recorder.traces import chunk as chunks
-from airworthy.recorder.traces.days import OF_SPANS, chunks_of
+from airworthy.recorder.traces.days import OF_TRACE, chunks_of
 from airworthy.store import Database, Row, Tx
 
 US_PER_DAY: Final = 86_400 * US_PER_S
@@ -249,7 +249,7 @@ class Sealer:
 def _spans(tx: Tx, ref: str, trace: bytes, rows: dict[str, list[dict[str, Any]]]) -> int:
     size, bodies = 0, dict[int, list[bytes]]()
     here = (trace, *chunks_of(tx, trace.hex()))
-    for row in tx.rows(f"SELECT {_SPAN} FROM spans WHERE {_HERE} ORDER BY started_us, span", here):
+    for row in tx.rows(f"SELECT {_SPAN} FROM spans WHERE {OF_TRACE} ORDER BY started_us, span", here):
         span, chunk, part = bytes(row[0]).hex(), row[11], row[12]
         parent = None if row[1] is None else bytes(row[1]).hex()
         rows["spans"].append(_named("spans", ref, (span, parent, *row[2:11])))
@@ -304,7 +304,6 @@ def start_us(day: str) -> int:
     return round(at.timestamp()) * US_PER_S
 
 
-_HERE: Final = f"trace = ? AND {OF_SPANS}"
 _FOREIGN: Final = (
     "SELECT id, at_us, agent, COALESCE(ended_us, at_us) FROM traces WHERE (at_us > ? OR (at_us = ? AND id > ?))"
     " AND at_us < ? AND origin <> 'task' ORDER BY at_us, id LIMIT ?"

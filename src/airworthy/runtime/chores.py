@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from airworthy.core.clock import Clock
 from airworthy.core.errors import told
 from airworthy.recorder.alerts import Alert, ended, find, raised
+from airworthy.runtime.crew import CHORE
 from airworthy.store import Database, StoreError, Tx
 from airworthy.store import lease as leases
 
@@ -28,7 +29,7 @@ def monitored(tx: Tx) -> bool:
     """Whether anybody does chores."""
     found = tx.row(
         "SELECT 1 FROM claims WHERE name >= ? AND name < ? AND owner IS NOT NULL LIMIT 1",
-        ("chore:", "chore;"),
+        (CHORE, CHORE.replace(":", ";")),
     )
     return found is not None
 
@@ -58,7 +59,7 @@ class Chores:
 
     async def once(self, chore: Chore) -> bool:
         """False when the chore is another worker's. A failure becomes an alert, and its end ends the alert."""
-        name = f"chore:{chore.name}"
+        name = f"{CHORE}{chore.name}"
         if not await self._mine(name):
             return False
         try:

@@ -6,7 +6,7 @@ from typing import Final
 from airworthy.store import Tx
 from airworthy.store.lease import Alive, alive
 
-CHORE: Final = "chore:"
+CHORE: Final = "chore:"  # What the claim on a chore is called before its name.
 HELD_MAX: Final = 10_000
 
 

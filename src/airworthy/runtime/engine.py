@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from airworthy.core.clock import US_PER_S
-from airworthy.runtime.bell import AT_ONCE, IDLE_S, Bell, Turn
+from airworthy.runtime.bell import AT_ONCE, IDLE_S, POLL_S, Bell, Turn
 from airworthy.store import Database, Tx
 
 _TOPIC: Final = "wakes "
@@ -72,8 +72,8 @@ class Lane:
 class EmbeddedEngine:
     """The default. Several processes may share the database; each hears of the others, or polls."""
 
-    def __init__(self) -> None:
-        self._bell = Bell()
+    def __init__(self, poll_s: float = POLL_S) -> None:
+        self._bell = Bell(poll_s)
 
     def prepare(self, database: Database) -> None: ...
 
@@ -147,14 +147,15 @@ class PostgresEngine(EmbeddedEngine):
     """The same on PostgreSQL: one journey for what is taken, and right even beside a writer without a turn."""
 
     def _taken(self, tx: Tx, lane: Lane, now_us: int, count: int) -> list[str]:
-        rows = tx.rows(
-            "DELETE FROM wakes WHERE task_id = ANY (ARRAY(SELECT task_id FROM wakes WHERE agent = ? AND priority = ?"
-            " AND due_us <= ? ORDER BY due_us, task_id LIMIT ? FOR UPDATE SKIP LOCKED)) RETURNING due_us, task_id",
-            (lane.agent, lane.priority, now_us, count),
-        )
+        rows = tx.rows(TAKE_DUE, (lane.agent, lane.priority, now_us, count))
         return [row[1] for row in sorted(rows)]
 
 
+# On PostgreSQL: of an agent at a priority, what is due, and so many at most.
+TAKE_DUE: Final = (
+    "DELETE FROM wakes WHERE task_id = ANY (ARRAY(SELECT task_id FROM wakes WHERE agent = ? AND priority = ?"
+    " AND due_us <= ? ORDER BY due_us, task_id LIMIT ? FOR UPDATE SKIP LOCKED)) RETURNING due_us, task_id"
+)
 _LANES: Final = (
     "WITH RECURSIVE lane (agent, priority) AS (SELECT asked.column1, (SELECT MAX(w.priority) FROM wakes w"
     " WHERE w.agent = asked.column1) FROM (VALUES {}) AS asked UNION ALL SELECT lane.agent, (SELECT MAX(w.priority)"

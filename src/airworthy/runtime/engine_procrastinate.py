@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from airworthy.core.errors import ConfigError
-from airworthy.runtime.engine import EmbeddedEngine, Lane
+from airworthy.runtime.engine import TAKE_DUE, EmbeddedEngine, Lane
 from airworthy.store import Database, Tx
 
 TASK: Final = "airworthy.advance"
@@ -106,21 +106,18 @@ class ProcrastinateEngine(EmbeddedEngine):
         """What has become due becomes jobs, the longest due first."""
         due = (lane.agent, lane.priority, now_us, MOVED_MAX)
         tx.put(
-            "WITH due AS (DELETE FROM wakes WHERE task_id = ANY (ARRAY(SELECT task_id FROM wakes WHERE agent = ?"
-            " AND priority = ? AND due_us <= ? ORDER BY due_us, task_id LIMIT ? FOR UPDATE SKIP LOCKED))"
-            f" RETURNING task_id, due_us) SELECT {self._defer}(array_agg({_JOB_OF_DUE} ORDER BY due_us, task_id))"
+            f"WITH due AS ({TAKE_DUE}) SELECT {self._defer}(array_agg({_JOB_OF_DUE} ORDER BY due_us, task_id))"
             " FROM due WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs job WHERE job.queueing_lock = task_id"
             " AND job.status = 'todo') HAVING COUNT(*) > 0",
             (*due, queue_of(lane.agent), TASK, lane.priority),
         )
 
 
-_JOB: Final = (
-    "ROW(?, ?, ?, NULL, ?, jsonb_build_object('task', ?::text), NULL)::procrastinate_job_to_defer_v1"
+_JOB_OF: Final = (
+    "ROW(?, ?, ?, NULL, {0}, jsonb_build_object('task', {0}::text), NULL)::procrastinate_job_to_defer_v1"
 )
-_JOB_OF_DUE: Final = (
-    "ROW(?, ?, ?, NULL, task_id, jsonb_build_object('task', task_id), NULL)::procrastinate_job_to_defer_v1"
-)
+_JOB: Final = _JOB_OF.format("?")
+_JOB_OF_DUE: Final = _JOB_OF.format("task_id")
 
 
 def _function(query: str) -> str:

@@ -25,7 +25,7 @@ class Presence:
     """One per process. `lifecycle`: None where it wakes no tasks, and only gives the dead up."""
 
     def __init__(self, database: Database, clock: Clock, owner: Owner, lifecycle: Lifecycle | None) -> None:
-        # Raises StoreNewer once the database is beyond this version; looked at with each sweep.
+        # Raises StoreNewer once the database is beyond this version; asked whenever it looks who else is there.
         self.readable: Callable[[Tx], None] = lambda _: None
         self._database = database
         self._clock = clock

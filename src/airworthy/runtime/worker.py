@@ -181,7 +181,7 @@ class Worker:
                 self._begin(each)
             if claimed:
                 continue  # Others may be due, or be due soon.
-            if until_idle and not claimed and not self._held and not await self._anything_left():
+            if until_idle and not self._held and not await self._anything_left():
                 return
             await self._wait()
 

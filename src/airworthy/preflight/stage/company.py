@@ -11,7 +11,7 @@ from airworthy.preflight.stage.part import Now, Part, now
 from airworthy.preflight.stage.purse import CapReached
 from airworthy.recorder import Payloads
 from airworthy.runtime import Desk, Ended, Worker
-from airworthy.runtime.bell import AT_ONCE, Bell, Turn
+from airworthy.runtime.bell import AT_ONCE, Turn
 from airworthy.runtime.engine import EmbeddedEngine
 from airworthy.runtime.lifecycle import Lifecycle
 from airworthy.runtime.sending import Sending
@@ -30,8 +30,7 @@ class StageEngine(EmbeddedEngine):
     """Knows when the next wake is due, because nobody else has this store: so nothing is polled."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        super().__init__()
-        self._bell = Bell(WAIT_S_MAX)
+        super().__init__(WAIT_S_MAX)
         self._database = database
         self._clock = clock
 

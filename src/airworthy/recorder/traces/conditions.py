@@ -145,7 +145,7 @@ class Word:
     """Traces with a word. A trace may have several entries in the index of texts."""
 
     match: str
-    index: Index = INDEXES["sqlite"]
+    index: Index
 
     @property
     def place(self) -> Named:

@@ -21,8 +21,8 @@ COLUMNS: Final = {"chunks": "id", "spans": "chunk", "docs": "id", "texts": "id"}
 FIRST_DAY: Final = 20_454  # 2026-01-01
 AHEAD_DAYS: Final = 3
 _CHUNK: Final = 46  # bits of a chunk's number, after its day
-# Where the chunks of a trace lie: of spans, and of chunks. The first mark is for what lies in no day's part.
-OF_SPANS: Final = "(chunk < ? OR (chunk >= ? AND chunk < ?))"
+# The spans of a trace, and chunks, each where it lies. The first mark of a place is for what lies in no day's part.
+OF_TRACE: Final = "trace = ? AND (chunk < ? OR (chunk >= ? AND chunk < ?))"
 OF_CHUNKS: Final = "(id < ? OR (id >= ? AND id < ?))"
 EVERYWHERE: Final = (1 << 62, 0, 0)
 Place = tuple[int, int, int]
@@ -73,11 +73,14 @@ def bounds(table: str, day: int) -> tuple[int, int]:
     return first_of(day * US_PER_DAY), first_of((day + 1) * US_PER_DAY)
 
 
-def chunks_on(dialect: str, at_us: int) -> Place:
-    """Where chunks of a trace that began then may lie, for OF_SPANS and OF_CHUNKS."""
+def chunks_on(dialect: str, *at_us: int) -> Place:
+    """Where chunks of a trace that began then may lie, for OF_TRACE and OF_CHUNKS; `at_us`: several where a task of
+    ours has its trace id.
+    """
     if dialect == "sqlite":
         return EVERYWHERE
-    return bounds("chunks", FIRST_DAY)[0], *bounds("chunks", max(FIRST_DAY, day_of(at_us)))
+    first, last = (max(FIRST_DAY, day_of(each)) for each in (min(at_us), max(at_us)))
+    return bounds("chunks", FIRST_DAY)[0], bounds("chunks", first)[0], bounds("chunks", last)[1]
 
 
 def chunks_of(tx: Tx, trace_id: str) -> Place:
@@ -90,8 +93,7 @@ def chunks_of(tx: Tx, trace_id: str) -> Place:
     )
     if row is None or row[0] is None:
         return bounds("chunks", FIRST_DAY)[0], 0, 0
-    before, first, _ = chunks_on(tx.dialect, row[0])
-    return before, first, chunks_on(tx.dialect, row[1])[2]
+    return chunks_on(tx.dialect, *row)
 
 
 class ChunkIds:
@@ -161,14 +163,17 @@ def ensure(tx: Tx, days: Iterable[int]) -> None:
     """Partitions for what begins on these days; nothing where they are there."""
     if tx.dialect == "sqlite":
         return
-    for day in sorted(day for day in days if day >= FIRST_DAY):
-        for table in COLUMNS:
-            if part(tx, table, day):
-                continue
-            name, (begin, end) = name_of(table, day), bounds(table, day)
-            # Attached, not made in place: so nobody who reads the other days has to wait.
-            tx.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
-            tx.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({begin}) TO ({end})")
+    parts = {name_of(table, day): (table, day) for day in days if day >= FIRST_DAY for table in COLUMNS}
+    if not parts:
+        return
+    # All in one question: what comes from outside asks it with each write, and the server may be a journey away.
+    lacking = "SELECT name FROM unnest(?::text[]) AS name WHERE to_regclass(name) IS NULL ORDER BY name"
+    for (name,) in tx.rows(lacking, (list(parts),)):
+        table, day = parts[name]
+        begin, end = bounds(table, day)
+        # Attached, not made in place: so nobody who reads the other days has to wait.
+        tx.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
+        tx.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({begin}) TO ({end})")
 
 
 def ahead(database: Database, now_us: int) -> None:

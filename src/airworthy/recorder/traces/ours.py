@@ -29,7 +29,7 @@ _CLOSE: Final = (
     " tool_calls = ?, errors = ?, retries = ?, tokens_in = ?, tokens_out = ?, cost_nano = ?, unpriced = ?"
     " WHERE id = ?"
 )
-_TOLD: Final = f" RETURNING ended_us, outcome, cost_nano, {', '.join(_SUMMED)}"
+_END: Final = f"ended_us, outcome, cost_nano, {', '.join(_SUMMED)}"
 _REOPEN: Final = (
     "UPDATE traces SET ended_us = NULL, duration_us = NULL, outcome = NULL, error_type = NULL, sentence = NULL"
     " WHERE id = ?"
@@ -131,7 +131,7 @@ def closed(tx: Tx, task_id: str, end: Closed) -> None:
     steps = tx.rows(_STEPS, (task_id,))
     # What a fork began with was no step of its own; it is found by it all the same.
     sums = _summed([step for step in steps if row.mode != FORK or step[-1] > 0])
-    told = tx.rows(_CLOSE + _TOLD, (
+    told = tx.rows(f"{_CLOSE} RETURNING {_END}", (
         end.ended_us, end.worked_us, end.outcome, end.error_type or None, sums.steps, sums.model_calls,
         sums.tool_calls, sums.errors, sums.retries, sums.tokens_in, sums.tokens_out, end.cost_nano, sums.unpriced,
         task_id,
@@ -150,9 +150,7 @@ def reopened(tx: Tx, task_id: str, reason: str, check: str) -> None:
     if row is None or row.outcome is None:
         return
     if row.mode == LIVE:
-        found = tx.row(
-            f"SELECT ended_us, outcome, cost_nano, {', '.join(_SUMMED)} FROM traces WHERE id = ?", (task_id,)
-        )
+        found = tx.row(f"SELECT {_END} FROM traces WHERE id = ?", (task_id,))
         assert found is not None
         _count(tx, row, found, times=-1)
     facets.forget(tx, task_id, row.at_us, "outcome", row.outcome)

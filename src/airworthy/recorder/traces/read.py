@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airworthy.recorder.traces import chunk as chunks
-from airworthy.recorder.traces.days import OF_SPANS, chunks_of
+from airworthy.recorder.traces.days import OF_TRACE, chunks_of
 from airworthy.recorder.traces.span import Score
 from airworthy.store import Row, Tx
 
@@ -17,7 +17,6 @@ _COLUMNS: Final = (
     "span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in, tokens_out, cost_nano, chunk,"
     " part"
 )
-_OF_TRACE: Final = f"trace = ? AND {OF_SPANS}"
 Place = tuple[int, str]  # start and id of a span
 
 
@@ -61,8 +60,9 @@ def spans_of(
     `trace_id`: in hex. Of a task of ours, those that its own process sent by OTLP.
     """
     limit = min(limit, SPANS_MAX)
-    where = _OF_TRACE
-    params: list[Any] = [bytes.fromhex(trace_id), *chunks_of(tx, trace_id)]
+    where = OF_TRACE
+    here = (bytes.fromhex(trace_id), *chunks_of(tx, trace_id))
+    params: list[Any] = [*here]
     if after is not None:
         # Two comparisons, since the index is entered by the first one alone.
         where += " AND started_us >= ? AND (started_us > ? OR span > ?)"
@@ -74,14 +74,14 @@ def spans_of(
     rows = rows[:limit]
     bodies = _payloads(tx, rows) if payloads else {}
     spans = [_span(trace_id, row, bodies.get((row[11], row[12]))) for row in rows]
-    total = len(spans) if after is None and not more else _total(tx, trace_id)
+    total = len(spans) if after is None and not more else _total(tx, trace_id, here)
     return SpanPage(spans, total, spans[-1].place if more else None)
 
 
 def span_of(tx: Tx, trace_id: str, span_id: str) -> SpanRow | None:
     """One with its payload, however large that is."""
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM spans WHERE {_OF_TRACE} AND span = ?",
+        f"SELECT {_COLUMNS} FROM spans WHERE {OF_TRACE} AND span = ?",
         (bytes.fromhex(trace_id), *chunks_of(tx, trace_id), bytes.fromhex(span_id)),
     )
     if row is None:
@@ -139,13 +139,11 @@ def intake_counts(tx: Tx, days: int = 7) -> dict[str, Mapping[str, int]]:
     return dict(found)
 
 
-def _total(tx: Tx, trace_id: str) -> int:
+def _total(tx: Tx, trace_id: str, here: Row) -> int:
+    """`here`: the parameters of OF_TRACE."""
     row = tx.row("SELECT steps FROM traces WHERE id = ? AND origin <> 'task'", (trace_id,))
     if row is None:  # A task's row counts its own steps, not what was attached.
-        row = tx.row(
-            f"SELECT COUNT(*) FROM spans WHERE {_OF_TRACE}",
-            (bytes.fromhex(trace_id), *chunks_of(tx, trace_id)),
-        )
+        row = tx.row(f"SELECT COUNT(*) FROM spans WHERE {OF_TRACE}", here)
     return 0 if row is None else int(row[0])
 
 

@@ -13,7 +13,7 @@ from airworthy.core.clock import US_PER_S
 from airworthy.recorder import rollups
 from airworthy.recorder.rollups import Change
 from airworthy.recorder.traces import days, text
-from airworthy.recorder.traces.days import OF_SPANS, ChunkIds
+from airworthy.recorder.traces.days import OF_TRACE, ChunkIds
 from airworthy.recorder.traces.facets import forget, note_all
 from airworthy.recorder.traces.fold import COUNTS, ERROR, Series, Trace, fold, heard, recall, valued
 from airworthy.recorder.traces.gather import Batch, Packed, Parcel, packed
@@ -40,7 +40,7 @@ _SPAN: Final = (
     "INSERT INTO spans (trace, span, parent, kind, name, started_us, ended_us, error_type, model, tokens_in,"
     " tokens_out, cost_nano, chunk, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_SPANS: Final = f"SELECT span FROM spans WHERE trace = ? AND {OF_SPANS} AND span IN "
+_SPANS: Final = f"SELECT span FROM spans WHERE {OF_TRACE} AND span IN "
 _SCORE: Final = (
     "INSERT INTO scores (trace, span, name, at_us, value, label, explanation) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (trace, span, name, at_us) DO NOTHING"
@@ -84,7 +84,8 @@ class _Writing:
         self._tasks: dict[str, tuple[str, int]] = {
             row[0]: (row[1], row[2]) for row in _asked(tx, _TASKS, ids)
         }
-        self._stored = {*self._traces, *self._tasks}  # May have spans in the store already.
+        # Those that may have spans in the store already, and where.
+        self._stored = self._places()
         self._seen: dict[str, set[str]] = {}  # The spans of each trace that this writing brings.
         self._ids = ChunkIds(tx, sum(len(parcel.packed) for batch in batches for parcel in batch.parcels))
         self._changed: dict[str, Trace] = {}
@@ -94,6 +95,14 @@ class _Writing:
         self._docs: list[Doc] = []
         self._sums: dict[tuple[int, Series], Change] = {}
         self._told: dict[int, dict[str, int]] = {}
+
+    def _places(self) -> dict[str, days.Place]:
+        began: dict[str, list[int]] = {}
+        for trace in self._traces.values():
+            began.setdefault(trace.id, []).append(trace.at_us)
+        for trace_id, (_, at_us) in self._tasks.items():
+            began.setdefault(trace_id, []).append(at_us)
+        return {trace_id: days.chunks_on(self._tx.dialect, *at_us) for trace_id, at_us in began.items()}
 
     def take(self, batch: Batch) -> Written:
         accepted = attached = duplicate = 0
@@ -152,8 +161,7 @@ class _Writing:
         if parcel.trace_id in self._stored:
             trace = bytes.fromhex(parcel.trace_id)
             spans = [bytes.fromhex(span.span_id) for span in parcel.spans]
-            here = days.chunks_of(self._tx, parcel.trace_id)
-            rows = _asked(self._tx, _SPANS, spans, trace, *here)
+            rows = _asked(self._tx, _SPANS, spans, trace, *self._stored[parcel.trace_id])
             known.update(bytes(row[0]).hex() for row in rows)
         self._seen.setdefault(parcel.trace_id, set()).update(span.span_id for span in parcel.spans)
         if not known:
