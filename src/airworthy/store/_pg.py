@@ -159,8 +159,8 @@ class Connection:
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         copy = _pg_many.copying(sql) if len(rows) >= _pg_many.COPIED_MIN else None
         if copy is None:
-            for each, values in _pg_many.in_order(sql, rows):
-                self._queued.add(each, values)
+            for row in rows:
+                self._queued.add(sql, row)
         else:
             self.flush()
             assert self._raw is not None, "begin first"
