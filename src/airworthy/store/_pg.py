@@ -1,6 +1,5 @@
 """One PostgreSQL connection: its settings, its transactions, and what it makes of a connection that is lost."""
 
-import logging
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -394,6 +393,4 @@ def imported() -> Any:
         import psycopg
     except ImportError as error:
         raise not_installed() from error
-    # It warns of each pipeline that an error ended, beside raising that error.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return psycopg
