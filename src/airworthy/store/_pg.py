@@ -1,6 +1,5 @@
 """One PostgreSQL connection: its settings, its transactions, and what it makes of a connection that is lost."""
 
-import logging
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -159,8 +158,8 @@ class Connection:
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         copy = _pg_many.copying(sql) if len(rows) >= _pg_many.COPIED_MIN else None
         if copy is None:
-            for each, values in _pg_many.in_order(sql, rows):
-                self._queued.add(each, values)
+            for row in rows:
+                self._queued.add(sql, row)
         else:
             self.flush()
             assert self._raw is not None, "begin first"
@@ -394,6 +393,4 @@ def imported() -> Any:
         import psycopg
     except ImportError as error:
         raise not_installed() from error
-    # It warns of each pipeline that an error ended, beside raising that error.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return psycopg

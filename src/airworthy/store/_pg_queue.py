@@ -3,23 +3,23 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Statement = tuple[str, Sequence[Any]]
+Rows = Sequence[Sequence[Any]]
 QUEUED_MAX: Final = 2_000
+SIZES: Final = (64, 32, 16, 8, 4, 2)  # Rows of one INSERT: few, so that few statements are prepared.
+MANY: Final = ","
 _CHANGES: Final = ("INSERT INTO ", "UPDATE ", "DELETE FROM ")
 _NAMED: Final = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)")
-_PLAIN: Final = re.compile(
-    r"INSERT INTO (\w+ \([\w\", ]+\)) VALUES (\(\?(?:, \?)*\))( ON CONFLICT(?: \([\w, ]+\))? DO NOTHING)?"
-)
-_GIVEN: Final = re.compile(r"INSERT INTO \w+ \([^()?]*\) VALUES (?:\([^()]*\)(?:, )?)+(?: [^?]*)?")
-SIZES: Final = (64, 32, 16, 8, 4, 2)  # Rows of one INSERT: few, so that few statements are prepared.
-
-
-MANY: Final = ","
 _LISTED: Final = re.compile(
     r"\bFROM\s+\w+(?:\s+(?:AS\s+)?\w+)?\s*,|\bUSING\b|\b(?:FROM|JOIN|INTO|UPDATE)\s+\""
 )
+_INSERT: Final = re.compile(
+    r"INSERT INTO (?P<into>\w+ \((?P<columns>[\w\", ]+)\)) VALUES (?P<row>\(\?(?:, \?)*\))"
+    r"(?P<conflict> ON CONFLICT(?: \((?P<keys>[\w\", ]+)\))? DO (?:NOTHING|(?P<update>UPDATE SET [^?]+)))?"
+)
+_GIVEN: Final = re.compile(r"INSERT INTO \w+ \([^()?]*\) VALUES (?:\([^()]*\)(?:, )?)+(?: [^?]*)?")
 
 
 class Queue:
@@ -70,10 +70,37 @@ def tables(sql: str) -> frozenset[str]:
     return frozenset(_NAMED.findall(sql)) | ({MANY} if _LISTED.search(sql) else set())
 
 
+class Insert(NamedTuple):
+    """Of one row of parameters. `conflict`: what is done where it lies there already; empty: that is an error.
+
+    `keys`: where in a row its key stands, if the row that lies there is changed; one statement may do so only once.
+    """
+
+    into: str
+    row: str
+    conflict: str
+    keys: tuple[int, ...]
+
+    def of(self, size: int) -> str:
+        """The same for so many rows."""
+        return f"INSERT INTO {self.into} VALUES {', '.join([self.row] * size)}{self.conflict}"
+
+    def may_share(self, rows: Rows) -> bool:
+        return not self.keys or len({tuple(row[at] for at in self.keys) for row in rows}) == len(rows)
+
+
 @lru_cache(maxsize=4096)
-def plain(sql: str) -> "re.Match[str] | None":
-    """An INSERT of one row of parameters, which may lie there already where that is let be."""
-    return _PLAIN.fullmatch(sql)
+def insert_of(sql: str) -> Insert | None:
+    """None where more is said than which columns, or it is another statement."""
+    found = _INSERT.fullmatch(sql)
+    if found is None:
+        return None
+    columns, keys = found["columns"].split(", "), (found["keys"] or "").split(", ")
+    if found["update"] is None:
+        return Insert(found["into"], found["row"], found["conflict"] or "", ())
+    if not set(keys) <= set(columns):
+        return None
+    return Insert(found["into"], found["row"], found["conflict"], tuple(map(columns.index, keys)))
 
 
 @lru_cache(maxsize=4096)
@@ -83,26 +110,32 @@ def told_by_columns(sql: str) -> bool:
 
 
 def together(statements: Sequence[Statement]) -> list[Statement]:
-    """The same work: plain INSERTs that follow one another, whatever their tables, by kind; all else where it stood."""
+    """The same work: INSERTs that follow one another, whatever their tables, by kind; all else where it stood."""
     made: list[Statement] = []
     rows: dict[str, list[Sequence[Any]]] = {}
+    changing = False
     for sql, params in statements:
-        if plain(sql) is not None:
-            rows.setdefault(sql, []).append(params)
+        insert = insert_of(sql)
+        if insert is None:
+            made += _poured(rows)
+            made.append((sql, params))
             continue
-        made += _poured(rows)
-        made.append((sql, params))
+        if sql not in rows and (insert.keys or changing):
+            made += _poured(rows)
+        changing = bool(insert.keys)  # What changes a row that lies there shares with its like alone.
+        rows.setdefault(sql, []).append(params)
     return made + _poured(rows)
 
 
 def _poured(rows: dict[str, list[Sequence[Any]]]) -> list[Statement]:
     made: list[Statement] = []
     for sql, given in rows.items():
+        insert = insert_of(sql)
+        assert insert is not None
         start = 0
         for size in SIZES:
-            while len(given) - start >= size:
-                part = given[start : start + size]
-                made.append((widened(sql, size), [value for row in part for value in row]))
+            while len(given) - start >= size and insert.may_share(part := given[start : start + size]):
+                made.append((_widened(sql, size), [value for row in part for value in row]))
                 start += size
         made += [(sql, row) for row in given[start:]]
     rows.clear()
@@ -110,7 +143,7 @@ def _poured(rows: dict[str, list[Sequence[Any]]]) -> list[Statement]:
 
 
 @lru_cache(maxsize=4096)
-def widened(sql: str, size: int) -> str:
-    found = plain(sql)
-    assert found is not None
-    return f"INSERT INTO {found[1]} VALUES {', '.join([found[2]] * size)}{found[3] or ''}"
+def _widened(sql: str, size: int) -> str:
+    insert = insert_of(sql)
+    assert insert is not None
+    return insert.of(size)

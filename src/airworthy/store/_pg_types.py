@@ -10,14 +10,8 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
 NUL_SHOWN = "\u2400"  # PostgreSQL's text cannot hold NUL, so it becomes the character that pictures it.
-UNKNOWN, SMALL, BIG, NUMERIC, REAL, BYTES = (
-    0,
-    21,
-    20,
-    1700,
-    701,
-    17,
-)  # OIDs; unknown: what its place asks for.
+UNKNOWN: Final = 0  # An OID, as all below: of what its place asks for.
+SMALL, BIG, NUMERIC, REAL, BYTES = 21, 20, 1700, 701, 17
 TEXTS, BIGS = 1009, 1016  # Lists of them.
 BIG_MAX: Final = 2**63
 TEXT, BINARY = 0, 1
@@ -66,11 +60,8 @@ def bound(params: Sequence[Any]) -> Bound:
 
 def _other(value: Any) -> tuple[bytes | None, int, int]:
     if isinstance(value, bool):
-        return (
-            (b"1" if value else b"0"),
-            SMALL,
-            TEXT,
-        )  # No table has a boolean column: they are whole numbers.
+        # No table has a boolean column: they are whole numbers.
+        return (b"1" if value else b"0"), SMALL, TEXT
     if isinstance(value, str):
         return str.__str__(value).replace("\0", NUL_SHOWN).encode(), UNKNOWN, TEXT
     if isinstance(value, int):

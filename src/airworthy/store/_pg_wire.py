@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from airworthy.store import _pg_wait
-from airworthy.store._pg_queue import told_by_columns
+from airworthy.store._pg_queue import Statement, told_by_columns
 from airworthy.store._pg_types import Bound, bound, loaders_of
 from airworthy.store.database import Row
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 STATEMENTS_PREPARED: Final = 500
-Statement = tuple[str, Sequence[Any]]
 Packed = tuple[str, Bound | None]
 
 
@@ -85,8 +84,7 @@ class Wire:
 
     def _only(self) -> "PGresult":
         self._leave()
-        result = self._answer()
-        return _checked(result)
+        return _checked(self._answer())
 
     def together(self, statements: Sequence[Packed]) -> Answer:
         """The answer of the last. At the first that fails, the rest is not carried out. Raises: psycopg.Error."""
@@ -100,7 +98,7 @@ class Wire:
             self._leave()
             # A statement that was prepared on the way has an answer more, before its own.
             results = [self._answers(answers) for answers in sent]
-            self._synced()
+            self._there()  # The end of them all.
         except BaseException:
             self._forget(new)
             raise
@@ -144,9 +142,6 @@ class Wire:
         if self._next() is not None:
             raise _lost("gave an answer too many")
         return result
-
-    def _synced(self) -> None:
-        self._there()
 
     def _there(self) -> "PGresult":
         result = self._next()

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from airworthy.store._pg_types import NUL_SHOWN
 from airworthy.store.catalog import Snapshot, Table, tables
 from airworthy.store.database import Database, Row, StoreError, Tx
-from airworthy.store.migrate import UNDER_WAY
+from airworthy.store.migrate import UNDER_WAY, Readable
 
 LEDGER: Final = "moving"
-ROWS_MAX: Final = 2_000  # of a batch
+ROWS_MIN, ROWS_MAX = 50, 2_000  # of a batch: the first of a table, and any
 BATCH_BYTES: Final = 4 * 2**20
 REMADE_MAX: Final = 200  # rows looked at in one transaction
 SEEDS_MAX: Final = 100  # rows that making a table may leave in it
@@ -160,18 +161,13 @@ class Move:
         before = sum(copied for _, copied in self._done.values())
         for name, table in self.tables.items():
             after, copied = self._done.get(name, ("", 0))
-            rows_max = 50
-            while rows := self._page(table, after, rows_max):
+            for rows in _pages(self._source, table, after):
                 last = _place(table, rows[-1])
                 shaped = self._rules.shaped(table, rows)
                 self._target.write_now(lambda tx, a=(table, shaped, after, last): self._put(tx, *a))  # type: ignore[misc]
                 after, copied, before = last, copied + len(rows), before + len(rows)
-                rows_max = _next_size(rows)
                 self._told(Progress("copying", name, before, self.rows))
             self._done[name] = (after, copied)
-
-    def _page(self, table: Table, after: str, rows_max: int) -> list[Row]:
-        return self._source.read_now(lambda tx: _page(tx, table, table.key, after, rows_max))
 
     def _put(self, tx: Tx, table: Table, rows: list[Row], before: str, after: str) -> None:
         self._note(tx, table.name, len(rows), before, after)
@@ -210,36 +206,23 @@ class Move:
         found, seen = [], 0
         for name, table in self.tables.items():
             here, there = _Sum(table), _Sum(table)
-            for rows in self._pages_of(table):
+            for rows in _pages(self._source, table):
                 here.add(self._rules.shaped(table, rows))
                 seen += len(rows)
                 self._told(Progress("checking", name, seen, self.rows))
-            for rows in self._pages_there(self._there[name], table):
+            on_target = self._there[name]
+            # With the columns in the order that they have here.
+            asked = Table(name, table.columns, on_target.key, table.fractions)
+            for rows in _pages(self._target, asked):
                 there.add(rows)
             found.append(Compared(name, here.rows, there.rows, here.digest, there.digest))
         return found
-
-    def _pages_of(self, table: Table) -> Iterator[list[Row]]:
-        after, rows_max = "", 50
-        while rows := self._page(table, after, rows_max):
-            yield rows
-            after, rows_max = _place(table, rows[-1]), _next_size(rows)
-
-    def _pages_there(self, there: Table, table: Table) -> Iterator[list[Row]]:
-        """With the columns in the order of `table`."""
-        asked = Table(there.name, table.columns, there.key, table.fractions)
-        after, rows_max = "", 50
-        while rows := self._target.read_now(
-            lambda tx, a=(after, rows_max): _page(tx, asked, there.key, *a)  # type: ignore[misc]
-        ):
-            yield rows
-            after, rows_max = _place(asked, rows[-1]), _next_size(rows)
 
     def remake(self, name: str, table: str, make: Callable[[Tx, list[Row]], None]) -> None:
         """What follows from the rows of `table` in the target, a page of them at a time; `name` is for the ledger."""
         there = self._there[table]
         after = self._done.get(name, ("", 0))[0]
-        while rows := self._target.read_now(lambda tx, a=after: _page(tx, there, there.key, a, REMADE_MAX)):  # type: ignore[misc]
+        while rows := self._target.read_now(lambda tx, a=after: _page(tx, there, a, REMADE_MAX)):  # type: ignore[misc]
             last = _place(there, rows[-1])
 
             def op(tx: Tx, rows: list[Row] = rows, before: str = after, last: str = last) -> None:
@@ -282,11 +265,19 @@ def _check_alike(here: Mapping[str, Table], there: Mapping[str, Table]) -> None:
             raise ShapesDiffer(f"The table {name} has no primary key, so it cannot be gone through in order.")
 
 
-def _page(tx: Tx, table: Table, key: Sequence[str], after: str, rows_max: int) -> list[Row]:
-    columns, order = ", ".join(table.columns), ", ".join(key)
+def _pages(database: Readable, table: Table, after: str = "") -> Iterator[list[Row]]:
+    """Its rows behind that place, in the order of their keys."""
+    rows_max = ROWS_MIN
+    while rows := database.read_now(lambda tx, a=(after, rows_max): _page(tx, table, *a)):  # type: ignore[misc]
+        yield rows
+        after, rows_max = _place(table, rows[-1]), _next_size(rows)
+
+
+def _page(tx: Tx, table: Table, after: str, rows_max: int) -> list[Row]:
+    columns, order = ", ".join(table.columns), ", ".join(table.key)
     if not after:
         return tx.rows(f"SELECT {columns} FROM {table.name} ORDER BY {order} LIMIT ?", (rows_max,))
-    marks = ", ".join("?" * len(key))
+    marks = ", ".join("?" * len(table.key))
     return tx.rows(
         f"SELECT {columns} FROM {table.name} WHERE ({order}) > ({marks}) ORDER BY {order} LIMIT ?",
         (*_values(after), rows_max),
@@ -341,7 +332,7 @@ def _said(table: Table, row: Row) -> str:
         if isinstance(value, int):
             said.append(repr(float(value) if at in table.fractions else int(value)))
         elif isinstance(value, str):
-            said.append(repr(value.replace("\0", "\u2400")))
+            said.append(repr(value.replace("\0", NUL_SHOWN)))
         else:
             said.append(repr(bytes(value)) if _is_bytes(value) else repr(value))
     return "\x1f".join(said)

@@ -57,7 +57,7 @@ class Job:
 
 
 class GroupWriter:
-    """Owns the only writing connection of this process."""
+    """Owns one connection that writes, and the thread on which it does."""
 
     def __init__(
         self,
