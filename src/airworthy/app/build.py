@@ -94,7 +94,7 @@ def opened(
     what must not. A people.toml that cannot be read stops only what needs to know people: see `Reviews.unread`.
     `must_exist`: nothing is made. Raises: NoDatabase then.
     """
-    if must_exist and config.database_url is None and not config.database_path.exists():
+    if must_exist and config.file_missing:
         raise _no_database(config, "There is no database")
     if origin().door == "cli" and not origin().who:
         comes_from(replace(origin(), who=person()))

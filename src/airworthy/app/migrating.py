@@ -10,7 +10,7 @@ from airworthy.store.migrate import missing
 
 def lacking(config: Config) -> tuple[Migration, ...]:
     """Makes nothing, not even a file. Raises: StoreError, ConfigError."""
-    if config.database_url is None and not config.database_path.exists():
+    if config.file_missing:
         return MIGRATIONS
     source = Snapshot(config.database_url or str(config.database_path))
     try:

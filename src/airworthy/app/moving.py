@@ -108,7 +108,7 @@ def both(origin: Config, goal: Config, *, despite_workers: bool) -> Iterator[tup
 
 def opened_source(origin: Config) -> Snapshot:
     """Raises: NoDatabase; StoreError where it is of another version."""
-    if origin.database_url is None and not origin.database_path.exists():
+    if origin.file_missing:
         raise NoDatabase(f"There is no database {origin.where}.", mend="Name it: --from sqlite:PATH.")
     source = Snapshot(origin.database_url or str(origin.database_path))
     try:
