@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks._figures import cell
 from benchmarks._fleet_arrivals import Bursts
 from benchmarks._fleet_check import Checked
 from benchmarks._fleet_costs import Costs
@@ -30,10 +31,6 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _rounded(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{round(value, digits):,.{max(0, digits)}f}"
-
-
 def answers(plans: Sequence[Plan]) -> str:
     heads = (
         "agents", "arrivals", "tasks/s, mean and peak", "tasks at once", "workers", "databases",
@@ -44,9 +41,9 @@ def answers(plans: Sequence[Plan]) -> str:
         [
             (
                 f"{plan.demand.agents:,}", plan.pattern, f"{plan.demand.rate:.2f}, {plan.peak_rate:.1f}",
-                _rounded(plan.active_most), _rounded(plan.workers), str(plan.databases),
-                _rounded(plan.database_cores, 1), f"{plan.lock_used:.0%}", _rounded(plan.step_p99_ms),
-                _rounded(plan.connections), _rounded(plan.gb_per_day, 2),
+                cell(plan.active_most), cell(plan.workers), str(plan.databases),
+                cell(plan.database_cores, 1), f"{plan.lock_used:.0%}", cell(plan.step_p99_ms),
+                cell(plan.connections), cell(plan.gb_per_day, 2),
             )
             for plan in sorted(plans, key=lambda plan: plan.demand.agents)
             # What one agent needs does not depend on when its tasks come.
@@ -60,9 +57,9 @@ def predictions(found: Sequence[Checked]) -> str:
         ("point", "measured tasks/s", "model", "error", "writes in a batch", "model", ""),
         [
             (
-                each.point.title(), _rounded(each.measured, 1), _rounded(each.model, 1),
-                f"{100 * each.error:+.0f} %", _rounded(each.point.writes / each.point.batches, 1),
-                _rounded(each.seen.writes_per_batch, 1), "foreseen" if each.foreseen else "calibrated on it",
+                each.point.title(), cell(each.measured, 1), cell(each.model, 1),
+                f"{100 * each.error:+.0f} %", cell(each.point.writes / each.point.batches, 1),
+                cell(each.seen.writes_per_batch, 1), "foreseen" if each.foreseen else "calibrated on it",
             )
             for each in found
         ],
@@ -90,7 +87,7 @@ def crowds(known: Mapping[str, Sequence[Bursts]]) -> str:
     cells = {name: {each.window_s: each.peak for each in rows} for name, rows in known.items()}
     return _table(
         ("recording", *(f"{window:g} s" for window in windows)),
-        [(name, *(_rounded(row.get(window), 1) for window in windows)) for name, row in cells.items()],
+        [(name, *(cell(row.get(window), 1) for window in windows)) for name, row in cells.items()],
     )
 
 
@@ -104,7 +101,7 @@ def resources(one_carries: Mapping[str, float]) -> str:
     return _table(
         ("tasks of 8 steps", "per second", "per day"),
         [
-            (said[name], _rounded(one_carries[name], 1), _rounded(one_carries[name] * 86_400, -3))
+            (said[name], cell(one_carries[name], 1), cell(round(one_carries[name] * 86_400, -3)))
             for name in said
         ],
     )

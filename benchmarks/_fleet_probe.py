@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -96,7 +96,7 @@ class Files(Server):
 class Postgres(Server):
     def __init__(self, server: pg_server.Server) -> None:
         self._url = server.url
-        self.roots = (int((server.folder / "data" / "postmaster.pid").read_text().split()[0]),)
+        self.roots = (server.postmaster,)
         self.name = "PostgreSQL " + str(self._one(self._url + "postgres", "SHOW server_version")).split()[0]
 
     def fresh(self, name: str) -> str:
@@ -171,9 +171,9 @@ def measured(server: Server, order: Order, round_: int, nice: int = 0) -> tuple[
     commits = server.commits(where)
     children = [_child(where, order, "--tasks", str(order.tasks))]
     try:
-        ready = [_line(children[0])]  # It has made the tables, and handed the tasks in.
+        ready = [line_of(children[0])]  # It has made the tables, and handed the tasks in.
         children += [_child(where, order) for _ in range(order.workers - 1)]
-        ready += [_line(each) for each in children[1:]]
+        ready += [line_of(each) for each in children[1:]]
         size, log, _ = server.stored(where)
         if nice:
             # Each connection of a server has a process and a session of its own.
@@ -187,7 +187,7 @@ def measured(server: Server, order: Order, round_: int, nice: int = 0) -> tuple[
         connections = server.stored(where)[2]
         if nice:
             preferred(server.roots, nice)
-        found = [_line(each) for each in children]
+        found = [line_of(each) for each in children]
         after = machine_cpu_s(), cpu_s(server.roots)
         for each in children:
             # Until now their connections are open: the time of a process that has just gone could be missed.
@@ -235,12 +235,12 @@ def idle(server: Server, nice: int = 0) -> tuple[float, float]:
     where = server.fresh("idle")
     child = _child(where, Order(1, 16, 1, 0, 0), "--idle-s", str(IDLE_S))
     try:
-        _line(child)
+        line_of(child)
         if nice:
             preferred([*server.roots, child.pid], nice)
         before = cpu_s(server.roots)
         print("go", file=child.stdin, flush=True)
-        found = _line(child)
+        found = line_of(child)
         database_s = cpu_s(server.roots) - before if server.roots else 0.0
         print("leave", file=child.stdin, flush=True)
         child.wait()
@@ -249,6 +249,16 @@ def idle(server: Server, nice: int = 0) -> tuple[float, float]:
             child.kill()
             child.wait()
     return round(found["cpu_s"] / found["seconds"], 4), round(database_s / found["seconds"], 4)
+
+
+def machine_of(about: Mapping[str, object], server: Server) -> Machine:
+    return Machine(
+        int(str(about["cores"])),
+        str(about["cpu"]),
+        str(about["file_system"]),
+        server.name,
+        str(about["python"]),
+    )
 
 
 def active_of(order: Order, memory: Mapping[str, float]) -> Waiting:
@@ -274,7 +284,8 @@ def _child(where: str, order: Order, *more: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def _line(child: "subprocess.Popen[str]") -> dict[str, Any]:
+def line_of(child: "subprocess.Popen[str]") -> dict[str, Any]:
+    """What a child process says next."""
     out: IO[str] | None = child.stdout
     assert out is not None
     line = out.readline()
@@ -318,21 +329,13 @@ def main() -> None:
         for round_ in range(first, first + said.rounds):
             for order in ORDERS:
                 tasks = max(TASKS_MIN, order.tasks // 5) if said.quick else order.tasks
-                given = Order(order.workers, order.concurrency, order.steps, order.model_ms, tasks)
-                point, mb = measured(server, given, round_, said.nice)
+                point, mb = measured(server, replace(order, tasks=tasks), round_, said.nice)
                 points.append(point)
                 print(f"{point.title()}: {point.tasks_per_s:.0f} tasks/s", file=sys.stderr, flush=True)
                 if order.model_ms:
                     memory = mb
         idle_worker, idle_database = idle(server, said.nice)
-        about = machine(Path(folder))
-        where = Machine(
-            int(about["cores"]),
-            str(about["cpu"]),
-            str(about["file_system"]),
-            server.name,
-            str(about["python"]),
-        )
+        where = machine_of(machine(Path(folder)), server)
     active = active_of(next(each for each in ORDERS if each.model_ms), memory)
     written(
         Measured(

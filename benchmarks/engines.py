@@ -6,7 +6,6 @@ procrastinate's own way, each far wake-up a job scheduled for later, and is ther
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -27,12 +26,12 @@ from airworthy.store import PostgresDatabase, Tx
 from benchmarks import pg_server
 from benchmarks._environment import machine
 from benchmarks._figures import percentile
+from benchmarks._fleet_meter import cpu_s
 
 AGENT = "support"
 AT_ONCE = 16
 FAR_US = 10**16
 COPIED = 200
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -43,15 +42,7 @@ class Server:
     postmaster: int
 
     def cpu_s(self) -> float:
-        total = 0
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == self.postmaster:
-                total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        return cpu_s([self.postmaster])
 
 
 @contextmanager
@@ -235,8 +226,7 @@ def main() -> None:
         print(json.dumps({**found, "machine": machine(Path())}))
         return
     with pg_server.running({**pg_server.DURABLE, "shared_buffers": "512MB"}) as server:
-        postmaster = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
-        found = measured(Server(server.url, postmaster), asked.far, asked.rounds)
+        found = measured(Server(server.url, server.postmaster), asked.far, asked.rounds)
     found["machine"] = machine(Path())
     print(json.dumps(found))
 

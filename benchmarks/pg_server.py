@@ -30,6 +30,11 @@ class Server:
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/"
 
+    @property
+    def postmaster(self) -> int:
+        """The id of its first process, which all the others are below."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def stop(self, *, how: str = "fast") -> None:
         """`how`: smart, fast or immediate; the last is as if it had crashed."""
         self._ctl("stop", "-m", how)

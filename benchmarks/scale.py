@@ -13,13 +13,23 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from benchmarks._environment import ROOT, NotTaken, Peer, answer, last_json, machine, prepared
 from benchmarks._figures import median_of, percentile, ratios, rounded
 from benchmarks._fleet_meter import cpu_s
-from benchmarks._fleet_points import LATEST, Growth, Machine, Measured, Point, Waiting, written
-from benchmarks._fleet_probe import ORDERS, Order, Postgres, active_of, idle, measured, server_of
+from benchmarks._fleet_points import LATEST, Growth, Measured, Point, Waiting, written
+from benchmarks._fleet_probe import (
+    ORDERS,
+    Order,
+    Postgres,
+    active_of,
+    idle,
+    line_of,
+    machine_of,
+    measured,
+    server_of,
+)
 from benchmarks._scale_rows import copies, copy_id
 
 DBOS = Peer("dbos", "benchmarks._peers.dbos_postgres", ("dbos==3.4.0",))
@@ -87,15 +97,9 @@ def main() -> None:
             print(f"round {number} done", file=sys.stderr, flush=True)
         found.idle = idle(server)
         _waiting(server, plan.sizes, found)
+        where = machine_of(about, server)
         about["database"] = server.name
     chaos = {} if said.no_chaos else _chaos(found, short=said.quick)
-    where = Machine(
-        int(about["cores"]),
-        str(about["cpu"]),
-        str(about["file_system"]),
-        str(about["database"]),
-        str(about["python"]),
-    )
     waiting = [*found.waiting, *([] if found.active is None else [found.active])]
     whole = Measured(
         where, tuple(found.points), tuple(found.growth), tuple(waiting), found.worker_mb,
@@ -110,9 +114,7 @@ def _round(server: Postgres, plan: Plan, number: int, found: Findings) -> None:
     def tasks(full: int) -> int:
         return max(60, round(full * plan.tasks))
 
-    point, memory = measured(
-        server, Order(*(asdict(BESIDE) | {"tasks": tasks(BESIDE.tasks)}).values()), number
-    )
+    point, memory = measured(server, replace(BESIDE, tasks=tasks(BESIDE.tasks)), number)
     found.ours.append(point.tasks_per_s * point.steps)
     found.worker_mb = memory["mb"]
     found.points.append(point)
@@ -160,13 +162,13 @@ def _woken(
 ) -> Waiting:
     """A worker among all of them: its memory, what it costs while nothing is due, and how late it wakes some."""
     child = _child(url, "work")
-    _line(child)
+    line_of(child)
     time.sleep(3.0)  # Until what a start brings with it is over.
     before = cpu_s([child.pid]), cpu_s(server.roots), time.perf_counter()
     time.sleep(IDLE_S)
     after = cpu_s([child.pid]), cpu_s(server.roots), time.perf_counter()
     print("look", file=child.stdin, flush=True)
-    found.rss_mb[there] = _line(child)["mb"]
+    found.rss_mb[there] = line_of(child)["mb"]
     print("leave", file=child.stdin, flush=True)
     child.wait()
     chosen = [copy_id(task_id, number) for number in range(1, min(there, WAKES) + 1)]
@@ -177,7 +179,7 @@ def _woken(
             rows = [(first_us + number * apart_us, each) for number, each in enumerate(chosen)]
             cursor.executemany(f"UPDATE {table} SET {column} = %s WHERE {name} = %s", rows)
     child = _child(url, "work")
-    _line(child)
+    line_of(child)
     time.sleep(8.0 + WAKES_OVER_S + 5.0)
     print("leave", file=child.stdin, flush=True)
     child.wait()
@@ -200,16 +202,6 @@ def _woken(
 def _child(url: str, what: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "benchmarks._scale_waiting", what, "--url", url]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def _line(child: "subprocess.Popen[str]") -> dict[str, Any]:
-    out: IO[str] | None = child.stdout
-    assert out is not None
-    line = out.readline()
-    if not line:
-        raise RuntimeError(f"a worker ended with {child.wait()} before it answered")
-    found: dict[str, Any] = json.loads(line)
-    return found
 
 
 def _told(url: str, what: str) -> dict[str, Any]:

@@ -36,10 +36,6 @@ FORBIDDEN_CALLS = {
 ENVIRONMENT_READERS = {"app/config.py"}
 
 
-def _name(path: Path) -> str:
-    return path.relative_to(SOURCE).as_posix()
-
-
 @dataclass(frozen=True)
 class Function:
     """`parameters`: without self and cls."""

@@ -3,44 +3,17 @@
 import argparse
 import asyncio
 import json
-import time
-from typing import Any
 
 from dbos import DBOS
 
-from benchmarks._driving import in_slots, noop
+from benchmarks._driving import in_slots
+from benchmarks._peers._dbos import launched
 
 WARM_TASKS = 50
 
 
 async def _run(url: str, steps: int, tasks: int, concurrency: int) -> None:
-    DBOS(
-        config={
-            "name": "scale",
-            "system_database_url": url,
-            "log_level": "ERROR",
-            # Pinned, so that nothing is spent on hashing the sources.
-            "application_version": "1",
-            "executor_id": "one",
-        }
-    )
-    step: Any = DBOS.step(name="noop")(noop)
-
-    async def task() -> list[float]:
-        laps = []
-        for number in range(steps):
-            began = time.perf_counter()
-            await step(number)
-            laps.append(time.perf_counter() - began)
-        return laps
-
-    workflow: Any = DBOS.workflow(name="task")(task)
-    DBOS.launch()  # Inside the loop, so that workflows run here and not on a loop of another thread.
-
-    async def one(_name: str) -> list[float]:
-        laps: list[float] = await workflow()
-        return laps
-
+    one = launched("scale", url, steps)
     await in_slots(one, "warm", concurrency, WARM_TASKS)
     seconds, laps = await in_slots(one, "task", concurrency, tasks)
     assert len(laps) == tasks * steps, "a task ended without all of its steps"

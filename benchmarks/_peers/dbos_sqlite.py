@@ -4,12 +4,12 @@ import asyncio
 import sqlite3
 import sys
 import time
-from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS
 
-from benchmarks._driving import STEPS_PER_TASK, Order, in_slots, measure, measured, noop
+from benchmarks._driving import STEPS_PER_TASK, Order, in_slots, measure, measured
+from benchmarks._peers._dbos import launched
 
 _NEW_CLOCK = (3, 42, 0)  # The first SQLite whose unixepoch() knows 'subsec'.
 _modes: set[tuple[str, int]] = set()
@@ -29,37 +29,8 @@ def _same_durability(connection: sqlite3.Connection, _record: object) -> None:
         connection.create_function("unixepoch", -1, lambda *_: time.time())
 
 
-def _build(folder: str) -> None:
-    DBOS(
-        config={
-            "name": "durable",
-            "system_database_url": f"sqlite:///{folder}/dbos.db",
-            "log_level": "ERROR",
-            # Pinned, so that nothing is spent on hashing the sources.
-            "application_version": "1",
-            "executor_id": "one",
-        }
-    )
-
-
 async def _run(order: Order) -> None:
-    _build(str(order.folder))
-    step: Any = DBOS.step(name="noop")(noop)
-
-    async def task() -> list[float]:
-        laps = []
-        for number in range(STEPS_PER_TASK):
-            began = time.perf_counter()
-            await step(number)
-            laps.append(time.perf_counter() - began)
-        return laps
-
-    workflow: Any = DBOS.workflow(name="task")(task)
-    DBOS.launch()  # Inside the loop, so that workflows run here and not on a loop of another thread.
-
-    async def one(_name: str) -> list[float]:
-        laps: list[float] = await workflow()
-        return laps
+    one = launched("durable", f"sqlite:///{order.folder}/dbos.db", STEPS_PER_TASK)
 
     async def batch(tasks: int) -> tuple[float, list[float]]:
         return await in_slots(one, "task", order.concurrency, tasks)

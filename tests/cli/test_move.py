@@ -10,6 +10,7 @@ import pytest
 
 from airworthy.app.build import MIGRATIONS, opened
 from airworthy.app.config import Config
+from airworthy.core.errors import ConfigError
 from airworthy.recorder.traces.filter import parse
 from airworthy.recorder.traces.find import find
 from airworthy.recorder.traces.read import spans_of
@@ -145,6 +146,19 @@ def test_a_target_with_other_data_is_refused_and_stays_as_it_is(airworthy: Airwo
     assert said.code == 3
     assert "has data already" in said.err
     assert len(airworthy("task", "list", "--json", "--database", url).lines) == 1
+
+
+def test_a_server_that_only_seems_to_lock_is_refused_as_a_target(
+    airworthy: Airworthy, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check_turns(_: PostgresDatabase) -> None:
+        raise ConfigError("It gives one lock to two at once.", mend="Use PostgreSQL itself.")
+
+    monkeypatch.setattr(PostgresDatabase, "check_turns", check_turns)
+    said = airworthy("move", "--from", f"sqlite:{here}", "--to", fresh())
+
+    assert said.code == 2
+    assert "gives one lock to two" in said.err
 
 
 def test_nothing_is_moved_while_somebody_works_on_the_source_unless_told(

@@ -144,7 +144,7 @@ def test_who_answered_is_listed_and_marked_where_it_does_not_fit(
     said, rows = airworthy("models", "seen"), airworthy("models", "seen", "--json").lines
 
     assert sorted(row["fits"] for row in rows) == [False, True]
-    assert {row["calls"] for row in rows} <= {8, 9}  # On a busy machine one may be asked again.
+    assert {row["calls"] for row in rows} == {8}
     assert all(row["first"] <= row["last"] for row in rows)
     assert said.out.count("does not fit") == 1
 

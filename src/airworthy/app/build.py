@@ -94,7 +94,7 @@ def opened(
     what must not. A people.toml that cannot be read stops only what needs to know people: see `Reviews.unread`.
     `must_exist`: nothing is made. Raises: NoDatabase then.
     """
-    if must_exist and config.database_url is None and not config.database_path.exists():
+    if must_exist and config.file_missing:
         raise _no_database(config, "There is no database")
     if origin().door == "cli" and not origin().who:
         comes_from(replace(origin(), who=person()))
@@ -161,8 +161,7 @@ def assembled(
 ) -> App:
     """The same on any database; for tests with a clock and ids of their own."""
     clock = clock if clock is not None else database.clock(SystemClock())
-    if migrate(database, MIGRATIONS, at_work(clock)) and isinstance(database, PostgresDatabase):
-        database.check_turns()  # Once, by whoever makes it: it takes a turn.
+    brought_up(database, clock)
     ids = ids if ids is not None else Ids()
     policies = [*(agent.policy for agent in agents), *policies]
     payloads = Payloads(Redactor((*_unwritten(policies), *keys)))
@@ -170,6 +169,14 @@ def assembled(
     known = {agent.name: agent for agent in agents}
     reviews = Reviews(database, clock, payloads, people if people is not None else People(), known)
     return App(database, clock, ids, payloads, operations, reviews)
+
+
+def brought_up(database: Database, clock: Clock) -> tuple[str, ...]:
+    """Made, or brought to this version; answers with what was applied. Raises: StoreError, ConfigError."""
+    applied = migrate(database, MIGRATIONS, at_work(clock))
+    if applied and isinstance(database, PostgresDatabase):
+        database.check_turns()  # Once, by whoever makes it: it takes a turn.
+    return applied
 
 
 def woken_by(app: App, name: EngineName) -> App:

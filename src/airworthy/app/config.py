@@ -79,6 +79,11 @@ class Config:
         """Of a file; ask `database_url` first."""
         return self.folder / self.database
 
+    @property
+    def file_missing(self) -> bool:
+        """False for a server too, which has to be asked."""
+        return self.database_url is None and not self.database_path.exists()
+
 
 def load_config(folder: Path, *, database: str | None = None, environment: bool = True) -> Config:
     """Reads `airworthy.toml` of `folder` if there is one; `database` and the environment win over it.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from airworthy.app.build import MIGRATIONS, NoDatabase, at_work, open_database
+from airworthy.app.build import MIGRATIONS, NoDatabase, at_work, brought_up, open_database
 from airworthy.app.config import Config, database_variable, load_config
 from airworthy.app.witness import Witness, head_file
 from airworthy.core.clock import SystemClock
@@ -92,8 +92,9 @@ def both(origin: Config, goal: Config, *, despite_workers: bool) -> Iterator[tup
         target = open_database(goal)
         try:
             if LEDGER not in target.read_now(lambda tx: tables(tx, target.dialect)):
-                migrate(target, MIGRATIONS)
-                busy = target.read_now(at_work(target.clock(SystemClock())))
+                clock = target.clock(SystemClock())
+                brought_up(target, clock)
+                busy = target.read_now(at_work(clock))
                 if busy:
                     raise StoreInUse(
                         f"Others are at work on {goal.where}: {', '.join(busy[:5])}.", mend="Stop them first."
@@ -107,7 +108,7 @@ def both(origin: Config, goal: Config, *, despite_workers: bool) -> Iterator[tup
 
 def opened_source(origin: Config) -> Snapshot:
     """Raises: NoDatabase; StoreError where it is of another version."""
-    if origin.database_url is None and not origin.database_path.exists():
+    if origin.file_missing:
         raise NoDatabase(f"There is no database {origin.where}.", mend="Name it: --from sqlite:PATH.")
     source = Snapshot(origin.database_url or str(origin.database_path))
     try:

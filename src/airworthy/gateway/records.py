@@ -125,7 +125,6 @@ class Recorder:
         self._payloads = payloads
         self._waiting: list[Record] = []
         self._bytes = 0
-        self._seen: dict[Sighting, tuple[int, int, int]] = {}
         self._also: list[Callable[[Tx], None]] = []
         self._known: dict[str, str] = {}
         self._wake = asyncio.Event()
@@ -162,13 +161,6 @@ class Recorder:
             return
         self._waiting.append(record)
         self._bytes += record.size
-        facts = record.facts
-        if facts is not None and record.place and facts.model:
-            seen = Sighting(
-                record.place, record.model, facts.model[:TEXT_CHARS_MAX], facts.fingerprint[:TEXT_CHARS_MAX]
-            )
-            first_us, _, calls = self._seen.get(seen, (record.ended_us, 0, 0))
-            self._seen[seen] = (first_us, record.ended_us, calls + 1)
         if len(self._waiting) >= BATCH_MAX:
             self._wake.set()
 
@@ -189,30 +181,26 @@ class Recorder:
         """One batch after the other until nothing waits. False: the store did not take it; it will be tried again."""
         async with self._writing:
             singly = 0  # So many records are written each for itself, because one of them cannot be.
-            while self._waiting or self._seen or self._also:
+            while self._waiting or self._also:
                 size = 1 if singly else BATCH_MAX
                 singly = max(singly - 1, 0)
                 batch, self._waiting = self._waiting[:size], self._waiting[size:]
-                seen, self._seen = self._seen, {}
                 also, self._also = self._also, []
                 try:
-                    await write(self._op(batch, seen, also))
+                    await write(self._op(batch, also))
                 except StoreError:
                     self._waiting = batch + self._waiting
-                    self._seen = {**seen, **self._seen}
                     if self.failing_since_us is None:
                         self.failing_since_us = self._clock.now_us()
                     return False
                 except Exception:  # noqa: BLE001  # What no store can take must not keep all the rest from it.
                     if len(batch) > 1:
                         self._waiting = batch + self._waiting
-                        self._seen = {**seen, **self._seen}
                         singly = len(batch)
                         continue
                     self.dropped += len(batch)
                 except BaseException:  # Cancelled: whoever closes the door writes what is left.
                     self._waiting = batch + self._waiting
-                    self._seen = {**seen, **self._seen}
                     raise
                 self.failing_since_us = None
                 if len(self._waiting) < MANY // 2:
@@ -220,12 +208,7 @@ class Recorder:
                 self._bytes -= sum(record.size for record in batch)
             return True
 
-    def _op(
-        self,
-        batch: Sequence[Record],
-        seen: dict[Sighting, tuple[int, int, int]],
-        also: Sequence[Callable[[Tx], None]],
-    ) -> Callable[[Tx], None]:
+    def _op(self, batch: Sequence[Record], also: Sequence[Callable[[Tx], None]]) -> Callable[[Tx], None]:
         packed: list[tuple[bytes, bytes]] | None = None
 
         def op(tx: Tx) -> None:
@@ -236,18 +219,13 @@ class Recorder:
             bodies = [
                 (record.call.id, *both) for record, both in zip(batch, packed, strict=True) if record.full
             ]
-            _insert(tx, f"calls ({_QUOTED})", rows)
-            _insert(tx, "call_bodies (call_id, request, reply)", bodies)
+            new = _insert(tx, f"calls ({_QUOTED})", "id", rows)
+            _insert(tx, "call_bodies (call_id, request, reply)", "call_id", bodies)
             for each in also:
                 each(tx)
-            for sighting, (first_us, last_us, calls) in seen.items():
-                names = (
-                    sighting.place,
-                    sighting.model,
-                    self._clean(sighting.answered),
-                    self._clean(sighting.fingerprint),
-                )
-                tx.execute(SEEN, (*names, first_us, last_us, calls))
+            for seen, times in _sightings([each for each in batch if each.call.id in new]).items():
+                names = (seen.place, seen.model, self._clean(seen.answered), self._clean(seen.fingerprint))
+                tx.execute(SEEN, (*names, times[0], times[-1], len(times)))
 
         return op
 
@@ -273,14 +251,29 @@ class Recorder:
         return known
 
 
-def _insert(tx: Tx, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _insert(tx: Tx, into: str, key: str, rows: Sequence[tuple[Any, ...]]) -> set[str]:
+    """The keys of those that were not there: a write that seemed to fail may have been done, and comes again."""
+    new: set[str] = set()
     for start in range(0, len(rows), ROWS_AT_ONCE):
         some = rows[start : start + ROWS_AT_ONCE]
         one = f"({', '.join('?' * len(some[0]))})"
         values = ", ".join([one] * len(some))
-        # A write that seemed to fail may have been done, and comes again.
-        sql = f"INSERT INTO {into} VALUES {values} ON CONFLICT DO NOTHING"
-        tx.execute(sql, [value for row in some for value in row])
+        sql = f"INSERT INTO {into} VALUES {values} ON CONFLICT DO NOTHING RETURNING {key}"
+        new.update(id_ for (id_,) in tx.rows(sql, [value for row in some for value in row]))
+    return new
+
+
+def _sightings(records: Sequence[Record]) -> dict[Sighting, list[int]]:
+    """When each was seen, in order."""
+    found: dict[Sighting, list[int]] = {}
+    for record in records:
+        facts = record.facts
+        if facts is not None and record.place and facts.model:
+            seen = Sighting(
+                record.place, record.model, facts.model[:TEXT_CHARS_MAX], facts.fingerprint[:TEXT_CHARS_MAX]
+            )
+            found.setdefault(seen, []).append(record.ended_us)
+    return found
 
 
 def put_together(dialect: Dialect, stream: bytes) -> bytes:

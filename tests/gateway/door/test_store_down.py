@@ -170,9 +170,11 @@ async def test_what_was_written_after_all_is_not_written_twice(error: Any) -> No
         found = await made.records()
         await asyncio.sleep(1)
         row = made.standing("agent:support:day:2025-11-24")
+        seen = database.read_now(lambda tx: tx.rows("SELECT model, answered, calls FROM sightings"))
 
     assert [each["ended_as"] for each in found] == ["answered"] * 4
     assert row.settled_nano == 4 * bill()
+    assert seen == [(FIRST, "m-1", 4)]
 
 
 async def test_one_record_that_no_store_takes_is_counted_and_keeps_none_of_the_others() -> None:

@@ -165,6 +165,8 @@ class Rates:
                 each.rouse()
 
     def _pause_s(self) -> float:
+        if self._lost_us is not None:
+            return self.tick_s  # What is wanted is due all the while.
         now_us = self._clock.now_us()
         due_us = min((each.due_us(now_us) for each in self._allowances.values()), default=now_us + US_PER_S)
         return min(self.tick_s, max(0.001, (due_us - now_us) / US_PER_S))
