@@ -35,8 +35,8 @@ from airworthy.store import (
     Tx,
     migrate,
 )
-from airworthy.store._pg import WriteConnection
 from airworthy.store._pg_errors import Server
+from airworthy.store._pg_turn import WriteConnection
 from airworthy.store.database import Row
 from airworthy.store.writer import Job, nested, run_batch
 from benchmarks import pg_server

@@ -22,7 +22,7 @@ from airworthy.store import (
     StoreBusy,
     StoreError,
     Tx,
-    _pg,
+    _pg_turn,
     _pg_wait,
     _pg_wire,
     lease,
@@ -35,6 +35,13 @@ from tests.database import fresh
 
 NOTES = Migration(
     "notes", 1, "notes", lambda _: ["CREATE TABLE notes (id INTEGER PRIMARY KEY, words VARCHAR NOT NULL)"]
+)
+
+
+# By anybody, in this database: others stand on the same server.
+HELD = (
+    "SELECT 1 FROM pg_locks WHERE objid = ?"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 
 
@@ -299,7 +306,7 @@ def test_a_writer_that_is_frozen_in_its_turn_loses_it_and_does_its_write_again(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     """Patched: the bound of two seconds is made short, nothing else."""
-    monkeypatch.setattr(_pg, "IDLE_IN_TURN_MS", 150)
+    monkeypatch.setattr(_pg_turn, "IDLE_IN_TURN_MS", 150)
     frozen, other = PostgresDatabase(url), PostgresDatabase(url)
     in_turn, thaw, calls = threading.Event(), threading.Event(), []
 
@@ -332,9 +339,7 @@ def test_what_is_sent_leaves_in_one_piece_so_that_no_writer_freezes_in_between(
 
     def looking(wire: Any, sql: str, params: Any, new: Any) -> int:
         if "clock_timestamp" in sql:  # The turn has been asked for by what is queued before it.
-            seen.append(
-                other.read_now(lambda tx: tx.rows("SELECT 1 FROM pg_locks WHERE objid = ?", (_pg.TURN,)))
-            )
+            seen.append(other.read_now(lambda tx: tx.rows(HELD, (_pg_turn.TURN,))))
         return real(wire, sql, params, new)
 
     database = PostgresDatabase(url)
@@ -364,13 +369,13 @@ def test_a_writer_frozen_with_half_a_message_sent_loses_its_turn_to_those_who_wa
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     """The server would wait for the other half without end. Patched: the bounds are made short, nothing else."""
-    monkeypatch.setattr(_pg, "IDLE_IN_TURN_MS", 100)
-    monkeypatch.setattr(_pg, "SLICE_S", 0.15)
+    monkeypatch.setattr(_pg_turn, "IDLE_IN_TURN_MS", 100)
+    monkeypatch.setattr(_pg_turn, "SLICE_S", 0.15)
     database = PostgresDatabase(url)
     lost, frozen = contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, autocommit=True)
     with frozen, lost, frozen.pipeline():
         frozen.execute("BEGIN")
-        frozen.execute("SELECT pg_advisory_xact_lock(%s)", (_pg.TURN,))  # And no Sync behind it.
+        frozen.execute("SELECT pg_advisory_xact_lock(%s)", (_pg_turn.TURN,))  # And no Sync behind it.
 
         database.write_now(put(1))
 

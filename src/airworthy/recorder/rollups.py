@@ -49,7 +49,8 @@ def series_id(tx: Tx, agent: str, release: str, feature: str) -> int:
     names = (agent, release, feature)
     row = tx.row("SELECT id FROM series WHERE agent = ? AND release = ? AND feature = ?", names)
     if row is None:
-        tx.execute("INSERT INTO series (agent, release, feature) VALUES (?, ?, ?)", names)
+        # Another of the same may have been made beside this one.
+        tx.put("INSERT INTO series (agent, release, feature) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", names)
         row = tx.row("SELECT id FROM series WHERE agent = ? AND release = ? AND feature = ?", names)
     assert row is not None
     return int(row[0])

@@ -31,18 +31,26 @@ class Taken:
 
 def take_due(tx: Tx, lifecycle: Lifecycle, agents: Sequence[str], hands: Hands, now_us: int) -> Taken:
     """At most `hands.free` tasks, claimed."""
-    claimed: list[Claimed] = []
+    found: dict[str, Claimed | None] = {}
     queues: dict[str, None] = {}
-    for name in lifecycle.engine.take(tx, agents, now_us, hands.free):
+
+    def take(name: str) -> None:
         agent = queue.agent_of(name)
         if agent is None:
-            found = lifecycle.claim(tx, name, hands.owner_id, now_us, hands.attempts_max)
-            if found is not None:
-                claimed.append(found)
-                continue
+            found[name] = lifecycle.claim(tx, name, hands.owner_id, now_us, hands.attempts_max)
+            if found[name] is not None:
+                return
             agent = queue.agent_of_waiting(tx, name)
         if agent is not None:
             queues[agent] = None
+
+    names = lifecycle.engine.take(tx, agents, now_us, hands.free)
+    if lifecycle.admission:
+        for name in names:  # They share places and a queue.
+            take(name)
+    else:
+        tx.each(take, names)
+    claimed = [each for name in names if (each := found.get(name)) is not None]
     times = []
     for agent in queues:
         claimed += _returning(tx, lifecycle, agent, hands, now_us, hands.free - len(claimed))

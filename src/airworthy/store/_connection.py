@@ -2,7 +2,7 @@
 
 import sqlite3
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Connection:
     """A transaction at a time; used by one thread at a time."""
 
     dialect = "sqlite"
+    apart = False  # One writer, and no journey that could be shared.
 
     def __init__(
         self,
@@ -114,6 +115,10 @@ class Connection:
 
     def tally(self, sql: str, key: Sequence[Any], amounts: Sequence[int]) -> None:
         self._tally.add(sql, key, amounts)
+
+    def each(self, work: Callable[[Any], None], items: Sequence[Any]) -> None:
+        for item in items:
+            work(item)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from airworthy.store._pg import BACKOFF_S, CHANNEL, Connection, imported
+from airworthy.store._pg import BACKOFF_S, Connection, imported
 from airworthy.store._pg_errors import Server
+from airworthy.store._pg_turn import CHANNEL
 from airworthy.store.database import StoreError
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 Statements that go together leave in one piece, with one Sync behind them. Sent one by one, a process frozen between
 two would hold the turn without being idle, because the server waits for the rest; also, each costs system calls. What
-fills more than libpq's buffer still leaves in several pieces: see `_pg.WriteConnection._free_the_turn`.
+fills more than libpq's buffer still leaves in several pieces: see `_pg_turn.WriteConnection._free_the_turn`.
 """
 
 import select
@@ -63,16 +63,15 @@ class Wire:
         self._made = 0
         self._old: list[bytes] = []
 
-    def one(self, sql: str, params: Sequence[Any]) -> Answer:
+    def one(self, sql: str, values: Bound | None) -> Answer:
         """Raises: psycopg.Error."""
         if self._old and self._pgconn.transaction_status != IN_ERROR:
             old, self._old = self._old, []
             _checked(self._pgconn.exec_(b"; ".join(b"DEALLOCATE " + name for name in old)))
         pgconn = self._pgconn
-        if not params:
+        if values is None:
             pgconn.send_query_params(sql.encode(), None)
             return Answer(self._only())
-        values = _bound(sql, params)
         name = self._names.get((sql, values.types))
         if name is None:
             name = self._fresh()
@@ -86,8 +85,8 @@ class Wire:
         self._leave()
         return _checked(self._answer())
 
-    def together(self, statements: Sequence[Packed]) -> Answer:
-        """The answer of the last. At the first that fails, the rest is not carried out. Raises: psycopg.Error."""
+    def together(self, statements: Sequence[Packed]) -> list[Answer]:
+        """At the first that fails, the rest is not carried out. Raises: psycopg.Error."""
         pgconn = self._pgconn
         pgconn.enter_pipeline_mode()
         pgconn.nonblocking = 1
@@ -109,7 +108,7 @@ class Wire:
             if result.status == FATAL:
                 self._forget(new)
                 _checked(result)
-        return Answer(results[-1])
+        return [Answer(result) for result in results]
 
     def _sent(self, sql: str, values: Bound | None, new: list[tuple[str, tuple[int, ...]]]) -> int:
         """How many answers it will have."""

@@ -99,6 +99,13 @@ class Tx(Protocol):
         """
         ...
 
+    def each(self, work: Callable[[Any], None], items: Sequence[Any]) -> None:
+        """Does the work for every item. An engine far away asks at once what the works ask, and goes on with each.
+
+        So they must not touch each other's rows, nor rest on their order; what each does is in its own order.
+        """
+        ...
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None: ...

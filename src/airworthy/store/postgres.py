@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 
 from airworthy.core.clock import Clock
 from airworthy.core.errors import ConfigError
-from airworthy.store._pg import TURN, Connection, WriteConnection, imported
+from airworthy.store._pg import Connection, imported
 from airworthy.store._pg_errors import BUSY_S_MAX, OUTAGE_S_MAX, Server, check_understood
 from airworthy.store._pg_listener import Listener
+from airworthy.store._pg_turn import TURN, WriteConnection
 from airworthy.store.address import check_address
 from airworthy.store.database import Hearing
 from airworthy.store.grouped import GroupedDatabase, announce

@@ -19,6 +19,9 @@ class ConnectionLost(StoreError):
 
 
 class WriteConnection(Tx, Protocol):
+    apart: bool
+    """Whether the ops it is given may run beside one another, but for those of one fence."""
+
     def begin(self, fences: Sequence[str] = ()) -> None:
         """`fences`: names whose epochs will be asked for; an engine that is far away reads them at once."""
         ...
@@ -140,14 +143,20 @@ def _run_once(connection: WriteConnection, batch: list[Job]) -> None:
 
 
 def _run_all(connection: WriteConnection, batch: list[Job]) -> list[Job]:
-    failed = []
-    for job in batch:
-        job.result, job.error = None, _stale(connection, job.fence)
-        if job.error is not None:
-            failed.append(job)
-            continue
-        job.result = job.op(connection)
-    return failed
+    def one_by_one(jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            job.result, job.error = None, _stale(connection, job.fence)
+            if job.error is None:
+                job.result = job.op(connection)
+
+    if connection.apart:
+        of_fence: dict[Fence | None, list[Job]] = {}
+        for job in batch:
+            of_fence.setdefault(job.fence, []).append(job)
+        connection.each(one_by_one, list(of_fence.values()))
+    else:
+        one_by_one(batch)
+    return [job for job in batch if job.error is not None]
 
 
 def _run_each(connection: WriteConnection, batch: list[Job]) -> list[Job]:
