@@ -5,6 +5,7 @@ its umask and the signals it ignores.
 """
 
 import array
+import atexit
 import contextlib
 import gc
 import importlib
@@ -17,10 +18,11 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 PARENT_GONE = 0  # The file that ends when whoever started this is gone.
 # What the rooms import late, and what the pages import.
@@ -152,6 +154,43 @@ def become(program: Program) -> None:
         script(Path(sys.argv[0]))
 
 
+def ran(program: Program) -> int:
+    """Its exit code, as Python finds it."""
+    try:
+        become(program)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # there is one
+        return -signal.SIGINT
+    except BaseException:  # noqa: BLE001  # the last who could tell of it
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        return 1
+    return 0
+
+
+def end(code: int) -> NoReturn:
+    """As Python ends, but for taking apart all that is imported: for a fork that is a copy of it, and most of its time.
+
+    So what nobody closed is not told.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # what waits for threads that are no daemons
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = 120
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code & 0xFF)
+
+
 def _opened(stream: TextIO, mode: str) -> TextIO:
     """Anew, as Python opens its three: whether a file has places, for one, was seen when it was opened."""
     number = stream.fileno()
@@ -195,7 +234,7 @@ def main() -> None:
     with listener:
         program = Server(listener).serve()
     if program is not None:
-        become(program)
+        end(ran(program))
     else:
         shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)  # Of tests that were killed, too.
 
