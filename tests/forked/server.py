@@ -13,6 +13,7 @@ import io
 import marshal
 import os
 import pkgutil
+import runpy
 import select
 import shutil
 import signal
@@ -32,8 +33,12 @@ ALSO = (
     "httpx",
     "jinja2",
     "jsonschema",
+    "openai",
     "rich.table",
+    "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.schema",
     "uvicorn",
+    "uvicorn.lifespan.on",
     "uvloop",
     "yaml",
     "zstandard",
@@ -67,8 +72,9 @@ class Server:
             waited_for: list[int | socket.socket] = [PARENT_GONE, woken, *self.running, self.listener]
             ready = select.select(waited_for, [], [])[0]
             if PARENT_GONE in ready:
-                for pid in self.running.values():
+                for asker, pid in self.running.items():
                     os.kill(pid, signal.SIGKILL)
+                    asker.close()
                 return None
             for asker in [each for each in self.running if each in ready]:
                 self._told(asker)
@@ -149,6 +155,11 @@ def become(program: Program) -> None:
 
         sys.path[0] = str(Path(program.arguments[0]).parent)
         run()
+    elif program.arguments[1] == "-m":
+        sys.argv = program.arguments[2:]
+        sys.path[0] = program.folder
+        sys.modules.pop(sys.argv[0], None)
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
         sys.argv = program.arguments[1:]
         script(Path(sys.argv[0]))
@@ -166,7 +177,7 @@ def ran(program: Program) -> int:
     except KeyboardInterrupt:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # there is one
         return -signal.SIGINT
-    except BaseException:  # noqa: BLE001  # the last who could tell of it
+    except BaseException:  # the last who could tell of it
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 1
     return 0
