@@ -91,7 +91,7 @@ class Plan:
     python_used: float
     database_cores: float  # With the share that is kept free.
     lock_used: (
-        float  # By claims and ends in full batches, and by the workers' upkeep: grows to 1, then all wait.
+        float  # By claims and descriptions in full batches, and by the workers' upkeep: grows to 1, then all wait.
     )
     commits_per_s: float
     wal_mb_per_s: float | None
