@@ -82,6 +82,7 @@ class Costs:
     writer: Kinds
     rest: Kinds
     database_share: float = 1.0
+    journey_s: float = 0.0  # There and back, for a question that needs no time.
     commit_s: float = 0.0  # Mean.
     commit_tail: float = 1.0  # 99th percentile over median.
     beside: bool = True  # Steps and ends are written under a shared lock, and by a writer of their own.
@@ -129,13 +130,14 @@ def calibrated(points: Sequence[Point], cores: int) -> Costs:
     if missing := [name for name in ("claim", "step", "end") if not all(each.kind(name) for each in points)]:
         raise TooFew(f"no batches of {', '.join(missing)} are told apart in some of its points")
     # With one worker hardly anybody is in the way: its shortest wait for the lock is the journey to ask for it.
-    entry_s = min(kind.wait_s / kind.batches for each in points for kind in each.kinds if kind.batches)
+    entries = _entries(points)
 
     def rest_s(point: Point, kind: Kind) -> float:
         """Nothing of ours computed then, and nothing waited for the disk."""
-        waited_s = kind.batches * ((point.sync_each_s() or 0.0) - entry_s)
+        waited_s = kind.batches * ((point.sync_each_s() or 0.0) - entries[kind.name])
         return max(0.0, kind.held_s - kind.cpu_s * point.slower(cores) - waited_s)
 
+    journey_s = min(entries.values())
     syncs = [each.sync_each_s() or 0.0 for each in points]
     shares = [_database_share(each, cores, sum(rest_s(each, kind) for kind in each.kinds)) for each in points]
     return Costs(
@@ -143,10 +145,18 @@ def calibrated(points: Sequence[Point], cores: int) -> Costs:
         writer=_kinds(points, lambda _, kind: kind.cpu_s),
         rest=_kinds(points, rest_s),
         database_share=min(1.0, sum(shares) / len(shares)),
+        journey_s=journey_s,
         commit_s=sum(syncs) / len(syncs),
         commit_tail=max((_tail(each) for each in points), default=1.0),
         beside=any(each.beside_batches for each in points),
     )
+
+
+def _entries(points: Sequence[Point]) -> dict[str, float]:
+    known: dict[str, float] = {}
+    for kind in (each for point in points for each in point.kinds if each.batches):
+        known[kind.name] = min(kind.wait_s / kind.batches, known.get(kind.name, kind.wait_s / kind.batches))
+    return known
 
 
 def _database_share(point: Point, cores: int, rest_s: float) -> float:

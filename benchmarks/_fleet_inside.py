@@ -16,6 +16,7 @@ from benchmarks._fleet_parts import Clock, Cores, Lock, Python, Then
 
 BATCH_MAX = 512
 STAGGER_S = 0.05
+LOOK_JOURNEYS = 2  # Before a claim: whether anything is due, and the end of that reading.
 LOOK_S = 1.0  # So long after it found nothing left to describe, somebody looks again.
 Z99 = 2.326  # Of the normal law.
 ORDER = ("claim", "end", "step", "describe")  # The first that is in a batch gives it its fixed part.
@@ -143,7 +144,10 @@ class _Worker:
         """Takes as many tasks as there are places then, in one write; one such write at a time."""
         if not self._claiming and self.free and self.fleet.waiting:
             self._claiming = True
-            self.python.run(0.0, lambda: self._alone.submit([_Write("claim", self._claimed, self._take)]))
+            self.fleet.clock.after(
+                LOOK_JOURNEYS * self.fleet.costs.journey_s,
+                lambda: self._alone.submit([_Write("claim", self._claimed, self._take)]),
+            )
 
     def _take(self) -> int:
         self.took = min(self.free, self.fleet.waiting)

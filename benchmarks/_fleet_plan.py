@@ -90,9 +90,7 @@ class Plan:
     databases: int
     python_used: float
     database_cores: float  # With the share that is kept free.
-    lock_used: (
-        float  # By claims and descriptions in full batches, and by the workers' upkeep: grows to 1, then all wait.
-    )
+    lock_used: float  # By claims and descriptions in full batches, and the workers' upkeep: grows to 1, then all wait.
     commits_per_s: float
     wal_mb_per_s: float | None
     step_p99_ms: float

@@ -84,6 +84,7 @@ class Point:
     beside_writes: int | None = None  # Of `writes`: those in `beside_batches`; null: the steps alone.
     kinds: tuple[Kind, ...] = ()  # The same batches once more, by what they were for.
     round: int = 1
+    nice: int = 0  # Of workers and server; below 0 they go ahead of the others, who get what these leave.
 
     def kind(self, name: str) -> Kind | None:
         """None where no batch was of this kind."""
@@ -95,8 +96,8 @@ class Point:
 
     @property
     def others_cores(self) -> float:
-        """Cores that the rest of the machine took, on average."""
-        return self.others_cpu_s / self.seconds
+        """Cores that the rest of the machine took from the fleet, on average."""
+        return 0.0 if self.nice < 0 else self.others_cpu_s / self.seconds
 
     def sync_each_s(self) -> float | None:
         """What a commit waited for the disk, on average: by the server's count, or else what a plain client saw."""

@@ -225,7 +225,7 @@ def measured(server: Server, order: Order, round_: int, nice: int = 0) -> tuple[
         syncs=None if synced is None or synced_end is None else synced_end[0] - synced[0],
         sync_s=None if synced is None or synced_end is None else round(synced_end[1] - synced[1], 4),
         kinds=_kinds([each["kinds"] for each in found]),
-        round=round_,
+        round=round_, nice=nice,
     )  # fmt: skip
     memory = {"mb": max(each["mb"] for each in ready), "busy_mb": max(each["busy_mb"] for each in found)}
     return point, memory

@@ -133,6 +133,12 @@ def test_a_figure_that_could_not_be_taken_may_be_null(measured: Measured) -> Non
     assert parsed(given).points[0].wal_bytes is None
 
 
+def test_who_goes_ahead_of_others_loses_no_cores_to_them(measured: Measured) -> None:
+    seen = replace(measured.points[0], others_cpu_s=measured.points[0].seconds)
+
+    assert (seen.others_cores, replace(seen, nice=-10).others_cores) == (1.0, 0.0)
+
+
 def test_no_cost_is_negative_and_one_that_is_not_there_is_nothing() -> None:
     rows = [(1.0, 2.0, 1.0), (1.0, 8.0, 1.0), (1.0, 2.0, 0.1), (1.0, 8.0, 0.2)]
 
@@ -150,6 +156,22 @@ def test_calibration_finds_the_costs_behind_the_points(measured: Measured) -> No
         assert found.serial_s(steps, shares) == pytest.approx(TRUE.serial_s(steps, shares), rel=0.05)
     assert found.commit_s == pytest.approx(0.001)
     assert found.beside
+
+
+def test_the_journey_to_ask_for_the_lock_is_a_part_of_each_batch(measured: Measured) -> None:
+    """A wait that is the same in all batches is nobody else's turn."""
+    used = calibration_points(measured.points)
+    far = [
+        replace(each, kinds=tuple(replace(kind, wait_s=0.001 * kind.batches) for kind in each.kinds))
+        for each in used
+    ]
+
+    near_costs, far_costs = calibrated(used, CORES), calibrated(far, CORES)
+
+    assert far_costs.journey_s == pytest.approx(0.001)
+    for name in ("claim", "step", "end", "describe"):
+        longer_s = getattr(far_costs.rest, name).batch_s - getattr(near_costs.rest, name).batch_s
+        assert longer_s == pytest.approx(0.001, rel=0.1)
 
 
 def test_a_batch_of_steps_is_told_apart_from_one_with_an_end(measured: Measured) -> None:

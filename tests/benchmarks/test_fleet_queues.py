@@ -29,7 +29,7 @@ def costs(
     *, loop: Loop | None = None, rest: Kinds | None = None, commit_s: float = 0.0, tail: float = 1.0,
     beside: bool = False,
 ) -> Costs:  # fmt: skip
-    return Costs(loop or Loop(), Kinds(), rest or Kinds(), 0.0, commit_s, tail, beside)
+    return Costs(loop or Loop(), Kinds(), rest or Kinds(), 0.0, 0.0, commit_s, tail, beside)
 
 
 def chance(rate: float, count: int) -> list[float]:
