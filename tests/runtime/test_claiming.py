@@ -27,10 +27,8 @@ KINDS = ("plain", "cancelled", "paused", "crashed", "given up", "unreadable")
 ASKED = (
     "SELECT id, state, run, attempts, reason_code, steps, cancel_asked, pause_asked FROM tasks ORDER BY id",
     "SELECT ref, field, value FROM facets ORDER BY ref, field, value",
-    "SELECT s.agent, s.feature, r.width_s, r.opened, r.ended, r.cancelled, r.dead_lettered, r.steps FROM rollups r"
-    " JOIN series s ON s.id = r.series_id ORDER BY s.feature, r.width_s",
-    "SELECT b.width_s, b.measure, b.bin, SUM(b.count) FROM rollup_bins b GROUP BY b.width_s, b.measure, b.bin"
-    " ORDER BY b.width_s, b.measure, b.bin",
+    "SELECT s.feature, r.width_s, r.ended, r.cancelled, r.dead_lettered FROM rollups r JOIN series s ON id = series_id",
+    "SELECT width_s, measure, bin, SUM(count) FROM rollup_bins GROUP BY width_s, measure, bin",
     "SELECT agent, feature FROM series ORDER BY agent, feature",
     "SELECT id, kind, task_id, facts FROM event_due ORDER BY id",
     "SELECT task_id, seq FROM export_due ORDER BY task_id",
@@ -96,7 +94,7 @@ def taken(database: Database) -> tuple[list[str], list[list[Any]]]:
         assert database.read_now(
             lambda tx, each=each: tx.row("SELECT epoch FROM claims WHERE name = ?", (each.task.id,))  # type: ignore[misc]
         ) == (each.fence.epoch,)
-    stored = database.read_now(lambda tx: [tx.rows(asked) for asked in ASKED])
+    stored = database.read_now(lambda tx: [sorted(tx.rows(asked)) for asked in ASKED])
     assert database.read_now(lambda tx: lease.holder(tx, ids[0])) == "wkr_1"
     return [each.task.id for each in found.claimed], stored
 
