@@ -409,6 +409,19 @@ def lasting() -> Iterator[None]:
     del _lent[before:]
 
 
+@contextlib.contextmanager
+def held() -> Iterator[Database]:
+    """`memory()` for as long as the block, whichever tests end meanwhile."""
+    with lasting():
+        database = memory()
+    try:
+        yield database
+    finally:
+        database.close()
+        if isinstance(database, Rehearsal):
+            _lent.append(database)  # The test that ends next gives it back.
+
+
 def end_test() -> None:
     """Gives every database of the test that ends to the next, and drops what processes worked on."""
     while _lent:
