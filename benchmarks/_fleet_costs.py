@@ -1,58 +1,122 @@
-"""What a task and a step cost, found in measured points: sums that are linear in tasks, steps and batches."""
+"""What batches cost, found in measured points: each kind has a fixed part, and a part of each that is in it.
+
+A batch of steps costs a journey or two however many steps are in it; one with an end or a claim several more.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from benchmarks._fleet_points import Point
+from benchmarks._fleet_points import Kind, Point
 
-ALONE_SHARE_MIN = 0.05  # A claim is never free.
+DESCRIBED_MAX = 20  # In one batch, as in runtime/describing.
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one resource: per task, per step, and per transaction however much is in it."""
+    """Seconds of one resource: of a batch however much is in it, and of each that is in it."""
+
+    batch_s: float = 0.0
+    each_s: float = 0.0
+
+    def of(self, batches: float, each: float) -> float:
+        return batches * self.batch_s + each * self.each_s
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Of each kind of batch. `claim`: each is a task that is taken up; one batch takes as many as there are places.
+    `describe`: each is a task that ended, whose sentence and words are made afterwards.
+    """
+
+    claim: Cost = Cost()
+    step: Cost = Cost()
+    end: Cost = Cost()
+    describe: Cost = Cost()
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Python of a worker outside of batches. `turn_s`: around each batch that is alone, the looks before it included;
+    `beside_s`: around each of the others.
+    """
 
     task_s: float = 0.0
     step_s: float = 0.0
-    batch_s: float = 0.0
+    turn_s: float = 0.0
+    beside_s: float = 0.0
 
-    def of(self, steps: float, batches: float = 0.0) -> float:
-        """Of one task that took part in so many batches."""
-        return self.task_s + steps * self.step_s + batches * self.batch_s
+
+@dataclass(frozen=True)
+class Shares:
+    """Batches that one task makes; those which it shares with others in part. By itself: where all are full."""
+
+    claim: float = 0.0
+    step: float = 0.0
+    end: float = 0.0
+    describe: float = 1 / DESCRIBED_MAX
+
+    @property
+    def alone(self) -> float:
+        return self.claim + self.describe
+
+    @property
+    def beside(self) -> float:
+        return self.step + self.end
+
+    @property
+    def all(self) -> float:
+        return self.alone + self.beside
+
+
+FULL = Shares()
 
 
 @dataclass(frozen=True)
 class Costs:
-    """`loop`: CPU of a worker outside of transactions. `writer`: its CPU within. `database`: CPU of the server.
-    `wire`: the rest of the time that a transaction takes, its commit left out: no CPU of ours, but the lock is held.
-    `commit_s`: the wait for the disk at each commit.
+    """`writer`: CPU of a worker within its batches. `rest`: the rest of the time that they take, the wait for the disk
+    left out; of it the server computes `database_share`. `commit_s`: the wait for the disk at each commit.
     """
 
-    loop: Cost
-    writer: Cost
-    database: Cost
-    wire: Cost
-    commit_s: float  # Mean.
-    commit_tail: float  # 99th percentile over median.
-    beside: bool  # Steps are written under a shared lock.
-    ends_beside: bool = False  # So are ends; claims never are.
-    alone_share: float = 1.0  # Of what a task costs, its steps left out: what it costs under the lock alone.
+    loop: Loop
+    writer: Kinds
+    rest: Kinds
+    database_share: float = 1.0
+    journey_s: float = 0.0  # There and back, for a question that needs no time.
+    commit_s: float = 0.0  # Mean.
+    commit_tail: float = 1.0  # 99th percentile over median.
+    beside: bool = True  # Steps and ends are written under a shared lock, and by a writer of their own.
 
-    def worker_cpu_s(self, steps: float, batches: float) -> float:
-        return self.loop.of(steps, batches) + self.writer.of(steps, batches)
-
-    def serial_s(self, steps: float, batches: float) -> float:
-        """Time of one task in which nobody else can have the lock."""
-        alone = 0.0 if self.beside else steps
-        parts = (self.writer, self.database, self.wire)
-        return (
-            sum(
-                self.alone_share * each.task_s + alone * each.step_s + batches * each.batch_s
-                for each in parts
-            )
-            + batches * self.commit_s
+    def worker_cpu_s(self, steps: float, shares: Shares = FULL) -> float:
+        loop = self.loop
+        outside = (
+            loop.task_s + steps * loop.step_s + shares.alone * loop.turn_s + shares.beside * loop.beside_s
         )
+        return outside + _alone(self.writer, shares) + _beside(self.writer, steps, shares)
+
+    def database_s(self, steps: float, shares: Shares = FULL) -> float:
+        return self.database_share * (_alone(self.rest, shares) + _beside(self.rest, steps, shares))
+
+    def serial_s(self, steps: float, shares: Shares = FULL) -> float:
+        """Time of one task in which nobody else can have the lock."""
+        alone = sum(_alone(each, shares) for each in (self.writer, self.rest)) + shares.alone * self.commit_s
+        if self.beside:
+            return alone
+        others = sum(_beside(each, steps, shares) for each in (self.writer, self.rest))
+        return alone + others + shares.beside * self.commit_s
+
+    @property
+    def look_s(self) -> float:
+        """Time of a batch in its turn in which hardly anything is done."""
+        return self.writer.claim.batch_s + self.rest.claim.batch_s + self.commit_s
+
+
+def _alone(kinds: Kinds, shares: Shares) -> float:
+    return kinds.claim.of(shares.claim, 1.0) + kinds.describe.of(shares.describe, 1.0)
+
+
+def _beside(kinds: Kinds, steps: float, shares: Shares) -> float:
+    return kinds.step.of(shares.step, steps) + kinds.end.of(shares.end, 1.0)
 
 
 class TooFew(Exception):
@@ -63,41 +127,40 @@ def calibrated(points: Sequence[Point], cores: int) -> Costs:
     """From points of one worker with at least two numbers of steps and two of tasks at once. Raises: TooFew."""
     if len({each.steps for each in points}) < 2 or len({each.concurrency for each in points}) < 2:
         raise TooFew("calibration needs one worker with two numbers of steps and two of tasks at once")
-    beside = any(each.beside_batches for each in points)
-    ends_beside = beside and all(_beside_per_task(each) > 0.5 for each in points)
-    # With one worker nobody else is in the way: its wait for the lock is the journey to ask for it.
-    entry_s = min(each.lock_wait_s / each.batches for each in points)
+    if missing := [name for name in ("claim", "step", "end") if not all(each.kind(name) for each in points)]:
+        raise TooFew(f"no batches of {', '.join(missing)} are told apart in some of its points")
+    # With one worker hardly anybody is in the way: its shortest wait for the lock is the journey to ask for it.
+    entries = _entries(points)
+
+    def rest_s(point: Point, kind: Kind) -> float:
+        """Nothing of ours computed then, and nothing waited for the disk."""
+        waited_s = kind.batches * ((point.sync_each_s() or 0.0) - entries[kind.name])
+        return max(0.0, kind.held_s - kind.cpu_s * point.slower(cores) - waited_s)
+
+    journey_s = min(entries.values())
     syncs = [each.sync_each_s() or 0.0 for each in points]
+    shares = [_database_share(each, cores, sum(rest_s(each, kind) for kind in each.kinds)) for each in points]
     return Costs(
-        loop=_cost(points, lambda each: each.worker_cpu_s - each.writer_cpu_s),
-        writer=_cost(points, lambda each: each.writer_cpu_s),
-        database=_cost(points, lambda each: each.database_cpu_s),
-        wire=_cost(points, lambda each: _wire_s(each, cores, entry_s)),
+        loop=_loop(points),
+        writer=_kinds(points, lambda _, kind: kind.cpu_s),
+        rest=_kinds(points, rest_s),
+        database_share=min(1.0, sum(shares) / len(shares)),
+        journey_s=journey_s,
         commit_s=sum(syncs) / len(syncs),
         commit_tail=max((_tail(each) for each in points), default=1.0),
-        beside=beside,
-        ends_beside=ends_beside,
-        alone_share=_alone_share(points) if ends_beside else 1.0,
+        beside=any(each.beside_batches for each in points),
     )
 
 
-def _beside_per_task(point: Point) -> float:
-    """Writes of a task under a shared lock, beside those of its steps."""
-    steps = point.tasks * point.steps
-    return ((point.beside_writes or steps) - steps) / point.tasks
+def _entries(points: Sequence[Point]) -> dict[str, float]:
+    known: dict[str, float] = {}
+    for kind in (each for point in points for each in point.kinds if each.batches):
+        known[kind.name] = min(kind.wait_s / kind.batches, known.get(kind.name, kind.wait_s / kind.batches))
+    return known
 
 
-def _alone_share(points: Sequence[Point]) -> float:
-    alone = _cost(points, lambda each: each.exclusive_s).task_s
-    shared = _cost(points, lambda each: each.beside_s).task_s
-    return max(ALONE_SHARE_MIN, alone / (alone + shared)) if alone + shared > 0 else 1.0
-
-
-def _wire_s(point: Point, cores: int, entry_s: float) -> float:
-    """Time of transactions in which nothing of ours computed and nothing waited for the disk."""
-    held = point.exclusive_s + point.beside_s + point.batches * entry_s
-    computed = (point.writer_cpu_s + min(point.database_cpu_s, held)) * point.slower(cores)
-    return max(0.0, held - computed - point.batches * (point.sync_each_s() or 0.0))
+def _database_share(point: Point, cores: int, rest_s: float) -> float:
+    return point.database_cpu_s * point.slower(cores) / rest_s if rest_s else 0.0
 
 
 def _tail(point: Point) -> float:
@@ -106,11 +169,33 @@ def _tail(point: Point) -> float:
     return point.commit_p99_ms / point.commit_p50_ms
 
 
-def _cost(points: Sequence[Point], seconds: Callable[[Point], float]) -> Cost:
+def _loop(points: Sequence[Point]) -> Loop:
     """Each point counts alike, however long it ran: what is fitted is the cost of one task of it."""
-    rows = [(1.0, float(each.steps), each.batches / each.tasks) for each in points]
-    wanted = [seconds(each) / each.tasks for each in points]
-    return Cost(*non_negative(rows, wanted))
+    rows = [
+        (
+            1.0,
+            float(each.steps),
+            (each.batches - each.beside_batches) / each.tasks,
+            each.beside_batches / each.tasks,
+        )
+        for each in points
+    ]
+    wanted = [(each.worker_cpu_s - each.writer_cpu_s) / each.tasks for each in points]
+    return Loop(*non_negative(rows, wanted))
+
+
+def _kinds(points: Sequence[Point], seconds: Callable[[Point, Kind], float]) -> Kinds:
+    def cost(name: str) -> Cost:
+        rows, wanted = [], []
+        for point in points:
+            kind = point.kind(name)
+            if kind is not None:
+                each = point.tasks if name == "claim" else kind.writes
+                rows.append((kind.batches / each, 1.0))
+                wanted.append(seconds(point, kind) / each)
+        return Cost(*non_negative(rows, wanted)) if rows else Cost()
+
+    return Kinds(cost("claim"), cost("step"), cost("end"), cost("describe"))
 
 
 def non_negative(rows: Sequence[Sequence[float]], wanted: Sequence[float]) -> list[float]:

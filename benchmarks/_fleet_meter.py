@@ -9,14 +9,38 @@ import os
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 PARENT, TIME_FIRST, TIME_LAST = 1, 11, 12  # In /proc/PID/stat after the name: parent, user and system ticks.
 CHILDREN_FIRST, CHILDREN_LAST = 13, 14  # The same of children that have ended.
+# Of writes, by the function that carries them out; the first of these that is in a batch gives it its name.
+KINDS = ("claim", "end", "step", "describe", "other")
+NAMES = {"Worker._claim.": "claim", "Runner._write.": "end", "Journal.": "step", "_describe": "describe"}
 IDLE, IO_WAIT, GUEST = 3, 4, 8  # In the first line of /proc/stat; from GUEST on all is counted before.
+
+
+def kind_of(op: Any) -> str:
+    name = getattr(getattr(op, "func", op), "__qualname__", "")
+    return next((kind for begin, kind in NAMES.items() if name.startswith(begin)), "other")
+
+
+def many(op: Any) -> int:
+    """How many tasks a write describes; any other is one."""
+    return len(getattr(op, "keywords", {}).get("found", "1"))
+
+
+@dataclass
+class OfKind:
+    """Sums over the batches of one kind, as `_fleet_points.Kind` describes them."""
+
+    batches: int = 0
+    writes: int = 0
+    cpu_s: float = 0.0
+    held_s: float = 0.0
+    wait_s: float = 0.0
 
 
 @dataclass
@@ -31,6 +55,7 @@ class Writers:
     beside_batches: int = 0
     beside_writes: int = 0
     beside_s: float = 0.0
+    kinds: dict[str, OfKind] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _begun: dict[int, float] = field(default_factory=dict)
 
@@ -42,12 +67,13 @@ class Writers:
 
         def metered(connection: Any, batch: list[Any]) -> None:
             self._watch(type(connection))
+            ops = [each.op for each in batch]
             began, cpu = time.perf_counter(), time.thread_time()
             try:
                 work(connection, batch)
             finally:
                 now = time.perf_counter()
-                self._add(connection, len(batch), began, now, time.thread_time() - cpu)
+                self._add(connection, ops, began, now, time.thread_time() - cpu)
 
         writer.run_batch = metered
 
@@ -55,16 +81,19 @@ class Writers:
         with self._lock:
             self.batches = self.writes = self.beside_batches = self.beside_writes = 0
             self.cpu_s = self.exclusive_s = self.lock_wait_s = self.beside_s = 0.0
+            self.kinds = {}
 
-    def said(self) -> dict[str, float]:
+    def said(self) -> dict[str, Any]:
         with self._lock:
             return {
                 "batches": self.batches, "writes": self.writes, "writer_cpu_s": self.cpu_s,
                 "exclusive_s": self.exclusive_s, "lock_wait_s": self.lock_wait_s,
                 "beside_batches": self.beside_batches, "beside_writes": self.beside_writes, "beside_s": self.beside_s,
+                "kinds": {name: asdict(each) for name, each in self.kinds.items()},
             }  # fmt: skip
 
-    def _add(self, connection: Any, writes: int, began: float, now: float, cpu_s: float) -> None:
+    def _add(self, connection: Any, ops: list[Any], began: float, now: float, cpu_s: float) -> None:
+        writes, name = len(ops), min((kind_of(each) for each in ops), key=KINDS.index)
         has_lock = self._begun.pop(id(connection), began)
         shared = "shared" in getattr(connection, "_turn", "")
         with self._lock:
@@ -72,6 +101,12 @@ class Writers:
             self.writes += writes
             self.cpu_s += cpu_s
             self.lock_wait_s += has_lock - began
+            of_kind = self.kinds.setdefault(name, OfKind())
+            of_kind.batches += 1
+            of_kind.writes += sum(many(each) for each in ops if kind_of(each) == name)
+            of_kind.cpu_s += cpu_s
+            of_kind.held_s += now - has_lock
+            of_kind.wait_s += has_lock - began
             if shared:
                 self.beside_batches += 1
                 self.beside_writes += writes

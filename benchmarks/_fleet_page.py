@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks._figures import cell
 from benchmarks._fleet_arrivals import Bursts
 from benchmarks._fleet_check import Checked
-from benchmarks._fleet_costs import Costs
+from benchmarks._fleet_costs import Cost, Costs, Kinds
 from benchmarks._fleet_plan import Plan
 from benchmarks._fleet_points import Machine
 
@@ -67,19 +67,49 @@ def predictions(found: Sequence[Checked]) -> str:
 
 
 def prices(costs: Costs, machine: Machine) -> str:
-    """What a task, a step and a batch cost, in ms."""
+    """What batches of each kind, and each that is in them, cost in ms; then what a worker's loop costs beside them."""
     parts = {
-        "a worker's Python, outside of transactions": costs.loop,
-        "a worker's Python, in its turn": costs.writer,
-        f"{machine.database}, CPU": costs.database,
-        "the way between them": costs.wire,
+        "claims of tasks": "claim",
+        "steps": "step",
+        "ends": "end",
+        "descriptions of what ended": "describe",
     }
+
+    def cells(kinds: Kinds, kind: str) -> tuple[str, str]:
+        cost: Cost = getattr(kinds, kind)
+        return _ms(cost.batch_s), _ms(cost.each_s)
+
     rows = [
-        (name, *(f"{1000 * each:.2f}" for each in (cost.task_s, cost.step_s, cost.batch_s)))
-        for name, cost in parts.items()
+        (name, *cells(costs.writer, kind), *cells(costs.rest, kind), _ms(costs.commit_s))
+        for name, kind in parts.items()
     ]
-    commit = ("the disk, at each commit", "", "", f"{1000 * costs.commit_s:.2f}")
-    return _table(("ms of", "each task", "each step", "each batch"), [*rows, commit])
+    batches = _table(
+        (
+            "ms of",
+            "Python, a batch",
+            "each in it",
+            f"{machine.database} and the way, a batch",
+            "each in it",
+            "disk",
+        ),
+        rows,
+    )
+    loop = costs.loop
+    beside = _table(
+        (
+            "ms of a worker's Python beside them",
+            "each task",
+            "each step",
+            "a batch in its turn",
+            "another batch",
+        ),
+        [("", *(_ms(each) for each in (loop.task_s, loop.step_s, loop.turn_s, loop.beside_s)))],
+    )
+    return f"{batches}\n\n{beside}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.2f}"
 
 
 def crowds(known: Mapping[str, Sequence[Bursts]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks._fleet_arrivals import Recording, as_many_apart, as_one_crowd, busiest, by_chance
-from benchmarks._fleet_costs import Costs
+from benchmarks._fleet_costs import Costs, Shares
 from benchmarks._fleet_inside import House, Seen, Work, simulated
 from benchmarks._fleet_places import Death, waits
 from benchmarks._fleet_points import Measured, Point
@@ -90,9 +90,7 @@ class Plan:
     databases: int
     python_used: float
     database_cores: float  # With the share that is kept free.
-    lock_used: (
-        float  # By claims and ends in full batches, and by the workers' upkeep: grows to 1, then all wait.
-    )
+    lock_used: float  # By claims and descriptions in full batches, and the workers' upkeep: grows to 1, then all wait.
     commits_per_s: float
     wal_mb_per_s: float | None
     step_p99_ms: float
@@ -124,15 +122,15 @@ def planned(measured: Measured, costs: Costs, demand: Demand, pattern: Pattern, 
     each_workers = math.ceil(workers / databases)
     # Workers are counted by places too: each more takes its turn, and shares its batches with fewer tasks.
     inside = at_rate(costs, demand, each_rate, math.ceil(needed / databases), seed)
-    database_s = costs.database.of(demand.steps, inside.batches_per_task)
+    database_s = costs.database_s(demand.steps, inside.shares)
     return Plan(
         demand=demand, pattern=pattern.name, peak_rate=peak_rate, active_most=quiet.active_most, workers=workers,
         bound_by="places" if by_places >= by_python * databases else "python", databases=databases,
         python_used=inside.python_used,
         database_cores=(each_rate * database_s + each_workers * (measured.idle_database_cores or 0.0))
         / DATABASE_USED_MAX,
-        lock_used=each_rate * costs.serial_s(demand.steps, 0.0) + each_workers * _upkeep(measured, costs),
-        commits_per_s=inside.batches_per_task * each_rate,
+        lock_used=each_rate * costs.serial_s(demand.steps) + each_workers * _upkeep(measured, costs),
+        commits_per_s=inside.shares.all * each_rate,
         wal_mb_per_s=_times(_of_a_task(measured, demand, lambda point: point.wal_bytes), each_rate / 1e6),
         step_p99_ms=inside.step_p99_s * 1000, wait_p99_s=quiet.at(0.99), wait_p99_with_death_s=dying.at(0.99),
         connections=each_workers * CONNECTIONS_PER_WORKER + CONNECTIONS_BESIDE,
@@ -145,15 +143,15 @@ def planned(measured: Measured, costs: Costs, demand: Demand, pattern: Pattern, 
 
 def _databases(costs: Costs, demand: Demand, rate: float) -> int:
     """So many that none is asked too much of its lock, or for more cores than a server has."""
-    by_lock = rate * costs.serial_s(demand.steps, 0.0) / LOCK_USED_MAX
-    by_cores = rate * costs.database.of(demand.steps) / DATABASE_USED_MAX / DATABASE_CORES_MAX
+    by_lock = rate * costs.serial_s(demand.steps) / LOCK_USED_MAX
+    by_cores = rate * costs.database_s(demand.steps) / DATABASE_USED_MAX / DATABASE_CORES_MAX
     return max(1, math.ceil(by_lock), math.ceil(by_cores))
 
 
 def _upkeep(measured: Measured, costs: Costs) -> float:
     """Share of the lock's time that one worker takes for being there: its sweep and its heartbeat."""
     sweeps = [each.sweep_ms / 1000 for each in measured.growth if each.sweep_ms is not None]
-    batch_s = costs.serial_s(0, 1) - costs.serial_s(0, 0)
+    batch_s = costs.look_s
     return max([batch_s, *sweeps]) / SWEEP_S + batch_s / HEARTBEAT_S
 
 
@@ -165,7 +163,7 @@ def _around(times: Sequence[float], at: float) -> tuple[list[float], float]:
 
 def _python_needs(costs: Costs, demand: Demand, rate: float, seed: int) -> tuple[int, Seen]:
     """The fewest workers whose Python is not too busy at the peak, and what is seen of them then."""
-    workers = max(1, math.ceil(rate * costs.worker_cpu_s(demand.steps, 0.0) / PYTHON_USED_MAX))
+    workers = max(1, math.ceil(rate * costs.worker_cpu_s(demand.steps) / PYTHON_USED_MAX))
     while True:
         seen = at_rate(costs, demand, rate, workers, seed)
         if seen.python_used <= PYTHON_USED_MAX or workers >= WORKERS_MAX:
@@ -181,7 +179,7 @@ def at_rate(costs: Costs, demand: Demand, rate: float, workers: int, seed: int) 
     # A short wait stands for a model's: enough that the steps of one task do not fall into one batch, and that the
     # run is steady for most of its time.
     short_s = min(demand.model_s, tasks / rate / demand.steps / 8)
-    wanted = math.ceil(rate * costs.database.of(demand.steps, demand.steps) / DATABASE_USED_MAX)
+    wanted = math.ceil(rate * costs.database_s(demand.steps, Shares(1, demand.steps, 1)) / DATABASE_USED_MAX)
     house = House(workers, 1_000_000, workers, float(max(1, wanted)))
     return simulated(costs, house, Work(demand.steps, len(times), short_s, times), seed)
 
@@ -237,12 +235,12 @@ def per_task_and_step(
 
 def carried(costs: Costs, demand: Demand, seed: int = 1) -> dict[str, float]:
     """Tasks per second that one worker, one database, and one of its cores carry, by each resource alone."""
-    alone_s = costs.worker_cpu_s(demand.steps, 0.0)
-    batches = at_rate(costs, demand, PYTHON_USED_MAX / alone_s, 1, seed).batches_per_task
-    serial_s = costs.serial_s(demand.steps, 0.0)
+    alone_s = costs.worker_cpu_s(demand.steps)
+    shares = at_rate(costs, demand, PYTHON_USED_MAX / alone_s, 1, seed).shares
+    serial_s = costs.serial_s(demand.steps)
     return {
-        "worker_by_python": PYTHON_USED_MAX / costs.worker_cpu_s(demand.steps, batches),
+        "worker_by_python": PYTHON_USED_MAX / costs.worker_cpu_s(demand.steps, shares),
         "worker_by_places": demand.concurrency / (demand.steps * demand.model_s),
         "database_by_lock": LOCK_USED_MAX / serial_s if serial_s else math.inf,
-        "database_core": DATABASE_USED_MAX / max(1e-12, costs.database.of(demand.steps, batches)),
+        "database_core": DATABASE_USED_MAX / max(1e-12, costs.database_s(demand.steps, shares)),
     }

@@ -16,7 +16,7 @@ from typing import Any
 
 LATEST = Path(__file__).parent / "measured" / "scale.json"
 CORES_LEFT_MIN = 0.25
-FORM = 1  # Raised when a field changes its meaning; a file of another form is refused.
+FORM = 2  # Raised when a field changes its meaning; a file of another form is refused.
 
 
 class Unreadable(Exception):
@@ -32,6 +32,18 @@ class Machine:
     file_system: str
     database: str  # "PostgreSQL 16.2", "SQLite 3.40.1"
     python: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The batches of one kind: `name` is that of the dearest write in them, of `_fleet_meter.KINDS`."""
+
+    name: str
+    batches: int
+    writes: int  # Of this kind; others may have been in the same batches. Of "describe": the tasks described.
+    cpu_s: float  # Of the writers' threads.
+    held_s: float  # From having the lock to the end of COMMIT.
+    wait_s: float  # Until they had it, the journey to ask for it included.
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,13 @@ class Point:
     syncs: int | None = None  # Waits for the disk that the server counted, and how long they took together.
     sync_s: float | None = None
     beside_writes: int | None = None  # Of `writes`: those in `beside_batches`; null: the steps alone.
+    kinds: tuple[Kind, ...] = ()  # The same batches once more, by what they were for.
     round: int = 1
+    nice: int = 0  # Of workers and server; below 0 they go ahead of the others, who get what these leave.
+
+    def kind(self, name: str) -> Kind | None:
+        """None where no batch was of this kind."""
+        return next((each for each in self.kinds if each.name == name and each.batches), None)
 
     @property
     def tasks_per_s(self) -> float:
@@ -78,8 +96,8 @@ class Point:
 
     @property
     def others_cores(self) -> float:
-        """Cores that the rest of the machine took, on average."""
-        return self.others_cpu_s / self.seconds
+        """Cores that the rest of the machine took from the fleet, on average."""
+        return 0.0 if self.nice < 0 else self.others_cpu_s / self.seconds
 
     def sync_each_s(self) -> float | None:
         """What a commit waited for the disk, on average: by the server's count, or else what a plain client saw."""

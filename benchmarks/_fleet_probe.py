@@ -22,8 +22,8 @@ from benchmarks import pg_server
 from benchmarks._disk import ROW_BYTES, commit_laps
 from benchmarks._environment import ROOT, machine
 from benchmarks._figures import percentile
-from benchmarks._fleet_meter import cpu_s, machine_cpu_s, preferred
-from benchmarks._fleet_points import LATEST, Machine, Measured, Point, Waiting, read, written
+from benchmarks._fleet_meter import KINDS, cpu_s, machine_cpu_s, preferred
+from benchmarks._fleet_points import LATEST, Kind, Machine, Measured, Point, Waiting, read, written
 
 TASKS_MIN = 60
 COMMITS_S = 0.5
@@ -224,10 +224,26 @@ def measured(server: Server, order: Order, round_: int, nice: int = 0) -> tuple[
         commit_p99_ms=round(percentile(commits, 99) * 1000, 4),
         syncs=None if synced is None or synced_end is None else synced_end[0] - synced[0],
         sync_s=None if synced is None or synced_end is None else round(synced_end[1] - synced[1], 4),
-        round=round_,
+        kinds=_kinds([each["kinds"] for each in found]),
+        round=round_, nice=nice,
     )  # fmt: skip
     memory = {"mb": max(each["mb"] for each in ready), "busy_mb": max(each["busy_mb"] for each in found)}
     return point, memory
+
+
+def _kinds(found: Sequence[Mapping[str, Mapping[str, float]]]) -> tuple[Kind, ...]:
+    """Sums over all workers."""
+
+    def total(name: str, of: str) -> float:
+        return sum(each[name][of] for each in found if name in each)
+
+    return tuple(
+        Kind(
+            name, int(total(name, "batches")), int(total(name, "writes")),
+            *(round(total(name, of), 4) for of in ("cpu_s", "held_s", "wait_s")),
+        )
+        for name in KINDS
+    )  # fmt: skip
 
 
 def idle(server: Server, nice: int = 0) -> tuple[float, float]:

@@ -34,7 +34,7 @@ from benchmarks._scale_rows import copies, copy_id
 
 DBOS = Peer("dbos", "benchmarks._peers.dbos_postgres", ("dbos==3.4.0",))
 CHILD_S_MAX = 600.0
-BESIDE = Order(workers=1, concurrency=100, steps=5, model_ms=0, tasks=1_500)
+BESIDE = Order(workers=1, concurrency=100, steps=5, model_ms=0, tasks=4_500)
 DBOS_TASKS = 300
 WORKERS = (1, 2, 4)
 WAKES = 500

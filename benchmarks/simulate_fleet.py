@@ -17,7 +17,7 @@ from benchmarks import _fleet_page, _fleet_points
 from benchmarks._figures import cell
 from benchmarks._fleet_arrivals import Bursts, Recording, bursts, recordings
 from benchmarks._fleet_check import ERROR_MAX, Checked, checked, costs_of
-from benchmarks._fleet_costs import Cost, Costs, TooFew
+from benchmarks._fleet_costs import Costs, TooFew
 from benchmarks._fleet_plan import Demand, Pattern, Plan, carried, per_task_and_step, planned
 from benchmarks._fleet_points import LATEST, Measured, Unreadable
 
@@ -135,19 +135,16 @@ def _write_page(
 
 
 def _in_us(costs: Costs) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for name in ("loop", "writer", "database", "wire"):
-        cost: Cost = getattr(costs, name)
-        shown[name] = {
-            "task_us": round(cost.task_s * 1e6, 1),
-            "step_us": round(cost.step_s * 1e6, 1),
-            "batch_us": round(cost.batch_s * 1e6, 1),
-        }
-    return shown | {
-        "commit_us": round(costs.commit_s * 1e6, 1),
+    def us(values: Mapping[str, float]) -> dict[str, float]:
+        return {f"{name.removesuffix('_s')}_us": round(1e6 * value, 1) for name, value in values.items()}
+
+    return {
+        "loop": us(asdict(costs.loop)),
+        "writer": {name: us(cost) for name, cost in asdict(costs.writer).items()},
+        "rest": {name: us(cost) for name, cost in asdict(costs.rest).items()},
+        "database_share": round(costs.database_share, 3),
+        "commit_us": round(1e6 * costs.commit_s, 1),
         "beside": costs.beside,
-        "ends_beside": costs.ends_beside,
-        "alone_share": round(costs.alone_share, 3),
     }
 
 

@@ -268,6 +268,8 @@ class _Held(WriteConnection):
         if not sql.startswith("SELECT "):
             self._writes()
             return super().rows(sql, params)
+        if self._fibers.inside:  # Another may write between the answer and when it is known.
+            return super().rows(sql, params)
         key = (sql, *(tuple(each) if isinstance(each, list) else each for each in params))
         found = self._known.get(key)
         if found is None:
@@ -405,6 +407,19 @@ def lasting() -> Iterator[None]:
     before = len(_lent)
     yield
     del _lent[before:]
+
+
+@contextlib.contextmanager
+def held() -> Iterator[Database]:
+    """`memory()` for as long as the block, whichever tests end meanwhile."""
+    with lasting():
+        database = memory()
+    try:
+        yield database
+    finally:
+        database.close()
+        if isinstance(database, Rehearsal):
+            _lent.append(database)  # The test that ends next gives it back.
 
 
 def end_test() -> None:

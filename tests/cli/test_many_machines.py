@@ -132,13 +132,15 @@ def test_what_is_wrong_with_an_address_is_said_with_its_mend(
     assert not any(PASSWORD in each.out + each.err for each in (*said, doctor))
 
 
-def test_without_the_driver_the_install_line_is_told(
-    airworthy: Airworthy, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lacking", ["psycopg", "greenlet"])
+def test_without_what_postgresql_needs_the_install_line_is_told(
+    lacking: str, airworthy: Airworthy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setitem(sys.modules, lacking, None)
     said = airworthy("task", "list")
 
     assert said.code == 2
+    assert lacking in said.err
     assert "pip install 'airworthy[postgres]'" in said.err
 
 

@@ -123,6 +123,28 @@ async def test_tasks_of_before_the_index_are_entered_as_they_stand(closed_first:
     assert found(world, "heliotrope")
 
 
+async def test_tasks_of_one_moment_are_all_found() -> None:
+    """They share the places that the index has for it."""
+    world = made()
+    tasks = [world.submit(f"lamp {number}") for number in range(30)]
+    await world.work()
+    await described(world)
+
+    assert sorted(found(world, "heliotrope")) == sorted(tasks)
+    assert not differences(world, *tasks)
+
+
+async def test_large_tasks_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else writes while their words are made."""
+    world = made()
+    for number in range(5):
+        world.submit(f"lamp {number}")
+    await world.work()
+    monkeypatch.setattr(describing, "BATCH_BYTES", 10)
+
+    assert [await describe(world.app.database) for _ in range(6)] == [1, 1, 1, 1, 1, 0]
+
+
 async def test_a_record_that_cannot_be_read_holds_up_no_other() -> None:
     world = made()
     broken, sound = world.submit("one"), world.submit("two")
@@ -207,6 +229,6 @@ async def test_two_that_catch_up_at_once_count_a_task_once() -> None:
 
     world.app.database.write_now(before_the_index)
     for _ in range(2):  # Both have read that it is due.
-        world.app.database.write_now(partial(describing._describe, task_id=task.id, what="all"))
+        world.app.database.write_now(partial(describing._describe, found=[(task.id, "all")]))
 
     assert not differences(world, task.id)

@@ -29,6 +29,11 @@ _ADD_BINS: Final = (
     " ON CONFLICT (width_s, bucket_us, series_id, measure, bin)"
     " DO UPDATE SET count = rollup_bins.count + excluded.count"
 )
+_SERIES: Final = "SELECT id FROM series WHERE agent = ? AND release = ? AND feature = ?"
+_NEW_SERIES: Final = (
+    "INSERT INTO series (agent, release, feature) SELECT CAST(? AS VARCHAR), CAST(? AS VARCHAR), CAST(? AS VARCHAR)"
+    f" WHERE NOT EXISTS ({_SERIES})"
+)
 
 
 @dataclass(slots=True)
@@ -47,11 +52,12 @@ class Change:
 def series_id(tx: Tx, agent: str, release: str, feature: str) -> int:
     """Made at first sight."""
     names = (agent, release, feature)
-    row = tx.row("SELECT id FROM series WHERE agent = ? AND release = ? AND feature = ?", names)
+    row = tx.row(_SERIES, names)
     if row is None:
-        # Another of the same may have been made beside this one.
-        tx.put("INSERT INTO series (agent, release, feature) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", names)
-        row = tx.row("SELECT id FROM series WHERE agent = ? AND release = ? AND feature = ?", names)
+        # Works of one transaction may look for it before any of them has made it, and no index keeps it single on
+        # PostgreSQL. Between transactions their turns do: the one that opens a task makes the series of its end.
+        tx.put(_NEW_SERIES, (*names, *names))
+        row = tx.row(_SERIES, names)
     assert row is not None
     return int(row[0])
 

@@ -4,6 +4,7 @@ A list of what is still to be done stands in the store, written in the transacti
 forgotten and no task waits for it.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -11,6 +12,7 @@ from airworthy.core.errors import told
 from airworthy.core.outcome import Reason, ReasonCode
 from airworthy.recorder import Recorded, read_steps
 from airworthy.recorder.traces import ours, own_text
+from airworthy.recorder.traces.text import Doc, index_all
 from airworthy.runtime import tasks
 from airworthy.runtime.claimed import closing, mode_of
 from airworthy.runtime.documents import sentence_of
@@ -19,25 +21,49 @@ from airworthy.store import Database, StoreError, Tx
 from airworthy.tools import outbox
 
 BATCH: Final = 20
+BATCH_BYTES: Final = 128_000  # As stored: nobody else writes while words are made of them.
+Due = tuple[str, str]  # The task, and what of it.
 
 
-def due(tx: Tx) -> list[tuple[str, str]]:
-    return [
-        (ref, what) for ref, what in tx.rows("SELECT ref, what FROM index_due ORDER BY ref LIMIT ?", (BATCH,))
-    ]
+def due(tx: Tx) -> list[Due]:
+    """A few, and fewer where they are large."""
+    rows = tx.rows(
+        "SELECT ref, what, (SELECT SUM(LENGTH(body)) FROM payloads WHERE task_id = ref) FROM index_due"
+        " ORDER BY ref LIMIT ?",
+        (BATCH,),
+    )
+    found: list[Due] = []
+    left = BATCH_BYTES
+    for ref, what, size in rows:
+        left -= size or 0
+        if found and left < 0:
+            break
+        found.append((ref, what))
+    return found
 
 
 async def describe(database: Database) -> int:
     """How many were looked at; 0: nothing is left to do."""
     found = await database.read(due)
-    for ref, what in found:
+    if not found:
+        return 0
+    try:
+        await database.write(partial(_describe, found=found))
+    except StoreError:
+        raise
+    except Exception:  # noqa: BLE001  # one damaged record must not hold up every other task
+        await _one_by_one(database, found)
+    return len(found)
+
+
+async def _one_by_one(database: Database, found: Sequence[Due]) -> None:
+    for each in found:
         try:
-            await database.write(partial(_describe, task_id=ref, what=what))
+            await database.write(partial(_describe, found=[each]))
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001  # one damaged record must not hold up every other task
-            await database.write(partial(_unreadable, task_id=ref, why=told(error)))
-    return len(found)
+        except Exception as error:  # noqa: BLE001  # as above
+            await database.write(partial(_unreadable, task_id=each[0], why=told(error)))
 
 
 def _unreadable(tx: Tx, *, task_id: str, why: str) -> None:
@@ -46,20 +72,27 @@ def _unreadable(tx: Tx, *, task_id: str, why: str) -> None:
     tx.execute("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
 
 
-def _describe(tx: Tx, *, task_id: str, what: str) -> None:
+def _describe(tx: Tx, *, found: Sequence[Due]) -> None:
+    docs: list[Doc] = []
+    tx.each(lambda each: docs.extend(_described(tx, *each)), found)
+    index_all(tx, docs)  # All at once: tasks of one moment share the places that are free there.
+
+
+def _described(tx: Tx, task_id: str, what: str) -> list[Doc]:
+    """What of its words is not in the index yet; all else is done."""
     if not tx.execute("DELETE FROM index_due WHERE ref = ? AND what = ?", (task_id, what)):
-        return  # Another process was quicker.
+        return []  # Another process was quicker.
     task = tasks.find(tx, task_id)
     if task is None:
-        return
+        return []
     recorded = read_steps(tx, task_id)
     if what == "all":
         _enter(tx, task, recorded)
     if task.outcome is None:
-        return
+        return []
     sentence = sentence_of(task, recorded, outbox.of_task(tx, task_id))
-    tx.execute("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
-    own_text.index(tx, task_id, task.created_us, recorded)
+    tx.put("UPDATE traces SET sentence = ? WHERE id = ?", (sentence, task_id))
+    return own_text.missing(tx, task_id, task.created_us, recorded)
 
 
 def _enter(tx: Tx, task: TaskRow, recorded: list[Recorded]) -> None:

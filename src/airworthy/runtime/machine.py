@@ -58,6 +58,8 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.WAITING, Event.ESCALATE): State.ESCALATED,
     (State.PAUSED, Event.ESCALATE): State.ESCALATED,
     (State.RUNNING, Event.DEAD_LETTER): State.DEAD_LETTERED,
+    (State.QUEUED, Event.DEAD_LETTER): State.DEAD_LETTERED,  # Its record cannot be read.
+    (State.WAITING, Event.DEAD_LETTER): State.DEAD_LETTERED,
     (State.QUEUED, Event.CANCEL): State.CANCELLED,
     (State.WAITING, Event.CANCEL): State.CANCELLED,
     (State.PAUSED, Event.CANCEL): State.CANCELLED,

@@ -240,7 +240,8 @@ class Connection:
 
 def imported() -> Any:
     try:
+        import greenlet  # noqa: F401  # see `_pg_fibers`; without it the first write that needs it would fail
         import psycopg
     except ImportError as error:
-        raise not_installed() from error
+        raise not_installed(error.name or "psycopg") from error
     return psycopg

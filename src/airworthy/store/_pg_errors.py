@@ -31,9 +31,10 @@ class Server:
         return without_password(self.url)
 
 
-def not_installed() -> ConfigError:
+def not_installed(module: str) -> ConfigError:
     return ConfigError(
-        "The driver of PostgreSQL is not installed.", mend="Install it: pip install 'airworthy[postgres]'"
+        f"What PostgreSQL needs is not installed: {module}.",
+        mend="Install it: pip install 'airworthy[postgres]'",
     )
 
 

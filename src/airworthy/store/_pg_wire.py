@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 STATEMENTS_PREPARED: Final = 500
+OLD_MAX: Final = 32  # Of those beyond, before the server is told to let go of them.
 Packed = tuple[str, Bound | None]
 
 
@@ -65,9 +66,7 @@ class Wire:
 
     def one(self, sql: str, values: Bound | None) -> Answer:
         """Raises: psycopg.Error."""
-        if self._old and self._pgconn.transaction_status != IN_ERROR:
-            old, self._old = self._old, []
-            _checked(self._pgconn.exec_(b"; ".join(b"DEALLOCATE " + name for name in old)))
+        self._let_go()
         pgconn = self._pgconn
         if values is None:
             pgconn.send_query_params(sql.encode(), None)
@@ -87,6 +86,7 @@ class Wire:
 
     def together(self, statements: Sequence[Packed]) -> list[Answer]:
         """At the first that fails, the rest is not carried out. Raises: psycopg.Error."""
+        self._let_go()
         pgconn = self._pgconn
         pgconn.enter_pipeline_mode()
         pgconn.nonblocking = 1
@@ -168,6 +168,13 @@ class Wire:
             self._old.append(self._names.popitem(last=False)[1])
         self._made += 1
         return b"a%d" % self._made
+
+    def _let_go(self) -> None:
+        """The statements that others took the place of, many at once: it is a journey."""
+        if len(self._old) < OLD_MAX or self._pgconn.transaction_status == IN_ERROR:
+            return
+        old, self._old = self._old, []
+        _checked(self._pgconn.exec_(b"; ".join(b"DEALLOCATE " + name for name in old)))
 
     def _forget(self, names: Sequence[tuple[str, tuple[int, ...]]]) -> None:
         """They may not have been prepared, because something before them failed."""

@@ -19,7 +19,7 @@ from airworthy.gateway.keys import NewKey
 from airworthy.gateway.server import Address, HttpServer, address_of, bound
 from airworthy.gateway.simulator import Simulator, serving
 from airworthy.policy import parse_policy
-from tests.database import memory
+from tests.database import held
 
 LARGE, SMALL = "sim-large-2026-11-01", "sim-small-2026-11-01"
 PRICES = "pinned = true\ninput_usd_per_mtok = 1.0\noutput_usd_per_mtok = 4.0\n"
@@ -69,9 +69,9 @@ class Whole:
 def whole(simulator: Simulator | None = None, more: str = "", **settings: Any) -> Iterator[Whole]:
     """`more`: further lines of the policy's [gateway] section, and sections after it."""
     simulator = simulator if simulator is not None else Simulator()
-    with serving(simulator) as provider:
+    with serving(simulator) as provider, held() as database:
         text = POLICY.format(url=provider, large=LARGE, small=SMALL, prices=PRICES, more=more)
-        app = assembled(memory())
+        app = assembled(database)
         key, _ = created(app, NewKey("support"))
         told: list[str] = []
         charges = [Charge(parse_policy(text), ())]
@@ -80,7 +80,6 @@ def whole(simulator: Simulator | None = None, more: str = "", **settings: Any) -
             made = Whole(at.url, key, app, simulator, told)
             yield made
         made.records += made.rows("SELECT ended_as, code, status FROM calls ORDER BY started_us")
-        app.database.close()
 
 
 @contextlib.contextmanager

@@ -59,8 +59,8 @@ def add(database: Database, made: Sequence[Made]) -> None:
         for one in made:
             tx.execute(_INSERT, tuple(getattr(one.row, name) for name in _NAMES))
             facets.note(tx, one.row.id, one.row.at_us, one.valued)
-            for text in one.texts:
-                text_index.index(tx, one.row.id, one.row.at_us, text)
+            texts = [text_index.words_of([each]) for each in one.texts]
+            text_index.index_all(tx, [text_index.Doc(one.row.id, one.row.at_us, each) for each in texts])
 
     database.write_now(op)
 

@@ -50,7 +50,8 @@ def test_what_is_forgotten_is_found_no_more_and_the_others_still_are() -> None:
 def test_the_text_of_a_task_is_forgotten_by_telling_it_again() -> None:
     database = store()
     put(database, [span(1)])
-    database.write_now(lambda tx: text.index(tx, TRACE, NOON_US + 1, "order 8812\x00 refunded"))
+    doc = text.Doc(TRACE, NOON_US + 1, text.words_of(["order 8812\x00 refunded"]))
+    database.write_now(lambda tx: text.index_all(tx, [doc]))
     found = kit.words(database, "refunded")
     database.write_now(lambda tx: forget(tx, TRACE, ["order 8812\x00 refunded"]))
 

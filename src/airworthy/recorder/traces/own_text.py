@@ -9,6 +9,7 @@ import orjson
 
 from airworthy.recorder.steps import Recorded, read_steps
 from airworthy.recorder.traces import text
+from airworthy.recorder.traces.text import Doc
 from airworthy.store import Tx
 
 
@@ -31,10 +32,10 @@ def texts_of(recorded: Iterable[Recorded]) -> list[str]:
     return found
 
 
-def index(tx: Tx, task_id: str, at_us: int, recorded: Sequence[Recorded]) -> None:
+def missing(tx: Tx, task_id: str, at_us: int, recorded: Sequence[Recorded]) -> list[Doc]:
     """What of it is not in the index yet. `at_us`: the task's place in every list."""
-    for words in texts_of(recorded)[text.own_docs(tx, task_id, at_us) :]:
-        text.index(tx, task_id, at_us, words)
+    texts = texts_of(recorded)[text.own_docs(tx, task_id, at_us) :]
+    return [Doc(task_id, at_us, text.words_of([each])) for each in texts]
 
 
 def forget(tx: Tx, task_id: str, *, spans: bool = True) -> None:

@@ -43,11 +43,6 @@ def words_of(texts: Iterable[str]) -> str:
     return spread("\n".join(lines)[:DOC_CHARS_MAX].replace("\x00", " ").strip())
 
 
-def index(tx: Tx, ref: str, at_us: int, text: str) -> None:
-    """One text of a task of ours."""
-    index_all(tx, [Doc(ref, at_us, words_of([text]))])
-
-
 def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
     """How many found no place, because too many began in the same microsecond. A doc without words is none."""
     docs = [doc for doc in docs if doc.words]
