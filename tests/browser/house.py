@@ -82,7 +82,8 @@ async def handle(run: Run) -> str:
             await run.tool(find_order, order="7710")
             raise RuntimeError(text)
         case "ask":
-            return str(await run.ask(text, choices=asked.get("choices", ["yes", "no"])))
+            choices = asked.get("choices", ["yes", "no"])
+            return str(await run.ask(text, choices=choices, deadline_s=asked.get("deadline_s")))
         case "write":
             return str(await run.ask(text))
         case "chat":

@@ -20,6 +20,14 @@ def test_however_many_look_the_store_is_read_once_in_so_many_seconds() -> None:
     assert told == [1, 1, 1, 2, 2]
 
 
+def test_a_clock_that_was_set_back_hides_nothing() -> None:
+    readings, reads = Readings(), []
+    for now_us in (100_000_000, 99_500_000, 40_000_000, 40_500_000):
+        readings.get("a", 1.0, now_us, lambda now_us=now_us: reads.append(now_us))  # type: ignore[misc]
+
+    assert reads == [100_000_000, 40_000_000]
+
+
 def test_those_who_come_at_once_wait_for_one_reading() -> None:
     readings, begun, go, reads = Readings(), threading.Event(), threading.Event(), []
 

@@ -5,6 +5,7 @@ its umask and the signals it ignores.
 """
 
 import array
+import atexit
 import contextlib
 import gc
 import importlib
@@ -12,15 +13,17 @@ import io
 import marshal
 import os
 import pkgutil
+import runpy
 import select
 import shutil
 import signal
 import socket
 import sys
+import threading
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 PARENT_GONE = 0  # The file that ends when whoever started this is gone.
 # What the rooms import late, and what the pages import.
@@ -30,8 +33,12 @@ ALSO = (
     "httpx",
     "jinja2",
     "jsonschema",
+    "openai",
     "rich.table",
+    "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.schema",
     "uvicorn",
+    "uvicorn.lifespan.on",
     "uvloop",
     "yaml",
     "zstandard",
@@ -65,8 +72,9 @@ class Server:
             waited_for: list[int | socket.socket] = [PARENT_GONE, woken, *self.running, self.listener]
             ready = select.select(waited_for, [], [])[0]
             if PARENT_GONE in ready:
-                for pid in self.running.values():
+                for asker, pid in self.running.items():
                     os.kill(pid, signal.SIGKILL)
+                    asker.close()
                 return None
             for asker in [each for each in self.running if each in ready]:
                 self._told(asker)
@@ -147,9 +155,51 @@ def become(program: Program) -> None:
 
         sys.path[0] = str(Path(program.arguments[0]).parent)
         run()
+    elif program.arguments[1] == "-m":
+        sys.argv = program.arguments[2:]
+        sys.path[0] = program.folder
+        sys.modules.pop(sys.argv[0], None)
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
         sys.argv = program.arguments[1:]
         script(Path(sys.argv[0]))
+
+
+def ran(program: Program) -> int:
+    """Its exit code, as Python finds it."""
+    try:
+        become(program)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # there is one
+        return -signal.SIGINT
+    except BaseException:  # the last who could tell of it
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        return 1
+    return 0
+
+
+def end(code: int) -> NoReturn:
+    """As Python ends, but for taking apart all that is imported: for a fork that is a copy of it, and most of its time.
+
+    So what nobody closed is not told.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # what waits for threads that are no daemons
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = 120
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code & 0xFF)
 
 
 def _opened(stream: TextIO, mode: str) -> TextIO:
@@ -195,7 +245,7 @@ def main() -> None:
     with listener:
         program = Server(listener).serve()
     if program is not None:
-        become(program)
+        end(ran(program))
     else:
         shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)  # Of tests that were killed, too.
 

@@ -141,7 +141,7 @@ def test_an_agent_that_blocks_its_thread_is_given_up_after_real_seconds() -> Non
             assert (trial.outcome, trial.reason) == (None, "hangs")
             assert stage.abandoned == 1
 
-    with mock.patch.object(playhouse, "POLITE_S", 0.05):
+    with mock.patch.multiple(playhouse, POLITE_S=0.05, FORCED_S=0.05):
         played(work())
 
 
@@ -189,10 +189,19 @@ def test_a_question_that_nobody_answers_is_said_to_wait() -> None:
 
 
 def test_an_agent_that_computes_without_an_end_is_interrupted_and_what_it_did_is_told() -> None:
+    computing = threading.Event()
+    within = playhouse._within
+
     async def handle(run: Run) -> str:
         await run.tool("find_order", order_id=1)
+        computing.set()
         while True:
             pass
+
+    async def from_then_on(seconds: float, done: "asyncio.Future[list[Played]]") -> bool:
+        """However long the machine takes to get there, its time begins when it computes."""
+        assert await asyncio.to_thread(computing.wait, 60)
+        return await within(seconds, done)
 
     async def work() -> None:
         async with stage_of(agent_of(handle), settings=StageSettings(trial_s_max=0.05)) as stage:
@@ -200,7 +209,7 @@ def test_an_agent_that_computes_without_an_end_is_interrupted_and_what_it_did_is
             assert (trial.outcome, trial.reason, stage.abandoned) == (None, "hangs", 0), trial
             assert [use.name for use in trial.tools] == ["find_order"]
 
-    with mock.patch.object(playhouse, "POLITE_S", 0.3):
+    with mock.patch.multiple(playhouse, POLITE_S=0.05, FORCED_S=60, _within=from_then_on):
         played(work())
 
 

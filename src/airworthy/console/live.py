@@ -35,8 +35,9 @@ class Readings:
                 self._kept.clear()
             found = self._kept.setdefault(key, _Reading())
         with found.lock:
-            # As long ago as it is fresh is too old: a look each second sees what changed in it.
-            if found.at_us is None or now_us - found.at_us >= fresh_s * US_PER_S:
+            # As long ago as it is fresh is too old: a look each second sees what changed in it. So is what was read as
+            # far ahead: then the clock was set back, and nothing new would be seen until it is there again.
+            if found.at_us is None or abs(now_us - found.at_us) >= fresh_s * US_PER_S:
                 found.value = read()
                 found.at_us = now_us
             value: T = found.value

@@ -40,7 +40,8 @@ SIMULATED_S_MAX: Final = 30.0  # Where no model takes real time, nothing honest 
 TOGETHER_S_MAX: Final = 3600.0
 AT_ONE_GO: Final = 16
 US_PER_DAY: Final = 86_400_000_000
-POLITE_S: Final = 2.0  # After which a trial that was told to stop is left to itself.
+POLITE_S: Final = 2.0  # After which a trial that was told to stop is broken into.
+FORCED_S: Final = 2.0  # After which one that was broken into is left to itself.
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,13 @@ class Playhouse:
         thread.start()
         real_s = min(self.real_s_max * max(1.0, len(scripts) / AT_ONE_GO), TOGETHER_S_MAX)
         try:
-            finished, _ = await asyncio.wait({done}, timeout=real_s)
+            finished = await _within(real_s, done)
             if not finished:
                 thread.stop(f"It was given up after {real_s:g} s of real time.")
-                finished, _ = await asyncio.wait({done}, timeout=POLITE_S)
+                finished = await _within(POLITE_S, done)
             if not finished:
                 thread.interrupt()
-                finished, _ = await asyncio.wait({done}, timeout=POLITE_S)
+                finished = await _within(FORCED_S, done)
         except asyncio.CancelledError:
             thread.stop("The preflight was stopped.")
             raise
@@ -173,6 +174,11 @@ async def opened(setting: Setting) -> AsyncIterator[Playhouse]:
         house = Playhouse(setting, asyncio.get_running_loop())
         stack.push_async_callback(house.aclose)
         yield house
+
+
+async def _within(seconds: float, done: "asyncio.Future[list[Played]]") -> bool:
+    """Whether it was done in this time. Leaves it be when it was not."""
+    return bool((await asyncio.wait({done}, timeout=seconds))[0])
 
 
 class _Thread:

@@ -81,7 +81,7 @@
   };
   const redraw = () => { if (held) { drawn.forEach((chart) => chart.destroy()); draw(); } };
 
-  beat();
+  /* Until the stream is there, it stays said when the page was made: who reads "Live" may rely on it. */
   load();
   setInterval(load, 30000);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
