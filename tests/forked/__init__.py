@@ -1,10 +1,8 @@
 """`airworthy`, started as a fork of a process that has imported it already: a second of imports less for each call.
-So is `python` for what imports it: for scripts, and for modules of airworthy.
 
 A fork is a process of its own, with its own folder, environment and files, and ends as the program ends: the code that
-runs is the same, from the entry point on. A signal for who asked reaches it, and so does `kill -9`. What it does not
-show is that the program starts from nothing, and that its number is the one that a shell knows: tests/process and
-tests/cli/test_up.py have the real program.
+runs is the same, from the entry point on. What it does not show is that the program starts from nothing; so whatever
+stays until it is told to stop, and whatever is killed, is the real program.
 """
 
 import atexit
@@ -50,7 +48,7 @@ def forking() -> Iterator[Forked]:
             assert server.stdin is not None
             assert server.stdout is not None
             assert server.stdout.readline() == b"ready\n", "the server of forks does not start"
-            for name in ("airworthy", "python", "script"):
+            for name in ("airworthy", "script"):
                 _shim(folder / "bin" / name)
             yield Forked(folder / "bin")
             server.stdin.close()

@@ -13,7 +13,6 @@ import io
 import marshal
 import os
 import pkgutil
-import runpy
 import select
 import shutil
 import signal
@@ -33,12 +32,8 @@ ALSO = (
     "httpx",
     "jinja2",
     "jsonschema",
-    "openai",
     "rich.table",
-    "sqlalchemy.dialects.sqlite",
-    "sqlalchemy.schema",
     "uvicorn",
-    "uvicorn.lifespan.on",
     "uvloop",
     "yaml",
     "zstandard",
@@ -72,9 +67,8 @@ class Server:
             waited_for: list[int | socket.socket] = [PARENT_GONE, woken, *self.running, self.listener]
             ready = select.select(waited_for, [], [])[0]
             if PARENT_GONE in ready:
-                for asker, pid in self.running.items():
+                for pid in self.running.values():
                     os.kill(pid, signal.SIGKILL)
-                    asker.close()
                 return None
             for asker in [each for each in self.running if each in ready]:
                 self._told(asker)
@@ -155,11 +149,6 @@ def become(program: Program) -> None:
 
         sys.path[0] = str(Path(program.arguments[0]).parent)
         run()
-    elif program.arguments[1] == "-m":
-        sys.argv = program.arguments[2:]
-        sys.path[0] = program.folder
-        sys.modules.pop(sys.argv[0], None)
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
         sys.argv = program.arguments[1:]
         script(Path(sys.argv[0]))
@@ -177,7 +166,7 @@ def ran(program: Program) -> int:
     except KeyboardInterrupt:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # there is one
         return -signal.SIGINT
-    except BaseException:  # the last who could tell of it
+    except BaseException:  # noqa: BLE001  # the last who could tell of it
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 1
     return 0

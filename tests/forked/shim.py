@@ -9,13 +9,12 @@ import sys
 BIN, NAME = os.path.split(__file__)
 REAL = f"{os.path.dirname(sys.executable)}/{NAME}"  # noqa: PTH120  # pathlib takes longer than all the rest
 PASSED_ON = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)
+STAY = {"api", "demo", "gateway", "mcp-proxy", "run", "up"}
 
 
-def itself(arguments: list[str]) -> bool:
-    """Whether the program runs itself: a Python without airworthy starts as fast."""
-    first = arguments[0] if arguments else ""
-    ours = first.endswith(".py") or (first == "-m" and arguments[1].startswith("airworthy."))
-    return NAME == "python" and not ours
+def stays(arguments: list[str]) -> bool:
+    """What stays until it is told to stop is told so by its number, which must be its own."""
+    return NAME == "airworthy" and bool(STAY.intersection(arguments[:1])) and "--until-idle" not in arguments
 
 
 def forked(server: _socket.socket, program: list[str]) -> int:
@@ -31,7 +30,7 @@ def forked(server: _socket.socket, program: list[str]) -> int:
 
 def main() -> int:
     program = [REAL, *sys.argv[1:]]
-    if itself(sys.argv[1:]):
+    if stays(sys.argv[1:]):
         os.execv(REAL, program)
     server = _socket.socket(_socket.AF_UNIX)
     server.connect(f"{os.path.dirname(BIN)}/socket")  # noqa: PTH120
