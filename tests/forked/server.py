@@ -166,7 +166,7 @@ def ran(program: Program) -> int:
     except KeyboardInterrupt:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # there is one
         return -signal.SIGINT
-    except BaseException:  # noqa: BLE001  # the last who could tell of it
+    except BaseException:  # the last who could tell of it
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 1
     return 0
