@@ -23,6 +23,7 @@ REVIEW_EVERY_S = 2.0
 HAND_OVER_EVERY_S = 2.0
 # A task can be found by its words, and its sentence read in a list, so long after its end.
 DESCRIBE_EVERY_S = 1.0
+RESTS = 2.0  # Of describing, in times of what a few tasks took.
 WITNESS_EVERY_S = 10.0
 DAYS_EVERY_S = 3_600.0
 
@@ -71,7 +72,11 @@ def _handing_over(app: "App", agents: "Sequence[Agent]") -> Callable[[int], Awai
 
 def _describing(app: "App") -> Callable[[int], Awaitable[None]]:
     async def run(_now_us: int) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         while await describe(app.database):
-            continue
+            # Tasks go first: however many end, it has a third of the time at most, and catches up when fewer do.
+            await asyncio.sleep(RESTS * (loop.time() - began_s))
+            began_s = loop.time()
 
     return run
