@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from airworthy.runtime.describing import BATCH as DESCRIBED_MAX
 from benchmarks._fleet_points import Kind, Point
-
-DESCRIBED_MAX = 20  # In one batch, as in runtime/describing.
 
 
 @dataclass(frozen=True)

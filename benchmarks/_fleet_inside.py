@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks._fleet_costs import DESCRIBED_MAX, Cost, Costs, Kinds, Shares
+from airworthy.runtime.describing import BATCH as DESCRIBED_MAX
+from benchmarks._fleet_costs import Cost, Costs, Kinds, Shares
 from benchmarks._fleet_parts import Clock, Cores, Lock, Python, Then
 
 BATCH_MAX = 512

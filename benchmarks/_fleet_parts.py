@@ -14,7 +14,7 @@ Then = Callable[[], None]
 
 
 class Clock:
-    """Events in the order of their time;"""
+    """Virtual time: what is to happen, in the order of its time."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -181,8 +181,10 @@ class Connection:
         """In one journey, with what was put before them if it has to be; theirs are the last answers."""
         assert self._wire is not None, "begin first"
         try:
-            passing = all(self._queued.lets_pass(sql) for sql, _ in statements) if statements else False
-            ahead = self._queued.whole() if self._queued and not passing else []
+            waits = self._queued and not (
+                statements and all(self._queued.lets_pass(sql) for sql, _ in statements)
+            )
+            ahead = self._queued.whole() if waits else []
             packed = packed_all([*ahead, *statements])  # Where a value cannot travel, what waits still waits.
             if ahead:
                 self._queued.clear()

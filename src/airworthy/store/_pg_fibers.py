@@ -60,7 +60,7 @@ class Fibers:
         finally:
             self._hub = None
             for fiber in fibers:
-                if fiber and not fiber.dead:
+                if fiber:  # It has begun and not ended.
                     # So that nothing of it runs later, on whatever transaction is open then. The first error tells the
                     # story, and the others have to be ended, too.
                     with suppress(BaseException):
