@@ -25,7 +25,7 @@ from airworthy.runtime.sweeping import mend
 from airworthy.store import Database, StaleFence, StoreError, StoreNewer, Tx
 from airworthy.store import lease as leases
 from airworthy.store.lease import Owner
-from airworthy.tools import outbox
+from airworthy.tools import EffectRow, outbox
 from airworthy.tools.dispatch import Dispatcher
 from airworthy.tools.shape.watch import SYNC_S
 
@@ -45,6 +45,7 @@ class _Orders:
     off: frozenset[str]  # Agents that are paused; all of them when everything is.
     cancel: tuple[str, ...]
     pause: tuple[str, ...]
+    send_us: int | None  # When the next effect of the outbox is due.
 
 
 @dataclass(slots=True)
@@ -291,7 +292,7 @@ class Worker:
         while True:
             try:
                 orders = await self._database.read(self._read_orders)
-                due = await self._dispatcher.due([name for name in self._desks if name not in orders.off])
+                due = await self._due(orders)
             except StoreError as error:
                 self._broke(error)
                 return
@@ -301,6 +302,11 @@ class Worker:
             self._obey(orders)
             self._sending.begin(due)
             await self._orders.wait(WATCH_S if self._orders.hears else self.watch_s)
+
+    async def _due(self, orders: _Orders) -> list[EffectRow]:
+        if orders.send_us is None or orders.send_us > self._clock.now_us():
+            return []
+        return await self._dispatcher.due([name for name in self._desks if name not in orders.off])
 
     async def _shapes_forever(self) -> None:
         while True:
@@ -328,4 +334,5 @@ class Worker:
             "SELECT id, cancel_asked FROM tasks WHERE state = 'running' AND (cancel_asked = 1 OR pause_asked = 1)"
         )
         cancel = tuple(task_id for task_id, asked in rows if asked)
-        return _Orders(off, cancel, tuple(task_id for task_id, asked in rows if not asked))
+        pause = tuple(task_id for task_id, asked in rows if not asked)
+        return _Orders(off, cancel, pause, outbox.next_due_us(tx, list(self._desks)))

@@ -292,6 +292,8 @@ def counts(tx: Tx) -> dict[EffectState, int]:
 
 def next_due_us(tx: Tx, agents: Sequence[str]) -> int | None:
     """When the first scheduled effect of these agents' own code is to be carried out; None when none is scheduled."""
+    if not agents:
+        return None
     marks = ", ".join("?" for _ in agents)
     row = tx.row(
         f"SELECT MIN(due_us) FROM effects WHERE state = 'scheduled' AND server = '' AND agent IN ({marks})",
