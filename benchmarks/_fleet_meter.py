@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,24 @@ def preferred(roots: Iterable[int], nice: int) -> None:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, pid, nice)
             Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+
+
+@contextlib.contextmanager
+def on_cores(roots: Iterable[int], cores: set[int]) -> Iterator[None]:
+    """These processes, this one, and all that they start meanwhile have no others."""
+    before = os.sched_getaffinity(0)
+    whole = [*roots, os.getpid()]
+    _keep_to(whole, cores)
+    try:
+        yield
+    finally:
+        _keep_to(whole, before)
+
+
+def _keep_to(roots: Iterable[int], cores: set[int]) -> None:
+    for pid in _tree(roots):
+        with contextlib.suppress(ProcessLookupError):  # It ended just now.
+            os.sched_setaffinity(pid, cores)
 
 
 def _tree(roots: Iterable[int]) -> dict[int, list[str]]:

@@ -6,6 +6,7 @@ and writes what `benchmarks._fleet_points` describes. The machine should do noth
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -53,6 +54,9 @@ ORDERS = (
     Order(1, 100, 8, 100, 1000),
     Order(4, 1, 8, 0, 600),
 )
+
+
+_NUMBERS = itertools.count(1)  # Of the databases of this run.
 
 
 class Server:
@@ -167,7 +171,7 @@ def server_of(kind: str, folder: Path) -> Iterator[Server]:
 
 def measured(server: Server, order: Order, round_: int, nice: int = 0) -> tuple[Point, dict[str, float]]:
     """The point, and a worker's resident memory before it began and while it was full."""
-    where = server.fresh(f"p{order.workers}_{order.concurrency}_{order.steps}_{int(order.model_ms)}_{round_}")
+    where = server.fresh(f"p{next(_NUMBERS)}")
     commits = server.commits(where)
     children = [_child(where, order, "--tasks", str(order.tasks))]
     try:

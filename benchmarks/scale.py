@@ -7,6 +7,7 @@ the disk. What happens when workers and server are killed comes from `benchmarks
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 
 from benchmarks._environment import ROOT, NotTaken, Peer, answer, last_json, machine, prepared
 from benchmarks._figures import median_of, percentile, ratios, rounded
-from benchmarks._fleet_meter import cpu_s
+from benchmarks._fleet_meter import cpu_s, on_cores
 from benchmarks._fleet_points import LATEST, Growth, Measured, Point, Waiting, written
 from benchmarks._fleet_probe import (
     ORDERS,
@@ -36,6 +37,7 @@ DBOS = Peer("dbos", "benchmarks._peers.dbos_postgres", ("dbos==3.4.0",))
 CHILD_S_MAX = 600.0
 BESIDE = Order(workers=1, concurrency=100, steps=5, model_ms=0, tasks=4_500)
 DBOS_TASKS = 300
+MOST = Order(4, 50, 8, 0, 2400)  # One of ORDERS.
 WORKERS = (1, 2, 4)
 WAKES = 500
 WAKES_OVER_S = 10.0
@@ -46,6 +48,7 @@ READING = (
     "Ours also stores each task's claim, two check reports and its outcome, and takes it from a queue.",
     "DBOS is called directly.",
     "tasks_per_s_N: N workers with 50 tasks at once each, 8 no-op steps a task.",
+    "tasks_per_s_4_one_core: the same four and the server on one core; speedup_of_cores: all cores over that.",
     "The million are copies of one task that really was suspended, in every table that names it.",
     "Wake latency: from a task's due time to its claim, among all the others.",
 )
@@ -65,6 +68,8 @@ QUICK = Plan(rounds=1, tasks=0.1, sizes=(1_000, 10_000))
 @dataclass
 class Findings:
     points: list[Point] = field(default_factory=list)
+    one_core: list[float | None] = field(default_factory=list)  # Tasks per second of `MOST` there.
+    all_cores: list[float | None] = field(default_factory=list)
     ours: list[float | None] = field(default_factory=list)
     dbos: list[float | None] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
@@ -133,6 +138,11 @@ def _round(server: Postgres, plan: Plan, number: int, found: Findings) -> None:
         found.points.append(point)
         if order.model_ms:
             found.active = active_of(order, memory)
+        if order == MOST:
+            found.all_cores.append(point.tasks_per_s)
+            with on_cores(server.roots, {min(os.sched_getaffinity(0))}):
+                point, _ = measured(server, replace(order, tasks=tasks(order.tasks // 2)), number)
+            found.one_core.append(point.tasks_per_s)
 
 
 # --- among many that wait ---
@@ -245,6 +255,8 @@ def _figures(found: Findings) -> dict[str, Any]:
         "steps_per_s": rounded(median_of(found.ours), 0),
         "dbos_steps_per_s": rounded(median_of(found.dbos), 0),
         **{f"tasks_per_s_{workers}": tasks_per_s(workers) for workers in WORKERS},
+        "tasks_per_s_4_one_core": rounded(median_of(found.one_core), 1),
+        "speedup_of_cores": rounded(median_of(ratios(found.all_cores, found.one_core)), 2),
         "waiting_tasks": None if waiting is None else waiting.tasks,
         "wake_p99_s_1m": None if waiting is None or waiting.tasks < FULL.sizes[-1] else waiting.wake_p99_s,
         "wake_p99_s": None if waiting is None else waiting.wake_p99_s,
