@@ -69,7 +69,9 @@ class Diverged(AirworthyError):
 
 @dataclass(slots=True)
 class Slot:
-    """The place of one call in the journal. `recorded` is what an earlier run left there."""
+    """The place of one call in the journal. `recorded` is what an earlier run left there; `whole`: no secret was taken
+    out of the `arguments`.
+    """
 
     seq: int
     kind: str
@@ -80,6 +82,7 @@ class Slot:
     effect: str | None
     recorded: Recorded | None
     started_us: int
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ class Journal:
         else:
             seq = self._next_seq
             self._next_seq += 1
-        return Slot(seq, kind, name, key, clean, occurrence, effect, recorded, self.clock.now_us())
+        whole = clean == arguments
+        return Slot(seq, kind, name, key, clean, occurrence, effect, recorded, self.clock.now_us(), whole)
 
     def made(self, kind: str, name: str, arguments: bytes) -> list[Recorded]:
         """What is recorded of this very call, each time it was made."""
@@ -249,6 +253,10 @@ class Journal:
         same transaction and may raise: then nothing is stored.
         """
         packed, exact = self._pack(slot, None, None, facts)
+        if (
+            not slot.whole
+        ):  # Until its result is known, whoever goes on has nothing but what is stored of the call.
+            exact = 0
         task_id, known = self.task.id, slot.recorded is not None
         row = (
             task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state.value, slot.effect, exact,
