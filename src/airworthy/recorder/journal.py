@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from airworthy.core.canonical import digest
+from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError, storable_text
 from airworthy.core.outcome import ErrorFact
@@ -164,6 +164,17 @@ class Journal:
     def by_hand(self) -> None:
         """A person goes on in the run's place: nobody need meet again what the run has done."""
         self._unmet.clear()
+
+    def left(self) -> list[Slot]:
+        """The places of acts that an earlier run began, whose result was lost, and that this run has not met."""
+        return [
+            Slot(
+                step.seq, step.kind, step.name, key, encode(step.arguments), parted(key)[1], step.effect, step,
+                self.clock.now_us(),
+            )
+            for key, step in self._unmet.items()
+            if step.state is StepState.STARTED
+        ]  # fmt: skip
 
     def label(self, name: str) -> str:
         """A name that a model or a stranger chose, fit to stand in a column: short, printable, without a secret."""
