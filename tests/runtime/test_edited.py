@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from airworthy import Run, tool
+from airworthy.core.errors import InputError
 from airworthy.policy import ToolRule
 from airworthy.review import Item, ItemQuery
 from airworthy.runtime.deciding import NotFitting
@@ -144,3 +146,27 @@ async def test_what_a_taking_back_answers_is_no_result_of_its_tool() -> None:
         lambda tx: tx.rows("SELECT state FROM effects WHERE undo_of IS NOT NULL")
     )
     assert rows == [("done",)] * 8
+
+
+async def test_a_call_whose_arguments_held_a_secret_is_not_changed_by_hand() -> None:
+    """What people see of it is not what would be sent: their change would send the mark in the secret's place."""
+    sent: list[str] = []
+
+    async def tells(run: Run) -> str:
+        return str(await run.tool("mail", to=EVE, text="the key is ghp_abcdefghijklmnopqrstuvwxyz0123456789"))
+
+    made = bench(tells, mailing(sent), tools={"mail": ToolRule(approval="always")})
+    task = made.submit()
+    await made.work()
+    item = made.waiting()
+    shown = made.effect(task).arguments
+    with pytest.raises(InputError, match="hold a secret"):
+        made.app.reviews.edit(
+            item.look.item.id, "dana", {**orjson.loads(shown), "to": ADA}, seen=item.look.seal
+        )
+
+    assert "[redacted:" in shown
+    assert made.effect(task).state is EffectState.HELD
+    made.app.reviews.approve(item.look.item.id, "dana", seen=item.look.seal)
+    await made.work()
+    assert sent == [EVE]  # As it stands it can be approved: the agent makes it again, with the secret.

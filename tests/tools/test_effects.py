@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from airworthy.core.halt import Stop, TryLater
-from airworthy.core.outcome import Outcome, ReasonCode
+from airworthy.core.halt import Halt, Lost, Stop, Suspend, TryLater
+from airworthy.core.outcome import ErrorFact, Outcome, Reason, ReasonCode
 from airworthy.policy import Limits, ToolRule
 from airworthy.policy.kinds import Rate
 from airworthy.recorder import Diverged, StepState
@@ -179,6 +179,40 @@ async def test_crash_between_act_and_record_sends_a_keyed_effect_again_with_the_
     assert answer == "ok"
     assert acts == [k.effect().id] * 2
     assert k.effect().state is EffectState.DONE
+
+
+IN_DOUBT = Reason(code=ReasonCode.IN_DOUBT, text="another call is in doubt")
+STOPPED = [
+    (Stop(Outcome.ESCALATED, IN_DOUBT), "ok", "left out it would be in doubt too, and a person asked for nothing"),
+    (Stop(Outcome.DECLINED, IN_DOUBT), "ok", "what was begun is done before the task is closed"),
+    (Suspend("an answer"), "ok", "an answer may take longer than the key is honoured"),
+    (TryLater(ErrorFact(type="Down", message="down"), 9), "ok", "another dependency is down"),
+    (Suspend("somebody", paused=True), Suspend, "people switched it off; it goes on when they switch it on"),
+    (Stop(Outcome.CANCELLED, IN_DOUBT), Stop, "people said that it must not happen, and it may not have yet"),
+    (Lost(ValueError("taken over")), Lost, "another worker is at it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("halt", "comes", "why"), STOPPED)
+async def test_what_was_begun_under_a_key_goes_on_beside_what_ends_its_run_unless_people_stop_it(
+    halt: Halt, comes: Any, why: str
+) -> None:
+    started, acts = asyncio.Event(), list[str]()
+    mail = lost(True, started, acts)
+    k = kit(mail, rules={"mail": ToolRule(timeout_s=100)})
+    await crashed(k, mail, started)
+    run = k.run()
+    run.gate.stopping(halt)  # type: ignore[attr-defined]  # the port leaves out what only the run itself does
+    if comes == "ok":
+        assert await k.call(run, mail, to="a") == comes, why
+    else:
+        with pytest.raises(comes):
+            await k.call(run, mail, to="a")
+
+    assert k.effect().state is (EffectState.DONE if comes == "ok" else EffectState.STARTED)
+    assert len(acts) == (2 if comes == "ok" else 1), why
+    with pytest.raises(type(halt)):  # A new call meets the halt, whatever it is.
+        await k.call(run, mail, to="b")
 
 
 async def in_doubt(answers: list[Any] | None = None) -> tuple[Kit, Tool, list[str]]:

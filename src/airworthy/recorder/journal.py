@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from airworthy.core.canonical import digest
+from airworthy.core.canonical import digest, encode
 from airworthy.core.clock import Clock
 from airworthy.core.errors import AirworthyError, storable_text
 from airworthy.core.outcome import ErrorFact
@@ -69,7 +69,9 @@ class Diverged(AirworthyError):
 
 @dataclass(slots=True)
 class Slot:
-    """The place of one call in the journal. `recorded` is what an earlier run left there."""
+    """The place of one call in the journal. `recorded` is what an earlier run left there; `whole`: no secret was taken
+    out of the `arguments`.
+    """
 
     seq: int
     kind: str
@@ -80,6 +82,7 @@ class Slot:
     effect: str | None
     recorded: Recorded | None
     started_us: int
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ class Journal:
         else:
             seq = self._next_seq
             self._next_seq += 1
-        return Slot(seq, kind, name, key, clean, occurrence, effect, recorded, self.clock.now_us())
+        whole = clean == arguments
+        return Slot(seq, kind, name, key, clean, occurrence, effect, recorded, self.clock.now_us(), whole)
 
     def made(self, kind: str, name: str, arguments: bytes) -> list[Recorded]:
         """What is recorded of this very call, each time it was made."""
@@ -160,6 +164,17 @@ class Journal:
     def by_hand(self) -> None:
         """A person goes on in the run's place: nobody need meet again what the run has done."""
         self._unmet.clear()
+
+    def left(self) -> list[Slot]:
+        """The places of acts that an earlier run began, whose result was lost, and that this run has not met."""
+        return [
+            Slot(
+                step.seq, step.kind, step.name, key, encode(step.arguments), parted(key)[1], step.effect, step,
+                self.clock.now_us(),
+            )
+            for key, step in self._unmet.items()
+            if step.state is StepState.STARTED
+        ]  # fmt: skip
 
     def label(self, name: str) -> str:
         """A name that a model or a stranger chose, fit to stand in a column: short, printable, without a secret."""
@@ -249,6 +264,10 @@ class Journal:
         same transaction and may raise: then nothing is stored.
         """
         packed, exact = self._pack(slot, None, None, facts)
+        if (
+            not slot.whole
+        ):  # Until its result is known, whoever goes on has nothing but what is stored of the call.
+            exact = 0
         task_id, known = self.task.id, slot.recorded is not None
         row = (
             task_id, slot.seq, self.run, slot.kind, slot.name, slot.key, state.value, slot.effect, exact,

@@ -26,6 +26,7 @@ from airworthy.runtime.run import Run
 from airworthy.runtime.sync_run import SyncRun
 from airworthy.store import Database, StaleFence, StoreError, Tx
 from airworthy.tools import RunTools, Toolbox
+from airworthy.tools.finishing import finish
 
 T = TypeVar("T")
 
@@ -98,6 +99,7 @@ class Runner:
         self.gate.seal()
         await self._run.drained()
         try:
+            await self._finish_begun(halt)
             return await self._end(halt, answer)
         except (StaleFence, StoreError) as error:
             return self._ended(None, str(error), lost=error)
@@ -211,6 +213,18 @@ class Runner:
         off = switches.paused(tx, self._claimed.task.agent)
         if off is not None or (task is not None and task.pause_asked):
             raise paused(off.reason if off is not None else "")
+
+    async def _finish_begun(self, halt: Halt) -> None:
+        """Asks again, under its key, for what a dead run began, where this one ended before it came to it.
+
+        Left alone it would be in doubt once the task is closed, and until then grow older than keys are honoured.
+        Not on another path: whether what belongs to the first is still to happen, a person decides.
+        """
+        left = self.journal.left()
+        if not left or (isinstance(halt, Stop) and halt.reason.code is ReasonCode.DIVERGENCE):
+            return
+        self.gate.stopping(halt)  # Not all that ends an agent's function went through the gate.
+        await finish(self._desk.toolbox, self._tools, left)
 
     async def _end(self, halt: Halt, answer: bytes | None) -> Ended:
         match halt:

@@ -9,8 +9,8 @@ import orjson
 
 from airworthy.core.canonical import encode
 from airworthy.core.clock import US_PER_S
-from airworthy.core.halt import Suspend, TryLater
-from airworthy.core.outcome import ErrorFact, ReasonCode
+from airworthy.core.halt import Halt, Lost, Stop, Suspend, TryLater
+from airworthy.core.outcome import ErrorFact, Outcome, ReasonCode
 from airworthy.policy.stops import stop
 from airworthy.recorder import StepFacts, StepState
 from airworthy.store import Tx
@@ -211,6 +211,24 @@ async def _refuse(box: "Toolbox", call: "Call", text: str, kind: str = "ToolRefu
     return await box.refuse(call, text, kind, withdraw)
 
 
+def _goes_on(call: "Call", halt: Halt, *, again: bool) -> bool:
+    """Whether the call is made although its run is to make no other. `again`: it was begun before, under its key.
+
+    What was begun is no new act: left out, it would be in doubt although asking again answers it. A person has said yes
+    to what was held, so it need not wait for what the run waits for beside it. Neither goes past people who stop it,
+    nor is made for a run that can record no more.
+    """
+    match halt:
+        case Lost():
+            return False
+        case Suspend():
+            return not halt.paused and (again or _was_held(call))
+        case Stop():
+            return again and halt.outcome is not Outcome.CANCELLED
+        case _:
+            return again
+
+
 def _was_held(call: "Call") -> bool:
     return call.slot.recorded is not None and call.slot.recorded.state is StepState.HELD
 
@@ -234,9 +252,8 @@ async def _carried_out(box: "Toolbox", call: "Call", version: int | None) -> Any
         return await _refuse(box, call, text, "ResourceChanged")
     try:
         call.run.gate.check_halted()
-    except Suspend as waiting:
-        # A person has said yes to this one: it need not wait for what the run waits for beside it.
-        if waiting.paused or not _was_held(call):
+    except Halt as halt:
+        if not _goes_on(call, halt, again=again):
             raise
     row = _row(box, call)
     if version is not None and not again:

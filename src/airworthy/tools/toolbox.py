@@ -16,7 +16,7 @@ from airworthy.core.halt import NeedsMending, TryLater
 from airworthy.core.outcome import ErrorFact, ReasonCode
 from airworthy.policy import Policy, ToolRule
 from airworthy.policy.stops import stop
-from airworthy.recorder import Recorded, StepFacts, StepState
+from airworthy.recorder import Recorded, Slot, StepFacts, StepState
 from airworthy.resilience import Abandoned
 from airworthy.store import Tx
 from airworthy.tools import degrade, hearing
@@ -169,14 +169,7 @@ class Toolbox:
             text = f"The arguments for {name} break its schema: {error}."
             await self._refuse(run, name, raw, "ToolArgumentsInvalid", text)
         slot = run.journal.slot("tool", name, canonical, effect=tool.effect.value)
-        fact = CallFact("tool", name, slot.arguments, slot.occurrence, acts=tool.effect.acts)
-        plain = orjson.loads(canonical)
-        stored = plain if slot.arguments == canonical else orjson.loads(slot.arguments)
-        resource = storable(tool.resource_of(plain), tool.resource_of(stored))
-        rule = self.rule(name)
-        if run.dry_run and not rule.dry_run:
-            rule = rule.model_copy(update={"dry_run": True})
-        call = Call(run, tool, rule, values, plain, stored, slot, fact, resource)
+        call = self.call_at(slot, run, tool, values, canonical)
         if tool.effect.acts:
             from airworthy.tools.acting import act
 
@@ -187,6 +180,19 @@ class Toolbox:
         if gap is None:
             run.gaps.fill(slot)
         return Answer(value, gap)
+
+    def call_at(
+        self, slot: Slot, run: RunTools, tool: Tool, values: Mapping[str, Any], canonical: bytes
+    ) -> Call:
+        """The call whose place is `slot`. `values` and `canonical`: its arguments, as the tool has read them."""
+        fact = CallFact("tool", tool.name, slot.arguments, slot.occurrence, acts=tool.effect.acts)
+        plain = orjson.loads(canonical)
+        stored = plain if slot.arguments == canonical else orjson.loads(slot.arguments)
+        resource = storable(tool.resource_of(plain), tool.resource_of(stored))
+        rule = self.rule(tool.name)
+        if run.dry_run and not rule.dry_run:
+            rule = rule.model_copy(update={"dry_run": True})
+        return Call(run, tool, rule, values, plain, stored, slot, fact, resource)
 
     async def _read(self, call: Call) -> Any:
         recorded = call.slot.recorded
