@@ -12,6 +12,8 @@ _NAME: Final = re.compile(
     r"[a-z_][a-z_0-9]*"
 )  # What the product's statements call by name is in small letters.
 _WRITTEN: Final = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_][a-z_0-9]*)")
+_CALLED: Final = re.compile(r"\b([a-z_][a-z_0-9]*)\(")  # SQL's own functions are in capitals.
+_HARMLESS: Final = frozenset({"to_regclass"})
 _VERBS: Final = ("INSERT ", "UPDATE ", "DELETE ", "WITH ")
 Key = tuple[object, ...]
 
@@ -52,7 +54,9 @@ class Remembered:
 @lru_cache(maxsize=4096)
 def changes(sql: str) -> bool:
     """Whether it may change what is stored, as far as a statement of this product tells."""
-    return not sql.startswith("SELECT ") and not (sql.startswith("WITH ") and not _WRITTEN.search(sql))
+    if not sql.startswith(("SELECT ", "WITH ")) or _WRITTEN.search(sql):
+        return True
+    return not _HARMLESS.issuperset(_CALLED.findall(sql))
 
 
 def _key(sql: str, params: Sequence[object]) -> Key:

@@ -264,9 +264,8 @@ class Journal:
         same transaction and may raise: then nothing is stored.
         """
         packed, exact = self._pack(slot, None, None, facts)
-        if (
-            not slot.whole
-        ):  # Until its result is known, whoever goes on has nothing but what is stored of the call.
+        if not slot.whole:
+            # Until its result is known, whoever goes on has nothing but what is stored of the call.
             exact = 0
         task_id, known = self.task.id, slot.recorded is not None
         row = (
