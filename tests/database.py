@@ -359,8 +359,9 @@ class Rehearsal:
         self._closed = True
 
     def give_back(self) -> None:
-        self._closed = True
-        self._connection.let_go()
+        with self._turn:  # A thread of the test may still be at it.
+            self._closed = True
+            self._connection.let_go()
         _idle.append(self._connection)
 
 

@@ -256,6 +256,7 @@ def test_a_second_ctrl_c_ends_both_at_once_and_the_task_stays_open(tmp_path: Pat
 
 @pytest.mark.process
 @pytest.mark.slow
+@pytest.mark.sqlite("a file that gateway.toml names")
 def test_the_gateway_alone_needs_no_agent(tmp_path: Path, provider: str) -> None:
     """Starts the real command."""
     (tmp_path / "helper.toml").write_text(POLICY.format(agent="helper", url=provider))
