@@ -1,6 +1,7 @@
 """What happens to a task between the reading of its record and the write that describes it: nothing stale is kept."""
 
 from collections.abc import Callable
+from inspect import isawaitable
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ from airworthy.app.holdings import HOLDINGS
 from airworthy.recorder import Payloads
 from airworthy.recorder.holdings import Whose, emptied, gone, trace_bytes
 from airworthy.recorder.traces import own_text
-from airworthy.runtime import State, describing
+from airworthy.runtime import State, describing, documents
 from airworthy.runtime.describing import describe
 from airworthy.store import Database, Tx
 from tests.runtime.kit import Bench
@@ -31,13 +32,13 @@ class Meanwhile:
     async def write(self, op: Callable[[Tx], Any], **how: Any) -> Any:
         what, self._what = self._what, None
         waits = what() if what is not None else None
-        if hasattr(waits, "__await__"):
+        if isawaitable(waits):
             await waits
         return await self._database.write(op, **how)
 
 
 async def described_while(world: Bench, what: Callable[[], Any]) -> None:
-    await describe(cast(Database, Meanwhile(world.app.database, what)))
+    await describe(cast("Database", Meanwhile(world.app.database, what)))
 
 
 def changed(world: Bench, op: Callable[[Tx], Any]) -> Callable[[], None]:
@@ -242,7 +243,7 @@ async def test_what_no_database_takes_holds_up_no_other(monkeypatch: pytest.Monk
     world = made()
     odd, sound = world.submit("one"), world.submit("two")
     await world.work()
-    tell = describing.sentence_of
+    tell = documents.sentence_of
     monkeypatch.setattr(
         describing,
         "sentence_of",
