@@ -15,7 +15,7 @@ from airworthy.store import Database, PostgresDatabase, Tx
 from tests.database import fresh
 from tests.recorder.traces.kit import NOON_US
 
-LOOKS_MAX = 20_000
+LOOKS_MAX = 2_000
 # Somebody of this database waits for another's row, or another's lock.
 WAITING = (
     "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted"
@@ -74,7 +74,7 @@ def overlapping(two: tuple[Database, Database], first: Op, second: Op) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(write, two[0], held)
-        did.wait()
+        assert did.wait(30)
         other = pool.submit(write, two[1], second)
         one.result()
         other.result()
