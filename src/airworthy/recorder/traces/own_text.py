@@ -32,7 +32,7 @@ _KEEP: Final = (
     "WITH told (ref, as_read, end_us, said) AS (VALUES {rows}) UPDATE traces SET sentence = told.said,"
     " revision = traces.revision + 1 FROM told WHERE traces.id = told.ref AND traces.revision = told.as_read"
     f" AND COALESCE(traces.ended_us, {_OPEN}) = told.end_us"
-    " AND EXISTS (SELECT 1 FROM index_due WHERE index_due.ref = traces.id AND index_due.what = 'text') RETURNING id"
+    " AND EXISTS (SELECT 1 FROM index_due WHERE index_due.ref = told.ref AND index_due.what = 'text') RETURNING id"
 )
 
 
