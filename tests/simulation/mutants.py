@@ -33,6 +33,7 @@ SUITES = (
     "tests/simulation/test_worlds.py",
 )
 SECONDS_MAX = 400
+UNUSABLE = 4  # What pytest exits with where it cannot begin.
 
 
 @dataclass(frozen=True)
@@ -465,7 +466,7 @@ def _killer(each: Mutant) -> str | None:
     """The first test that fails, or None."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for part in ("src", "tests"):
+        for part in ("src", "tests", "benchmarks"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", copy)
         for file, old, new in each.edits:
@@ -483,6 +484,8 @@ def _killer(each: Mutant) -> str | None:
     failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.MULTILINE)
     if failed is not None:
         return failed[1]
+    if done.returncode == UNUSABLE:  # No test has run, so nothing is known of the mutant.
+        raise SystemExit(f"{done.stdout}{done.stderr}")
     return None if done.returncode == 0 else f"exit {done.returncode}"
 
 
