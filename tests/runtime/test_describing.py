@@ -135,7 +135,7 @@ async def test_tasks_of_one_moment_are_all_found() -> None:
 
 
 async def test_large_tasks_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else writes while their words are made."""
+    """Whoever writes beside them waits while they are stored."""
     world = made()
     for number in range(5):
         world.submit(f"lamp {number}")
@@ -229,6 +229,8 @@ async def test_two_that_catch_up_at_once_count_a_task_once() -> None:
 
     world.app.database.write_now(before_the_index)
     for _ in range(2):  # Both have read that it is due.
-        world.app.database.write_now(partial(describing._describe, found=[(task.id, "all")]))
+        world.app.database.write_now(partial(describing._enter_all, refs=[task.id]))
+    await described(world)
 
     assert not differences(world, task.id)
+    assert found(world, "heliotrope") == [task.id]

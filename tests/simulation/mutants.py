@@ -26,6 +26,7 @@ SUITES = (
     "tests/runtime/test_late_decisions.py",
     "tests/runtime/test_asking.py",
     "tests/runtime/test_describing.py",
+    "tests/runtime/test_describing_meanwhile.py",
     "tests/runtime/test_replaying.py",
     "tests/runtime/test_forking.py",
     "tests/simulation/test_races.py",
@@ -34,6 +35,7 @@ SUITES = (
     "tests/simulation/test_worlds.py",
 )
 SECONDS_MAX = 400
+UNUSABLE = 4  # What pytest exits with where it cannot begin.
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ OUTBOX, DISPATCH, RESOURCE = "tools/outbox.py", "tools/dispatch.py", "tools/reso
 LIFECYCLE, RUNNER, GATE, WORKER, PRESENCE = (
     f"runtime/{name}.py" for name in ("lifecycle", "runner", "gate", "worker", "presence")
 )
-JOURNAL, OURS, LEASE, WRITER, SPEND = (
+JOURNAL, OURS, OWN_TEXT, LEASE, WRITER, SPEND = (
     "recorder/journal.py",
     "recorder/traces/ours.py",
+    "recorder/traces/own_text.py",
     "store/lease.py",
     "store/writer.py",
     "gateway/budget/values.py",
@@ -434,6 +437,25 @@ MUTANTS = (
         "changed = self.overrides.of(sent) if self.overrides is not None else None",
         "changed = None",
     ),
+    # What is described from what was read.
+    mutant(
+        "a description is kept of a task that has changed since",
+        OWN_TEXT,
+        " AND traces.revision = told.as_read",
+        "",
+    ),
+    mutant(
+        "what is about to be indexed of a task is written over unseen",
+        OWN_TEXT,
+        "    else:  # What is about to be indexed of it may have been read.\n        _revised(tx, task_id)\n",
+        "",
+    ),
+    mutant(
+        "words are indexed of a task whose description is not kept",
+        OWN_TEXT,
+        "for each in told if each.ref in kept for doc in each.docs",
+        "for each in told for doc in each.docs",
+    ),
 )
 
 
@@ -488,9 +510,9 @@ def _killer(each: Mutant) -> str | None:
     failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.MULTILINE)
     if failed is not None:
         return failed[1]
-    # Any other end says that no test was run, which kills nothing.
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return None
+    if done.returncode == UNUSABLE:  # No test has run, so nothing is known of the mutant.
+        raise SystemExit(f"{done.stdout}{done.stderr}")
+    return None if done.returncode == 0 else f"exit {done.returncode}"
 
 
 if __name__ == "__main__":

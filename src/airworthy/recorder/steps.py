@@ -9,7 +9,7 @@ import orjson
 
 from airworthy.core.outcome import ErrorFact
 from airworthy.recorder.payload import Payloads
-from airworthy.store import Tx
+from airworthy.store import Row, Tx
 
 
 class StepState(StrEnum):
@@ -123,7 +123,16 @@ def body(
 
 def read_steps(tx: Tx, task_id: str) -> list[Recorded]:
     """In the order they began; superseded ones too (their key is None)."""
-    return [_recorded(row) for row in tx.rows(f"{_SELECT} WHERE s.task_id = ? ORDER BY s.seq", (task_id,))]
+    return recorded_of(step_rows(tx, task_id))
+
+
+def step_rows(tx: Tx, task_id: str) -> list[Row]:
+    """For whoever makes something of them once the transaction is over: see `recorded_of`."""
+    return tx.rows(f"{_SELECT} WHERE s.task_id = ? ORDER BY s.seq", (task_id,))
+
+
+def recorded_of(rows: Sequence[Row]) -> list[Recorded]:
+    return [_recorded(row) for row in rows]
 
 
 def read_step(tx: Tx, task_id: str, seq: int) -> Recorded | None:

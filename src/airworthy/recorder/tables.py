@@ -114,6 +114,10 @@ def _audit(dialect: str) -> Sequence[str]:
     return [*create_all(metadata, dialect), f"INSERT INTO audit_head (one, n, digest) VALUES (1, 0, {zeros})"]
 
 
+def _revisions(_: str) -> Sequence[str]:
+    return ("ALTER TABLE traces ADD COLUMN revision BIGINT NOT NULL DEFAULT 0",)
+
+
 MIGRATIONS = (
     Migration("recorder", 1, "steps and payloads", _first),
     Migration("recorder", 2, "alerts", _alerts),
@@ -123,4 +127,5 @@ MIGRATIONS = (
     Migration("recorder", 7, "the audit log", _audit),
     Migration("recorder", 8, "what is sent to a collector", exports),
     Migration("recorder", 9, "what other programs are told", events),
+    Migration("recorder", 10, "how often what a task is described by has changed", _revisions),
 )

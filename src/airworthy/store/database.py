@@ -162,10 +162,11 @@ class Database(Protocol):
         rolled back when a neighbour in the same commit fails), so it must be a function of the transaction
         alone. If it raises, nothing of it is stored and the exception reaches the caller.
 
-        Writes of all processes take turns, so what `op` reads stays true until it is stored. `beside`: `op` needs
-        no turn, because all it reads and changes belongs to its fence, or is changed by statements that are right
-        in any order (`n = n + ?`); an engine with many writers may then run it beside others of that kind, and
-        never beside one that takes its turn.
+        Writes of all processes take turns, so what `op` reads stays true until it is stored. `beside`: `op`
+        needs no turn, because all it reads and changes belongs to its fence, or is changed by statements that
+        are right in any order (`n = n + ?`), or only where it is still as it was read (`WHERE revision = ?`);
+        an engine with many writers may then run it beside others of that kind, and never beside one that takes
+        its turn.
 
         Raises: StaleFence when `fence` is no longer the newest claim; StoreError and its children.
         """

@@ -26,13 +26,13 @@ _STEPS: Final = (
 )
 _CLOSE: Final = (
     "UPDATE traces SET ended_us = ?, duration_us = ?, outcome = ?, error_type = ?, steps = ?, model_calls = ?,"
-    " tool_calls = ?, errors = ?, retries = ?, tokens_in = ?, tokens_out = ?, cost_nano = ?, unpriced = ?"
-    " WHERE id = ?"
+    " tool_calls = ?, errors = ?, retries = ?, tokens_in = ?, tokens_out = ?, cost_nano = ?, unpriced = ?,"
+    " revision = revision + 1 WHERE id = ?"
 )
 _END: Final = f"ended_us, outcome, cost_nano, {', '.join(_SUMMED)}"
 _REOPEN: Final = (
-    "UPDATE traces SET ended_us = NULL, duration_us = NULL, outcome = NULL, error_type = NULL, sentence = NULL"
-    " WHERE id = ?"
+    "UPDATE traces SET ended_us = NULL, duration_us = NULL, outcome = NULL, error_type = NULL, sentence = NULL,"
+    " revision = revision + 1 WHERE id = ?"
 )
 
 

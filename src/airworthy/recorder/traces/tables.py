@@ -1,4 +1,5 @@
 """The tables of traces. `traces` has a row for each task of ours and for each trace that came from elsewhere.
+A later step adds `revision` to it, see `own_text`.
 
 `at_us` is where a trace stands in every list: when it began, as first heard, and never later than it was heard of.
 It does not change, so that a page's place stays a place. `facets` holds each value that can be asked for, in that

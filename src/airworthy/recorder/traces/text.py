@@ -17,18 +17,22 @@ from airworthy.store import Tx
 # writes each entry of a word as its distance from the one before, in as few bytes as that takes: a unit of an eighth
 # of a second instead of a microsecond saves two bytes of five.
 DOCS_MAX: Final = 1 << PLACES  # entries of one unit
+_PLACES_LOCK: Final = 0x646F6373
 _UNITS_AT_ONCE: Final = 128
 SPAN_CHARS_MAX: Final = 32_768  # What stands further back in a span is not found by its words.
 DOC_CHARS_MAX: Final = 262_144
 
 
 class Doc(NamedTuple):
-    """What is to be found as one. `chunk`: where its words are; None where the words are told when it is forgotten."""
+    """What is to be found as one. `chunk`: where its words are; None where the words are told when it is forgotten.
+    `entry`: see `entry_of`; None: it is made in the transaction.
+    """
 
     ref: str
     at_us: int
     words: str
     chunk: int | None = None
+    entry: str | None = None
 
 
 def words_of(texts: Iterable[str]) -> str:
@@ -63,16 +67,33 @@ def index_all(tx: Tx, docs: Iterable[Doc]) -> int:
         "INSERT INTO docs (id, ref, at_us, chunk) VALUES (?, ?, ?, ?)",
         [(id_, doc.ref, doc.at_us, doc.chunk) for id_, doc in placed],
     )
-    enter(tx, [(id_, doc.words) for id_, doc in placed])
+    entries = [(doc.words, doc.entry) for _, doc in placed]
+    made = [entry_of(words, tx.dialect) if entry is None else entry for words, entry in entries]
+    _enter(tx, [(id_, entry) for (id_, _), entry in zip(placed, made, strict=True)])
     return left_out
 
 
 def enter(tx: Tx, words: Sequence[tuple[int, str]]) -> None:
     """The words of each entry, by its id in `docs`."""
-    if tx.dialect == "sqlite":
-        tx.many("INSERT INTO texts (rowid, words) VALUES (?, ?)", words)
-    else:
-        tx.many("INSERT INTO texts (id, words) VALUES (?, ?)", [(id_, lexemes(each)) for id_, each in words])
+    _enter(tx, [(id_, entry_of(each, tx.dialect)) for id_, each in words])
+
+
+def entry_of(words: str, dialect: str) -> str:
+    """As the engine's index takes them. On PostgreSQL it takes longer to make than to store."""
+    return words if dialect == "sqlite" else lexemes(words)
+
+
+def _enter(tx: Tx, entries: Sequence[tuple[int, str]]) -> None:
+    key = "rowid" if tx.dialect == "sqlite" else "id"
+    tx.many(f"INSERT INTO texts ({key}, words) VALUES (?, ?)", entries)
+
+
+def take_turns(tx: Tx) -> None:
+    """First in a write that passes beside others and calls `index_all`: two at once would find the same places free,
+    and lack the same part for a day. Whoever takes the turn of all writers is alone already.
+    """
+    if tx.dialect != "sqlite":
+        tx.put("SELECT pg_advisory_xact_lock(?)", (_PLACES_LOCK,))
 
 
 def forget(tx: Tx, ref: str, texts: Sequence[str] = (), *, spans: bool = True) -> int:
