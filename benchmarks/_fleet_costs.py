@@ -57,11 +57,11 @@ class Shares:
 
     @property
     def alone(self) -> float:
-        return self.claim + self.describe
+        return self.claim
 
     @property
     def beside(self) -> float:
-        return self.step + self.end
+        return self.step + self.end + self.describe
 
     @property
     def all(self) -> float:
@@ -84,7 +84,7 @@ class Costs:
     journey_s: float = 0.0  # There and back, for a question that needs no time.
     commit_s: float = 0.0  # Mean.
     commit_tail: float = 1.0  # 99th percentile over median.
-    beside: bool = True  # Steps and ends are written under a shared lock, and by a writer of their own.
+    beside: bool = True  # All but claims is written under a shared lock, and by a writer of its own.
 
     def worker_cpu_s(self, steps: float, shares: Shares = FULL) -> float:
         loop = self.loop
@@ -111,11 +111,15 @@ class Costs:
 
 
 def _alone(kinds: Kinds, shares: Shares) -> float:
-    return kinds.claim.of(shares.claim, 1.0) + kinds.describe.of(shares.describe, 1.0)
+    return kinds.claim.of(shares.claim, 1.0)
 
 
 def _beside(kinds: Kinds, steps: float, shares: Shares) -> float:
-    return kinds.step.of(shares.step, steps) + kinds.end.of(shares.end, 1.0)
+    return (
+        kinds.step.of(shares.step, steps)
+        + kinds.end.of(shares.end, 1.0)
+        + kinds.describe.of(shares.describe, 1.0)
+    )
 
 
 class TooFew(Exception):

@@ -1,8 +1,8 @@
 """A fleet from inside, event by event: Python loops, writers that share commits, one lock, cores that all compete for.
 
 A worker's Python runs one thing at a time; its writers go first. Whatever waits when a writer turns to its queue goes
-into one batch. A batch has the lock from its first statement to the end of its commit; batches of steps and ends may
-share it, those of claims and descriptions may not. Everything that computes needs a core; disk and wire do not.
+into one batch. A batch has the lock from its first statement to the end of its commit; claims have it alone, all
+others may share it. Everything that computes needs a core; disk and wire do not.
 """
 
 import math
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from airworthy.app.chores import RESTS
 from airworthy.runtime.describing import BATCH as DESCRIBED_MAX
 from benchmarks._fleet_costs import Cost, Costs, Kinds, Shares
 from benchmarks._fleet_parts import Clock, Cores, Lock, Python, Then
@@ -20,7 +21,7 @@ STAGGER_S = 0.05
 LOOK_JOURNEYS = 2  # Before a claim: whether anything is due, and the end of that reading.
 LOOK_S = 1.0  # So long after it found nothing left to describe, somebody looks again.
 Z99 = 2.326  # Of the normal law.
-ORDER = ("claim", "end", "step", "describe")  # The first that is in a batch gives it its fixed part.
+ORDER = ("claim", "describe", "end", "step")  # The first that is in a batch gives it its fixed part.
 
 
 @dataclass(frozen=True)
@@ -163,15 +164,21 @@ class _Worker:
         self.nudge()
 
     def describe(self) -> None:
-        """What ended, some at once, while the tasks go on."""
-        if self.fleet.over:
+        """What ended, some at once, while the tasks go on; then a rest."""
+        fleet = self.fleet
+        if fleet.over:
             return
-        if self.fleet.undescribed:
-            some = min(DESCRIBED_MAX, self.fleet.undescribed)
-            self.fleet.undescribed -= some
-            self._alone.submit([_Write("describe", self.describe, lambda: some)])
+        if fleet.undescribed:
+            some = min(DESCRIBED_MAX, fleet.undescribed)
+            fleet.undescribed -= some
+            began = fleet.clock.now
+            self._beside.submit([_Write("describe", lambda: self._rest(began), lambda: some)])
         else:
-            self.fleet.clock.after(LOOK_S, self.describe)
+            fleet.clock.after(LOOK_S, self.describe)
+
+    def _rest(self, began: float) -> None:
+        clock = self.fleet.clock
+        clock.after(RESTS * (clock.now - began), self.describe)
 
 
 class _Task:

@@ -17,7 +17,7 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 PARENT, TIME_FIRST, TIME_LAST = 1, 11, 12  # In /proc/PID/stat after the name: parent, user and system ticks.
 CHILDREN_FIRST, CHILDREN_LAST = 13, 14  # The same of children that have ended.
 # Of writes, by the function that carries them out; the first of these that is in a batch gives it its name.
-KINDS = ("claim", "end", "step", "describe", "other")
+KINDS = ("claim", "describe", "end", "step", "other")
 NAMES = {"Worker._claim.": "claim", "Runner._write.": "end", "Journal.": "step", "_describe": "describe"}
 IDLE, IO_WAIT, GUEST = 3, 4, 8  # In the first line of /proc/stat; from GUEST on all is counted before.
 
