@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import database, reaching
+from tests import database, quick_disk, reaching
 from tests.virtual import run_virtual
 
 GARBAGE_AT = 5_000  # New objects before the youngest are looked through: seven times as many as usual.
@@ -60,6 +60,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    quick_disk.use()
     database.begin_session()
 
 

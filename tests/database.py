@@ -40,6 +40,7 @@ from airworthy.store._pg_turn import WriteConnection
 from airworthy.store.database import Row
 from airworthy.store.writer import Job, nested, run_batch
 from benchmarks import pg_server
+from tests import quick_disk
 from tests.remembered import Remembered, changes
 from tests.virtual import wait_external
 
@@ -72,7 +73,7 @@ def migrated() -> Database:
 def begin_session() -> None:
     """In the process that starts the others, before them."""
     if FOLDER_VARIABLE not in os.environ:
-        os.environ[FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="airworthy-pg-")
+        os.environ[FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="airworthy-pg-", dir=quick_disk.folder())
         Path(os.environ[FOLDER_VARIABLE]).chmod(0o755)
         os.environ[FOLDER_VARIABLE + "_OWNER"] = str(os.getpid())
 
