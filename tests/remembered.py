@@ -7,7 +7,7 @@ from typing import Final
 
 from airworthy.store.database import Row
 
-ANSWERS_MAX: Final = 200  # What polls ask again and again is few; tests weigh what a worker holds.
+ANSWERS_MAX: Final = 100  # What polls ask again and again is few; tests weigh what a worker holds.
 _NAME: Final = re.compile(
     r"[a-z_][a-z_0-9]*"
 )  # What the product's statements call by name is in small letters.
