@@ -88,7 +88,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Threads that may have something to tell this loop."""
         own = threading.current_thread()
         return [
-            thread for thread in threading.enumerate() if thread is not own and thread not in self._bystanders
+            thread
+            for thread in threading.enumerate()
+            # Of what the threads of `to_thread` do, `outstanding` tells; afterwards they stay, and have nothing to tell.
+            if thread is not own and thread not in self._bystanders and not thread.name.startswith("asyncio_")
         ]
 
     @contextlib.contextmanager
