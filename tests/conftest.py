@@ -42,7 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--databases-only", action="store_true", help="Leave out files of tests that reach no database."
     )
     parser.addoption(
-        "--variants", type=int, default=0, help="Of a test with many parameters, only so many, spread evenly."
+        "--slow-variants",
+        type=int,
+        default=0,
+        help="Of a slow test with many parameters, only so many, spread evenly.",
     )
 
 
@@ -69,7 +72,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    variants = config.getoption("--variants")
+    variants = config.getoption("--slow-variants")
     if variants:
         items[:] = _thinned(items, variants)
     if not database.ON_POSTGRES:
@@ -84,7 +87,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _thinned(items: list[pytest.Item], variants: int) -> list[pytest.Item]:
     of_test: dict[str, list[pytest.Item]] = {}
     for item in items:
-        of_test.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        # One that is not slow stands for itself.
+        slow = item.get_closest_marker("slow") is not None
+        of_test.setdefault(item.nodeid.partition("[")[0] if slow else item.nodeid, []).append(item)
     kept: list[pytest.Item] = []
     for alike in of_test.values():
         few = min(variants, len(alike))

@@ -90,7 +90,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return [
             thread
             for thread in threading.enumerate()
-            # Of what the threads of `to_thread` do, `outstanding` tells; afterwards they stay, and have nothing to tell.
+            # Of what those of `to_thread` do, `outstanding` tells; afterwards they stay, with nothing to tell.
             if thread is not own and thread not in self._bystanders and not thread.name.startswith("asyncio_")
         ]
 
