@@ -48,7 +48,8 @@ def calibration_points(points: Sequence[Point]) -> list[Point]:
 
 def costs_of(measured: Measured) -> Costs:
     """Raises: TooFew."""
-    return calibrated(calibration_points(measured.points), measured.machine.cores)
+    machine = measured.machine
+    return calibrated(calibration_points(measured.points), machine.cores, machine.switch_s)
 
 
 def checked(measured: Measured, costs: Costs, seed: int = 1) -> list[Checked]:

@@ -85,6 +85,8 @@ class Costs:
     commit_s: float = 0.0  # Mean.
     commit_tail: float = 1.0  # 99th percentile over median.
     beside: bool = True  # All but claims is written under a shared lock, and by a writer of its own.
+    look_s: float = 0.0  # CPU of the server for what is read outside of batches, by how many are alone.
+    switch_s: float = 0.0  # What computing costs more after a wait for a core.
 
     def worker_cpu_s(self, steps: float, shares: Shares = FULL) -> float:
         loop = self.loop
@@ -94,7 +96,8 @@ class Costs:
         return outside + _alone(self.writer, shares) + _beside(self.writer, steps, shares)
 
     def database_s(self, steps: float, shares: Shares = FULL) -> float:
-        return self.database_share * (_alone(self.rest, shares) + _beside(self.rest, steps, shares))
+        inside = self.database_share * (_alone(self.rest, shares) + _beside(self.rest, steps, shares))
+        return inside + shares.alone * self.look_s
 
     def serial_s(self, steps: float, shares: Shares = FULL) -> float:
         """Time of one task in which nobody else can have the lock."""
@@ -105,7 +108,7 @@ class Costs:
         return alone + others + shares.beside * self.commit_s
 
     @property
-    def look_s(self) -> float:
+    def empty_s(self) -> float:
         """Time of a batch in its turn in which hardly anything is done."""
         return self.writer.claim.batch_s + self.rest.claim.batch_s + self.commit_s
 
@@ -126,8 +129,10 @@ class TooFew(Exception):
     """The points do not tell the costs apart; the message says which are missing."""
 
 
-def calibrated(points: Sequence[Point], cores: int) -> Costs:
-    """From points of one worker with at least two numbers of steps and two of tasks at once. Raises: TooFew."""
+def calibrated(points: Sequence[Point], cores: int, switch_s: float = 0.0) -> Costs:
+    """From points of one worker with at least two numbers of steps and two of tasks at once. `switch_s`: of the
+    machine, which one worker does not tell. Raises: TooFew.
+    """
     if len({each.steps for each in points}) < 2 or len({each.concurrency for each in points}) < 2:
         raise TooFew("calibration needs one worker with two numbers of steps and two of tasks at once")
     if missing := [name for name in ("claim", "step", "end") if not all(each.kind(name) for each in points)]:
@@ -142,13 +147,16 @@ def calibrated(points: Sequence[Point], cores: int) -> Costs:
 
     journey_s = min(entries.values())
     syncs = [each.sync_each_s() or 0.0 for each in points]
-    shares = [_database_share(each, cores, sum(rest_s(each, kind) for kind in each.kinds)) for each in points]
+    in_batches = [sum(rest_s(each, kind) for kind in each.kinds) for each in points]
+    shares = [_database_share(each, cores, rest) for each, rest in zip(points, in_batches, strict=True)]
     return Costs(
         loop=_loop(points),
         writer=_kinds(points, lambda _, kind: kind.cpu_s),
         rest=_kinds(points, rest_s),
         database_share=min(1.0, sum(shares) / len(shares)),
         journey_s=journey_s,
+        look_s=_look_s(points, cores, in_batches),
+        switch_s=switch_s,
         commit_s=sum(syncs) / len(syncs),
         commit_tail=max((_tail(each) for each in points), default=1.0),
         beside=any(each.beside_batches for each in points),
@@ -160,6 +168,16 @@ def _entries(points: Sequence[Point]) -> dict[str, float]:
     for kind in (each for point in points for each in point.kinds if each.batches):
         known[kind.name] = min(kind.wait_s / kind.batches, known.get(kind.name, kind.wait_s / kind.batches))
     return known
+
+
+def _look_s(points: Sequence[Point], cores: int, in_batches: Sequence[float]) -> float:
+    """What the server computes beyond the time that batches take; their looks before them, others' reads."""
+    each_s = []
+    for point, rest_s in zip(points, in_batches, strict=True):
+        alone = point.batches - point.beside_batches
+        if alone:
+            each_s.append((point.database_cpu_s * point.slower(cores) - rest_s) / alone)
+    return max(0.0, sum(each_s) / len(each_s)) if each_s else 0.0
 
 
 def _database_share(point: Point, cores: int, rest_s: float) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from airworthy.app.chores import RESTS
 from airworthy.runtime.describing import BATCH as DESCRIBED_MAX
 from benchmarks._fleet_costs import Cost, Costs, Kinds, Shares
-from benchmarks._fleet_parts import Clock, Cores, Lock, Python, Then
+from benchmarks._fleet_parts import Burst, Clock, Cores, Lock, Python, Then
 
 BATCH_MAX = 512
 STAGGER_S = 0.05
@@ -101,7 +101,7 @@ class _Writer:
         self._python.run(
             of(costs.writer),
             lambda: fleet.database.use(
-                share * rest, lambda: fleet.clock.after(there, lambda: self._commit(batch))
+                Burst(share * rest, lambda: fleet.clock.after(there, lambda: self._commit(batch)))
             ),
             first=True,
         )
@@ -146,9 +146,11 @@ class _Worker:
         """Takes as many tasks as there are places then, in one write; one such write at a time."""
         if not self._claiming and self.free and self.fleet.waiting:
             self._claiming = True
-            self.fleet.clock.after(
-                LOOK_JOURNEYS * self.fleet.costs.journey_s,
-                lambda: self._alone.submit([_Write("claim", self._claimed, self._take)]),
+            fleet, costs = self.fleet, self.fleet.costs
+            claim = _Write("claim", self._claimed, self._take)
+            there_s = max(0.0, LOOK_JOURNEYS * costs.journey_s - costs.look_s)
+            fleet.database.use(
+                Burst(costs.look_s, lambda: fleet.clock.after(there_s, lambda: self._alone.submit([claim])))
             )
 
     def _take(self) -> int:
@@ -226,9 +228,9 @@ class _Fleet:
     def __init__(self, costs: Costs, house: House, work: Work, seed: int) -> None:
         self.costs, self.work = costs, work
         self.clock = Clock()
-        self.cores = Cores(self.clock, house.cores)
+        self.cores = Cores(self.clock, house.cores, costs.switch_s)
         own = house.database_cores
-        self.database = self.cores if own is None else Cores(self.clock, own)
+        self.database = self.cores if own is None else Cores(self.clock, own, costs.switch_s)
         self.lock = Lock(self.clock)
         self.laps: list[float] = []
         self.undescribed = 0

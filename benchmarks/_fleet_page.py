@@ -105,7 +105,14 @@ def prices(costs: Costs, machine: Machine) -> str:
         ),
         [("", *(_ms(each) for each in (loop.task_s, loop.step_s, loop.turn_s, loop.beside_s)))],
     )
-    return f"{batches}\n\n{beside}"
+    other = _table(
+        ("ms of", "each"),
+        [
+            ("PostgreSQL's CPU for what is read before a batch in its turn", _ms(costs.look_s)),
+            ("a core, for a piece of work that had to wait for it", _ms(costs.switch_s)),
+        ],
+    )
+    return f"{batches}\n\n{beside}\n\n{other}"
 
 
 def _ms(seconds: float) -> str:

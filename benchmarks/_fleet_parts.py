@@ -4,11 +4,13 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from benchmarks._fleet_points import slowed
 
 EVENTS_MAX = 20_000_000
+SLICE_S = 0.003  # After so long another process that waits for the core has it, as Linux does it by default.
 
 Then = Callable[[], None]
 
@@ -34,37 +36,59 @@ class Clock:
 
 
 class Cores:
-    """First come, first served. A machine that others use too is slower instead of smaller."""
+    """First come, first served. A machine that others use too is slower instead of smaller.
 
-    def __init__(self, clock: Clock, cores: float) -> None:
+    `switch_s`: what a burst costs more that had to wait, on a core that has just done something else.
+    """
+
+    def __init__(self, clock: Clock, cores: float, switch_s: float = 0.0) -> None:
         self._clock = clock
+        self._switch_s = switch_s
         self._free = max(1, math.ceil(cores - 1e-9))
         self._slower = slowed(cores)
-        self._queue: deque[tuple[float, Then]] = deque()
+        self._queue: deque[tuple[Burst, float]] = deque()  # Each with when it came.
         self.busy_s = 0.0
 
-    def use(self, seconds: float, then: Then) -> None:
-        if seconds <= 0:
-            then()
+    def use(self, burst: "Burst") -> None:
+        if burst.seconds <= 0:
+            burst.then()
         elif self._free:
-            self._begin(seconds, then)
+            self._free -= 1
+            self._go(burst, 0.0)
         else:
-            self._queue.append((seconds, then))
+            self._queue.append((burst, self._clock.now))
 
-    def _begin(self, seconds: float, then: Then) -> None:
-        self._free -= 1
-        self.busy_s += seconds
-        self._clock.after(seconds * self._slower, lambda: self._end(then))
+    def _go(self, burst: "Burst", held_s: float) -> None:
+        """`held_s`: for how long the core has been with the same process."""
+        self.busy_s += burst.seconds
+        seconds = burst.seconds * self._slower
+        self._clock.after(seconds, lambda: self._end(burst, held_s + seconds))
 
-    def _end(self, then: Then) -> None:
-        self._free += 1
-        if self._queue:
-            self._begin(*self._queue.popleft())
-        then()
+    def _end(self, burst: "Burst", held_s: float) -> None:
+        more = burst.then()
+        if more is not None and (held_s < SLICE_S or not self._queue):
+            self._go(more, held_s)
+            return
+        if more is not None:
+            self._queue.append((more, self._clock.now))
+        if not self._queue:
+            self._free += 1
+            return
+        following, since = self._queue.popleft()
+        switch_s = self._switch_s if self._clock.now > since else 0.0
+        self._go(Burst(following.seconds + switch_s, following.then), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What is computed in one go. `then` may name what the same process goes on with, on the same core."""
+
+    seconds: float
+    then: "Callable[[], Burst | None]"
 
 
 class Python:
-    """One interpreter: one burst at a time, the writers' before the loop's."""
+    """One interpreter: one burst at a time, the writers' before the loop's. It keeps its core while it has any."""
 
     def __init__(self, cores: Cores) -> None:
         self._cores = cores
@@ -77,25 +101,26 @@ class Python:
             self._queue.appendleft((seconds, then))
         else:
             self._queue.append((seconds, then))
-        self._next()
+        if not self._busy:
+            burst = self._next()
+            if burst is not None:
+                self._cores.use(burst)
 
-    def _next(self) -> None:
-        while self._queue and not self._busy:
-            self._busy = True
+    def _next(self) -> Burst | None:
+        """The next that needs a core; what needs none is done on the way."""
+        self._busy = True
+        while self._queue:
             seconds, then = self._queue.popleft()
             if seconds > 0:
                 self.busy_s += seconds
-                self._cores.use(seconds, partial(self._end, then))
-            else:
-                self._done(then)
-
-    def _end(self, then: Then) -> None:
-        self._done(then)
-        self._next()
-
-    def _done(self, then: Then) -> None:
-        then()  # What it asks for has its turn after it.
+                return Burst(seconds, partial(self._end, then))
+            then()
         self._busy = False
+        return None
+
+    def _end(self, then: Then) -> Burst | None:
+        then()  # What it asks for has its turn after it.
+        return self._next()
 
 
 class Lock:

@@ -151,7 +151,7 @@ def _databases(costs: Costs, demand: Demand, rate: float) -> int:
 def _upkeep(measured: Measured, costs: Costs) -> float:
     """Share of the lock's time that one worker takes for being there: its sweep and its heartbeat."""
     sweeps = [each.sweep_ms / 1000 for each in measured.growth if each.sweep_ms is not None]
-    batch_s = costs.look_s
+    batch_s = costs.empty_s
     return max([batch_s, *sweeps]) / SWEEP_S + batch_s / HEARTBEAT_S
 
 

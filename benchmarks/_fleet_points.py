@@ -32,6 +32,7 @@ class Machine:
     file_system: str
     database: str  # "PostgreSQL 16.2", "SQLite 3.40.1"
     python: str
+    switch_s: float = 0.0  # Of a core, for each piece of work that had to wait for it; see `_fleet_switch`.
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from benchmarks._environment import ROOT, machine
 from benchmarks._figures import percentile
 from benchmarks._fleet_meter import KINDS, cpu_s, machine_cpu_s, preferred
 from benchmarks._fleet_points import LATEST, Kind, Machine, Measured, Point, Waiting, read, written
+from benchmarks._fleet_switch import switch_s
 
 TASKS_MIN = 60
 COMMITS_S = 0.5
@@ -272,12 +273,14 @@ def idle(server: Server, nice: int = 0) -> tuple[float, float]:
 
 
 def machine_of(about: Mapping[str, object], server: Server) -> Machine:
+    cores = int(str(about["cores"]))
     return Machine(
-        int(str(about["cores"])),
+        cores,
         str(about["cpu"]),
         str(about["file_system"]),
         server.name,
         str(about["python"]),
+        round(switch_s(cores), 7),
     )
 
 

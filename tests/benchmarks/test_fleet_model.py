@@ -21,6 +21,7 @@ from benchmarks._fleet_check import calibration_points, checked, costs_of
 from benchmarks._fleet_costs import Cost, Costs, Kinds, Loop, Shares, TooFew, calibrated, non_negative
 from benchmarks._fleet_inside import House, Work, simulated
 from benchmarks._fleet_meter import kind_of, many
+from benchmarks._fleet_parts import Burst, Clock, Cores, Python
 from benchmarks._fleet_plan import Demand, Pattern, carried, per_task_and_step, planned
 from benchmarks._fleet_points import (
     Kind,
@@ -33,6 +34,7 @@ from benchmarks._fleet_points import (
     read,
     written,
 )
+from benchmarks._fleet_switch import switch_s
 
 from airworthy.recorder.journal import Journal
 from airworthy.runtime import describing
@@ -172,6 +174,57 @@ def test_the_journey_to_ask_for_the_lock_is_a_part_of_each_batch(measured: Measu
     for name in ("claim", "step", "end", "describe"):
         longer_s = getattr(far_costs.rest, name).batch_s - getattr(near_costs.rest, name).batch_s
         assert longer_s == pytest.approx(0.001, rel=0.1)
+
+
+def test_what_the_server_reads_between_batches_counts_by_those_that_are_alone(measured: Measured) -> None:
+    used = calibration_points(measured.points)
+
+    def alone(each: Point) -> int:
+        return each.batches - each.beside_batches
+
+    more = [replace(each, database_cpu_s=each.database_cpu_s / 0.8 + 0.002 * alone(each)) for each in used]
+
+    assert calibrated(more, CORES).look_s == pytest.approx(0.002, rel=0.15)
+    assert calibrated(used, CORES).look_s == 0
+
+
+def test_what_waits_for_a_core_finds_it_cold() -> None:
+    clock = Clock()
+    cores = Cores(clock, 1, switch_s=0.25)
+    ended: list[float] = []
+
+    for _ in range(2):
+        cores.use(Burst(1.0, lambda: ended.append(clock.now)))
+    clock.run()
+
+    assert ended == [1.0, 2.25]
+    assert cores.busy_s == 2.25
+
+
+def test_a_process_keeps_its_core_while_it_has_something_to_do_but_not_for_ever() -> None:
+    clock = Clock()
+    cores = Cores(clock, 1, switch_s=0.5)
+    first, second = Python(cores), Python(cores)
+    ended: list[tuple[str, float]] = []
+
+    def noted(name: str) -> None:
+        ended.append((name, round(clock.now, 6)))
+
+    for process, name, seconds in (
+        (first, "a", 0.001),
+        (second, "b", 1.0),
+        (first, "a", 0.002),
+        (first, "a", 1.0),
+    ):
+        process.run(seconds, partial(noted, name))
+    clock.run()
+
+    assert ended == [("a", 0.001), ("a", 0.003), ("b", 1.503), ("a", 3.003)]
+
+
+@pytest.mark.slow  # Starts processes that compute.
+def test_a_machine_can_be_asked_what_it_loses_when_it_is_crowded() -> None:
+    assert 0 <= switch_s(1, seconds=0.05) < 0.05
 
 
 def test_a_batch_of_steps_is_told_apart_from_one_with_an_end(measured: Measured) -> None:
