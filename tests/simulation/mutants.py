@@ -144,13 +144,13 @@ MUTANTS = (
     mutant(
         "what a run never came to stays begun",
         RUNNER,
-        "            await self._finish_begun(halt)\n",
-        "",
+        "await self._end(await self._finish_begun(halt), answer)",
+        "await self._end(halt, answer)",
     ),
     mutant(
         "what a secret was taken out of is sent without it",
         "tools/finishing.py",
-        "recorded is None or not recorded.exact",
+        "recorded is None or not recorded.exact or _TAKEN_OUT in slot.arguments",
         "recorded is None",
     ),
     mutant(

@@ -115,6 +115,7 @@ class Journal:
         self._by_key: dict[bytes, Recorded] = {}
         self._occurrences: dict[bytes, int] = {}
         self._unmet: dict[bytes, Recorded] = {}
+        self._other_path = False
         self._met = asyncio.Event()
         self._executing = 0
         self._riders: list[_Rider] = []
@@ -166,7 +167,11 @@ class Journal:
         self._unmet.clear()
 
     def left(self) -> list[Slot]:
-        """The places of acts that an earlier run began, whose result was lost, and that this run has not met."""
+        """The places of acts that an earlier run began, whose result was lost, and that this run has not met. None on
+        another path, whatever the agent made of hearing so.
+        """
+        if self._other_path:
+            return []
         return [
             Slot(
                 step.seq, step.kind, step.name, key, encode(step.arguments), parted(key)[1], step.effect, step,
@@ -361,6 +366,7 @@ class Journal:
             raise self._diverged("came to its end")
 
     def _diverged(self, how: str) -> Diverged:
+        self._other_path = True
         unmet = tuple(f"{step.name} (step {step.seq})" for step in self._unmet.values())
         return Diverged(
             f"The resumed run of {self.task.id} {how} without meeting what it had done before: {', '.join(unmet)}.",

@@ -84,6 +84,7 @@ class Runner:
         self._tools = tools
         self._work: asyncio.Future[tuple[Halt, bytes | None]] | None = None
         self._interrupted = False
+        self._finishing = False
         self._run = Run(
             value=claimed.input, journal=self.journal, gate=self.gate, gateway=desk.gateway, toolbox=desk.toolbox,
             tools=tools, ids=ids,
@@ -99,8 +100,7 @@ class Runner:
         self.gate.seal()
         await self._run.drained()
         try:
-            await self._finish_begun(halt)
-            return await self._end(halt, answer)
+            return await self._end(await self._finish_begun(halt), answer)
         except (StaleFence, StoreError) as error:
             return self._ended(None, str(error), lost=error)
         finally:
@@ -113,6 +113,10 @@ class Runner:
     def interrupt(self, halt: Halt) -> None:
         """From outside; ends what is under way too, except an act, whose result is awaited and recorded."""
         self.gate.stopping(halt)
+        if self._finishing and isinstance(halt, Lost):
+            self.gate.halt = (
+                halt  # The work has its end already; what is asked again must not begin any more.
+            )
         if self._work is not None and not self._interrupted:
             self._interrupted = True
             self._work.cancel()
@@ -214,17 +218,22 @@ class Runner:
         if off is not None or (task is not None and task.pause_asked):
             raise paused(off.reason if off is not None else "")
 
-    async def _finish_begun(self, halt: Halt) -> None:
-        """Asks again, under its key, for what a dead run began, where this one ended before it came to it.
+    async def _finish_begun(self, halt: Halt) -> Halt:
+        """Asks again, under its key, for what a dead run began, where this one ended before it came to it. The end of
+        the run: `halt`, unless its worker had to let go meanwhile.
 
         Left alone it would be in doubt once the task is closed, and until then grow older than keys are honoured.
         Not on another path: whether what belongs to the first is still to happen, a person decides.
         """
         left = self.journal.left()
-        if not left or (isinstance(halt, Stop) and halt.reason.code is ReasonCode.DIVERGENCE):
-            return
+        if not left or isinstance(halt, Lost):
+            return halt
         self.gate.stopping(halt)  # Not all that ends an agent's function went through the gate.
+        self._finishing = True
+        # What is down now is asked by the next run, as the agent's own calls are: an outage alone makes no doubt.
+        self._tools.again_soon = isinstance(halt, TryLater)
         await finish(self._desk.toolbox, self._tools, left)
+        return self.gate.halt if isinstance(self.gate.halt, Lost) else halt
 
     async def _end(self, halt: Halt, answer: bytes | None) -> Ended:
         match halt:

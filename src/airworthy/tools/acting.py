@@ -300,7 +300,8 @@ async def _finish(box: "Toolbox", call: "Call", tried: Tried, facts: StepFacts) 
             call.slot, StepState.DONE, error=failure, facts=facts, also=_ends(box, call, EffectState.DONE)
         )
         raise box.raised(call, failure)
-    if tried.happened == "maybe" and call.tool.keyed and tried.retryable and call.rule.critical:
+    later = call.rule.critical or call.run.again_soon
+    if tried.happened == "maybe" and call.tool.keyed and tried.retryable and later:
         # The other side honours the key, so the same call may be made again when it is back; until then its intent
         # stands. Only when the task gives up does a person have to look.
         raise TryLater(failure, call.slot.seq)

@@ -33,6 +33,7 @@ class RunTools:
     ledger: Ledger = field(default_factory=Ledger)
     confidence: float | None = None  # As the agent stated it last.
     dry_run: bool = False  # The whole task is a rehearsal.
+    again_soon: bool = False  # The run is over, and the next comes sooner than a key is forgotten.
 
     def recall(self, recorded: Sequence[Recorded]) -> None:
         """What earlier runs of the task were told, and the versions of resources they have seen."""

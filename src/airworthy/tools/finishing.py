@@ -6,14 +6,14 @@ Knows nothing of why the run is over; whoever calls it has seen that its acts ma
 import asyncio
 from collections.abc import Iterable
 
-from airworthy.core.canonical import encode
 from airworthy.core.halt import Halt
 from airworthy.recorder import Slot
+from airworthy.store import StaleFence, StoreError
 from airworthy.tools.acting import act
 from airworthy.tools.call import Call, RunTools
-from airworthy.tools.errors import ToolError
-from airworthy.tools.tool import SchemaBroken
 from airworthy.tools.toolbox import Toolbox
+
+_TAKEN_OUT = b"[redacted:"  # Versions before this one called such an intent exact.
 
 
 async def finish(box: Toolbox, run: RunTools, left: Iterable[Slot]) -> None:
@@ -31,19 +31,24 @@ async def finish(box: Toolbox, run: RunTools, left: Iterable[Slot]) -> None:
 async def _finished(box: Toolbox, call: Call) -> None:
     try:
         await act(box, call)
-    except (ToolError, Halt):
-        pass  # What came of it is on record; if it was stopped before, its intent stands as it stood.
+    except (StaleFence, StoreError):
+        raise
+    except (Exception, Halt):  # noqa: BLE001  # a fault in the tool's own code must not keep the task from its end
+        return  # What came of it is on record; if it was stopped before, its intent stands as it stood.
 
 
 def _repeatable(box: Toolbox, run: RunTools, slot: Slot) -> Call | None:
-    """None for a tool that takes no key, or that this agent has no more, and where the arguments are not whole."""
+    """None for a tool that takes no key, or that this agent has no more, and where it would be another call: the
+    arguments are not whole, or the tool reads them otherwise by now.
+    """
     tool, recorded = box.tools.get(slot.name), slot.recorded
     if tool is None or not tool.keyed or not box.allowed(slot.name):
         return None
-    if recorded is None or not recorded.exact:  # A secret was taken out; only the agent could give it again.
+    # A secret was taken out; only the agent could give it again.
+    if recorded is None or not recorded.exact or _TAKEN_OUT in slot.arguments:
         return None
     try:
-        values, canonical = tool.read_arguments(encode(recorded.arguments))
-    except SchemaBroken:
+        values, canonical = tool.read_arguments(slot.arguments)
+        return box.call_at(slot, run, tool, values, canonical) if canonical == slot.arguments else None
+    except Exception:  # noqa: BLE001  # as above
         return None
-    return box.call_at(slot, run, tool, values, canonical)
