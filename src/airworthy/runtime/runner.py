@@ -114,9 +114,8 @@ class Runner:
         """From outside; ends what is under way too, except an act, whose result is awaited and recorded."""
         self.gate.stopping(halt)
         if self._finishing and isinstance(halt, Lost):
-            self.gate.halt = (
-                halt  # The work has its end already; what is asked again must not begin any more.
-            )
+            # The work has its end already; what is asked again must not begin any more.
+            self.gate.halt = halt
         if self._work is not None and not self._interrupted:
             self._interrupted = True
             self._work.cancel()

@@ -22,8 +22,8 @@ _OPEN: Final = -1  # For NULL, which equals nothing.
 _COLUMNS: Final = ("VARCHAR", "BIGINT", "BIGINT", "TEXT")
 # Takes hold of the row: an end beside this write, of a task that was open, has written it before it says that the task
 # is due. Either that end came first, and the number is another; or it waits for this write, and is due after it.
-# The rest is for a version from before this number, which never writes beside this: an end of its own shows in
-# `ended_us`, and what it described or erased is no longer due.
+# The rest is for a version from before this number: an end of its own shows in `ended_us`, and what it described or
+# erased is no longer due.
 _KEEP: Final = (
     "WITH told (ref, as_read, end_us, said) AS (VALUES {rows}) UPDATE traces SET sentence = told.said,"
     " revision = traces.revision + 1 FROM told WHERE traces.id = told.ref AND traces.revision = told.as_read"
