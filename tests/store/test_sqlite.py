@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -55,10 +56,12 @@ def database(path: Path) -> Iterator[SQLiteDatabase]:
 @pytest.fixture
 def as_nobody(tmp_path: Path) -> Iterator[Callable[[], None]]:
     """Permissions mean nothing to root, so root gives its rights up for the rest of the test."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if str(folder).startswith("/tmp/") and folder != Path("/tmp") and os.geteuid() == 0:
-            folder.chmod(folder.stat().st_mode | 0o055)
     was = os.geteuid()
+    shared = next((each for each in tmp_path.parents if each.stat().st_mode & stat.S_ISVTX), tmp_path.parent)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder == shared or was != 0:
+            break
+        folder.chmod(folder.stat().st_mode | 0o055)
 
     def drop() -> None:
         if was == 0:
