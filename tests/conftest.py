@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests import database, quick_disk, reaching
 from tests.virtual import run_virtual
+
+# How long an example takes is no claim of any test: on a busy machine it is another's work.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 GARBAGE_AT = 5_000  # New objects before the youngest are looked through: seven times as many as usual.
 
