@@ -69,7 +69,6 @@ QUICK = Plan(rounds=1, tasks=0.1, sizes=(1_000, 10_000))
 class Findings:
     points: list[Point] = field(default_factory=list)
     one_core: list[float | None] = field(default_factory=list)  # Tasks per second of `MOST` there.
-    all_cores: list[float | None] = field(default_factory=list)
     ours: list[float | None] = field(default_factory=list)
     dbos: list[float | None] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
@@ -139,7 +138,6 @@ def _round(server: Postgres, plan: Plan, number: int, found: Findings) -> None:
         if order.model_ms:
             found.active = active_of(order, memory)
         if order == MOST:
-            found.all_cores.append(point.tasks_per_s)
             with on_cores(server.roots, {min(os.sched_getaffinity(0))}):
                 point, _ = measured(server, replace(order, tasks=tasks(order.tasks // 2)), number)
             found.one_core.append(point.tasks_per_s)
@@ -240,13 +238,12 @@ def _chaos(found: Findings, *, short: bool) -> dict[str, Any]:
 
 
 def _figures(found: Findings) -> dict[str, Any]:
-    def tasks_per_s(workers: int) -> float | None:
-        taken = [
+    def taken(workers: int) -> list[float | None]:
+        return [
             each.tasks_per_s
             for each in found.points
-            if (each.workers, each.concurrency, each.steps) == (workers, 50, 8)
+            if (each.workers, each.concurrency, each.steps) == (workers, MOST.concurrency, MOST.steps)
         ]
-        return rounded(median_of(taken), 1)
 
     waiting = found.waiting[0] if found.waiting else None
     idle_cores = None if waiting is None else waiting.idle_cores
@@ -254,9 +251,9 @@ def _figures(found: Findings) -> dict[str, Any]:
         "steps_per_s_ratio_dbos": rounded(median_of(ratios(found.ours, found.dbos)), 1),
         "steps_per_s": rounded(median_of(found.ours), 0),
         "dbos_steps_per_s": rounded(median_of(found.dbos), 0),
-        **{f"tasks_per_s_{workers}": tasks_per_s(workers) for workers in WORKERS},
+        **{f"tasks_per_s_{workers}": rounded(median_of(taken(workers)), 1) for workers in WORKERS},
         "tasks_per_s_4_one_core": rounded(median_of(found.one_core), 1),
-        "speedup_of_cores": rounded(median_of(ratios(found.all_cores, found.one_core)), 2),
+        "speedup_of_cores": rounded(median_of(ratios(taken(MOST.workers), found.one_core)), 2),
         "waiting_tasks": None if waiting is None else waiting.tasks,
         "wake_p99_s_1m": None if waiting is None or waiting.tasks < FULL.sizes[-1] else waiting.wake_p99_s,
         "wake_p99_s": None if waiting is None else waiting.wake_p99_s,

@@ -8,9 +8,8 @@ from typing import Final
 from airworthy.store.database import Row
 
 ANSWERS_MAX: Final = 100  # What polls ask again and again is few; tests weigh what a worker holds.
-_NAME: Final = re.compile(
-    r"[a-z_][a-z_0-9]*"
-)  # What the product's statements call by name is in small letters.
+# What the product's statements call by name is in small letters.
+_NAME: Final = re.compile(r"[a-z_][a-z_0-9]*")
 _WRITTEN: Final = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_][a-z_0-9]*)")
 _CALLED: Final = re.compile(r"\b([a-z_][a-z_0-9]*)\(")  # SQL's own functions are in capitals.
 _HARMLESS: Final = frozenset({"to_regclass"})

@@ -229,7 +229,7 @@ async def test_two_that_catch_up_at_once_count_a_task_once() -> None:
 
     world.app.database.write_now(before_the_index)
     for _ in range(2):  # Both have read that it is due.
-        world.app.database.write_now(partial(describing._enter_all, refs=[task.id]))
+        world.app.database.write_now(partial(describing._enter_all, found=[task.id]))
     await described(world)
 
     assert not differences(world, task.id)

@@ -13,6 +13,7 @@ from airworthy.app.retention_settings import RetentionRule
 from airworthy.core.clock import US_PER_S
 from airworthy.core.ids import drawn_bytes
 from airworthy.core.personal import BUILT_IN, Personal, PersonalRule, Writing, own_rule
+from airworthy.core.redact import MARK
 from airworthy.gateway.holdings import nameless
 from airworthy.policy.chars import printable
 from airworthy.preflight.erasing import without_user
@@ -102,7 +103,7 @@ def forms_of(app: "App", settings: RecorderSettings, user: str) -> tuple[str, ..
     rule = settings.redact
     personal = personal_of(rule, app.database).redact_text(clean)
     # A plain redaction stands for everybody who had an address, and so for nobody.
-    stands = personal if "[redacted:" not in personal else clean
+    stands = personal if MARK not in personal else clean
     return tuple(dict.fromkeys((user, clean, stands)))
 
 

@@ -13,6 +13,7 @@ from airworthy.core.errors import ConfigError
 from airworthy.core.json_place import is_escaped, is_in_string
 from airworthy.core.long_words import LONG, near_long
 
+MARK = "[redacted:"  # what stands in the place of a secret, or of what is personal, begins like this
 KNOWN_CHARS_MIN = 8  # shorter values of the environment ("true", "8080") occur in any text
 LEARNT_MAX = 100  # tokens come and go; each costs every payload a search
 

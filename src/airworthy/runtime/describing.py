@@ -6,10 +6,10 @@ write leaves alone what has changed since: see `own_text`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from airworthy.core.errors import told
 from airworthy.core.outcome import Reason, ReasonCode
@@ -26,6 +26,7 @@ from airworthy.tools import EffectRow, outbox
 BATCH: Final = 20
 # As stored: those who write beside this, in this process, wait while it is stored.
 BATCH_BYTES: Final = 128_000
+T = TypeVar("T")
 Due = tuple[str, str]  # The task, and what of it.
 
 
@@ -62,27 +63,36 @@ async def describe(database: Database) -> int:
     """How many were looked at; 0: nothing is left to do. One that changed meanwhile is looked at again."""
     old, read = await database.read(_look)
     if old:
-        await _entered(database, old)
+        await _all_or_each(database, _enter_all, old, _left_out)
     if read:
         found = await asyncio.to_thread(_all_made, read, database.dialect)
-        await _stored(database, found)
+        await _all_or_each(database, _describe, found, _damaged, beside=True)
     return len(old) + len(read)
 
 
-async def _stored(database: Database, found: Sequence[Told]) -> None:
+async def _all_or_each(
+    database: Database,
+    op: Callable[..., None],
+    found: Sequence[T],
+    instead: Callable[[T, Exception], Callable[[Tx], None]],
+    *,
+    beside: bool = False,
+) -> None:
+    """All in one write, or each in one of its own: a damaged record must not hold up every other task. `instead`: what
+    is written of it.
+    """
     try:
-        await database.write(partial(_describe, found=found), beside=True)
+        await database.write(partial(op, found=found), beside=beside)
     except StoreError:
         raise
-    except Exception:  # noqa: BLE001  # one damaged record must not hold up every other task
+    except Exception:  # noqa: BLE001  # as above
         for each in found:
             try:
-                await database.write(partial(_describe, found=[each]), beside=True)
+                await database.write(partial(op, found=[each]), beside=beside)
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001  # as above
-                damaged = _unreadable(each.ref, each.standing, told(error))
-                await database.write(partial(_describe, found=[damaged]), beside=True)
+                await database.write(instead(each, error), beside=beside)
 
 
 def _describe(tx: Tx, *, found: Sequence[Told]) -> None:
@@ -130,27 +140,16 @@ def _made(read: _Read, dialect: str) -> Told:
     return Told(read.ref, read.standing, sentence, tuple(docs))
 
 
+def _damaged(what: Told, error: Exception) -> Callable[[Tx], None]:
+    return partial(_describe, found=[_unreadable(what.ref, what.standing, told(error))])
+
+
 def _unreadable(ref: str, standing: Standing | None, why: str) -> Told:
     return Told(ref, standing, f"What is stored of this task cannot be read: {why}")
 
 
-async def _entered(database: Database, refs: Sequence[str]) -> None:
-    try:
-        await database.write(partial(_enter_all, refs=refs))
-    except StoreError:
-        raise
-    except Exception:  # noqa: BLE001  # as above
-        for ref in refs:
-            try:
-                await database.write(partial(_enter_all, refs=[ref]))
-            except StoreError:
-                raise
-            except Exception:  # noqa: BLE001  # as above
-                await database.write(partial(_left_out, ref=ref))
-
-
-def _enter_all(tx: Tx, *, refs: Sequence[str]) -> None:
-    tx.each(partial(_enter, tx), refs)
+def _enter_all(tx: Tx, *, found: Sequence[str]) -> None:
+    tx.each(partial(_enter, tx), found)
 
 
 def _enter(tx: Tx, ref: str) -> None:
@@ -171,6 +170,6 @@ def _enter(tx: Tx, ref: str) -> None:
     ours.closed(tx, task.id, end)
 
 
-def _left_out(tx: Tx, *, ref: str) -> None:
+def _left_out(ref: str, _: Exception) -> Callable[[Tx], None]:
     """Not even what it began with can be read."""
-    tx.execute("DELETE FROM index_due WHERE ref = ?", (ref,))
+    return lambda tx: tx.put("DELETE FROM index_due WHERE ref = ?", (ref,))

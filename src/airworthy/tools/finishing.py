@@ -7,13 +7,12 @@ import asyncio
 from collections.abc import Iterable
 
 from airworthy.core.halt import Halt
+from airworthy.core.redact import MARK
 from airworthy.recorder import Slot
 from airworthy.store import StaleFence, StoreError
 from airworthy.tools.acting import act
 from airworthy.tools.call import Call, RunTools
 from airworthy.tools.toolbox import Toolbox
-
-_TAKEN_OUT = b"[redacted:"  # Versions before this one called such an intent exact.
 
 
 async def finish(box: Toolbox, run: RunTools, left: Iterable[Slot]) -> None:
@@ -44,8 +43,8 @@ def _repeatable(box: Toolbox, run: RunTools, slot: Slot) -> Call | None:
     tool, recorded = box.tools.get(slot.name), slot.recorded
     if tool is None or not tool.keyed or not box.allowed(slot.name):
         return None
-    # A secret was taken out; only the agent could give it again.
-    if recorded is None or not recorded.exact or _TAKEN_OUT in slot.arguments:
+    # A secret was taken out; only the agent could give it again. Older versions called such an intent exact.
+    if recorded is None or not recorded.exact or MARK in slot.arguments.decode():
         return None
     try:
         values, canonical = tool.read_arguments(slot.arguments)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from airworthy.core.canonical import digest
+from airworthy.core.redact import MARK
 from airworthy.policy import ToolRule
 from airworthy.recorder import read_step
 from airworthy.store import Tx
@@ -17,7 +18,6 @@ from airworthy.tools import outbox
 from airworthy.tools.outbox import EffectRow, EffectState, TransitionRefused
 from airworthy.tools.tool import SchemaBroken, Tool
 
-_HIDDEN: Final = "[redacted:"
 # A taking-back that came to nothing may be asked for again; under a new key, because the old one was never used.
 _CAME_TO_NOTHING: Final = (EffectState.FAILED, EffectState.REJECTED, EffectState.CANCELLED)
 
@@ -35,7 +35,7 @@ def ask(tx: Tx, effect_id: str, by: str, note: str, now_us: int) -> EffectRow:
         raise TransitionRefused(f"Effect {row.id} ({row.tool}) {why_not}.", mend=mend)
     result = row.result if row.result is not None else _result_of(tx, row)
     said = b"".join((b'{"arguments":', row.arguments.encode(), b',"result":', result.encode(), b"}"))
-    if _HIDDEN in said.decode():
+    if MARK in said.decode():
         raise TransitionRefused(
             f"Effect {row.id} ({row.tool}) held a secret, which is not kept, so it cannot be taken back from here.",
             mend="Take it back on the other side.",
